@@ -1,0 +1,44 @@
+# The three kinds of targets of this project. Each folder of src/ is one library; a header, its source and its
+# _test.cc lie side by side, and all _test.cc files of a folder make one test program.
+
+set(MIDONET_WARNINGS
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Werror)
+
+function(_midonet_options target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${MIDONET_WARNINGS}>)
+  target_link_libraries(${target} PRIVATE Threads::Threads)
+endfunction()
+
+# midonet_library(base SOURCES a.cc b.cc DEPS fmt::fmt)
+function(midonet_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(midonet_${name} STATIC ${arg_SOURCES})
+  _midonet_options(midonet_${name})
+  target_link_libraries(midonet_${name} PUBLIC ${arg_DEPS})
+endfunction()
+
+# midonet_program(mm-ctl SOURCES main.cc DEPS midonet_cli)
+function(midonet_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  _midonet_options(${name})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS})
+endfunction()
+
+# midonet_test(store SOURCES a_test.cc DEPS midonet_store [LABELS unit] [ENVIRONMENT k=v])
+# Each TEST() of the program becomes one ctest test, so that they run in parallel and are counted one by one.
+function(midonet_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(MIDONET_FUZZ)
+    return()
+  endif()
+  add_executable(${name}_test ${arg_SOURCES})
+  _midonet_options(${name}_test)
+  target_link_libraries(${name}_test PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  include(GoogleTest)
+  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 120)
+endfunction()

@@ -1,0 +1,21 @@
+#include "base/interface_name.h"
+
+#include <net/if.h>
+
+namespace midonet {
+
+Status check_interface_name(std::string_view name) {
+  if (name.empty()) return fail(Code::invalid, "an interface name may not be empty");
+  if (name.size() >= IFNAMSIZ)
+    return fail(Code::invalid, "the interface name '{}' is longer than {} bytes", name.substr(0, 64), IFNAMSIZ - 1);
+  if (name == "." || name == "..") return fail(Code::invalid, "'{}' is not an interface name", name);
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte == '/' || byte == ':' || byte <= ' ' || byte == 0x7f)
+      return fail(Code::invalid, "the interface name '{}' contains '/', ':', white space or a control character",
+                  name);
+  }
+  return {};
+}
+
+}  // namespace midonet
