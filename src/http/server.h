@@ -1,0 +1,53 @@
+// An HTTP/1.1 server on the loop: keep-alive, pipelined requests answered in order, limits and time-outs for everything a
+// client can hold back. On TCP (the REST API) and on a unix socket (the agent). Used by api/ and agent/.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "http/message.h"
+
+namespace midonet::http {
+
+struct Limits {
+  std::size_t header_bytes = 16 * 1024;      // 431 above
+  std::size_t body_bytes = 1024 * 1024;      // 413 above
+  std::size_t connections = 10'000;          // further ones are closed at accept
+  std::chrono::milliseconds header_time{10'000};  // from the first byte of a request to its last header: 408
+  std::chrono::milliseconds body_time{30'000};    // for the body: 408
+  std::chrono::milliseconds idle_time{120'000};   // a kept-alive connection without a request is closed
+  std::chrono::milliseconds write_time{30'000};   // a client that does not read its answer is cut off
+  std::chrono::milliseconds stop_time{5'000};     // stop(): what is being answered may finish for so long
+};
+
+class Server {
+ public:
+  // Requests are counted and timed in `registry` as midonet_http_*{server="name"} and logged, one line each, at level
+  // `info` when `access_log`.
+  struct Options {
+    std::string name = "api";
+    bool access_log = true;
+    Limits limits{};
+  };
+
+  Server(Loop& loop, Registry& registry, Options options, Handler handler);
+  ~Server();  // closes everything at once
+
+  // "127.0.0.1:8181", "[::1]:8181", port 0 for any. Result: the address bound ("127.0.0.1:8181").
+  Result<std::string> listen_tcp(const std::string& address);
+  // Makes the socket with the given mode; a stale socket file (nobody listens) is replaced, a live one is a conflict.
+  Status listen_unix(const std::string& path, unsigned mode = 0600);
+
+  // Accepts no more, closes idle connections, lets requests in progress finish, then calls `stopped`.
+  void stop(std::function<void()> stopped);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace midonet::http

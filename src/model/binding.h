@@ -1,0 +1,49 @@
+// «This virtual port is that interface on this host», and what became of it. Records at /hosts/<h>/ports/<p> (durable)
+// and /hosts/<h>/status/<p> (ephemeral, written by the host's agent).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/uuid.h"
+#include "model/record.h"
+
+namespace midonet::model {
+
+struct Binding {
+  Uuid port_id;
+  std::string interface_name;
+  bool operator==(const Binding&) const = default;
+};
+
+// /hosts/<h>/bound_interfaces/<name>
+struct BoundInterface {
+  Uuid port_id;
+  bool operator==(const BoundInterface&) const = default;
+};
+
+enum class PortState {
+  unbound,            // no binding
+  pending_host,       // bound; the host has no live agent
+  pending_interface,  // the interface does not exist there yet
+  down,               // it exists, without link
+  active,             // read back from the kernel as complete
+  error,              // see the reason
+};
+
+std::string_view name(PortState state);  // "pending-host"
+Result<PortState> parse_port_state(std::string_view text);
+
+// What the agent reports per bound port. pending_host and unbound are never reported, they are the absence of it.
+struct PortStatus {
+  PortState state = PortState::unbound;
+  std::string reason;          // "" when there is nothing to say
+  std::int64_t revision = 0;   // of the binding that this is about; a status of an older revision is stale
+  std::int64_t ifindex = 0;    // 0: no interface
+  std::string since;           // RFC 3339: when this state began
+  bool operator==(const PortStatus&) const = default;
+};
+
+}  // namespace midonet::model

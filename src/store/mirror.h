@@ -1,0 +1,37 @@
+// A live copy of a part of the store, kept by watches. A reader function is run against it; the paths that it asked for in
+// its last run are what is followed, everything else is dropped. So "what to watch" is never written down twice.
+//
+// On the loop's thread. An event only means "look again": the node is read anew and compared, and `changed` is called
+// (once for many changes, from the loop) when something that is followed is different from what the reader last saw, or
+// was read for the first time. After a lost session everything followed is read again, and only differences count.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/loop.h"
+#include "store/store.h"
+
+namespace midonet::store {
+
+class Mirror {
+ public:
+  Mirror(Loop& loop, Store& store, std::function<void()> changed);
+  ~Mirror();
+  Mirror(const Mirror&) = delete;
+  Mirror& operator=(const Mirror&) = delete;
+
+  // Runs `reader` once. It returns Code::pending when something it needs is not there yet (then `changed` comes later).
+  // A store that does not answer leaves what was read before in place: the copy gets old, never empty.
+  Status read(const std::function<Status(View&)>& reader);
+
+  std::size_t followed() const;  // number of nodes and lists
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace midonet::store

@@ -1,0 +1,70 @@
+// Optimistic transactions over a Store. A body reads through the Transaction (a View), decides, and stages operations; it
+// is a plain function and may be run several times: again when something it asked for has been read, and again from
+// scratch when the commit lost a race. What it staged is committed in one piece. A body that stages nothing just reads.
+//
+//   transact<Port>(store, [=](Transaction& t) -> Result<Port> { … }, [](Result<Port> port) { … });
+//
+// On the loop's thread. `done` is called exactly once, later, unless the Store is destroyed before.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+
+namespace midonet::store {
+
+class Transaction : public View {
+ public:
+  // Reads see the operations staged before them.
+  Result<NodePtr> get(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& path) override;
+
+  void create(const std::string& path, std::string value);
+  void create_ephemeral(const std::string& path, std::string value);
+  // Guarded by the version that this transaction read; a body that did not read the path first writes whatever is there.
+  void set(const std::string& path, std::string value);
+  void remove(const std::string& path);
+  // The commit fails (and the body is run again) when the node has changed since it was read.
+  void guard(const std::string& path);
+
+ private:
+  friend class TransactionRun;
+  struct Read {
+    Result<NodePtr> node;
+  };
+  std::map<std::string, Result<NodePtr>> nodes_;
+  std::map<std::string, Result<std::vector<std::string>>> lists_;
+  std::set<std::string> wanted_nodes_, wanted_lists_;
+  std::vector<Op> ops_;
+};
+
+// How often a commit that lost a race is tried again before the answer is Code::conflict.
+inline constexpr int max_races = 16;
+
+// The untyped form. `done` gets the body's error, or the commit's, or the revision (0 when nothing was staged).
+void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done);
+
+template <class T>
+void transact(Store& store, std::function<Result<T>(Transaction&)> body, std::function<void(Result<T>)> done) {
+  auto value = std::make_shared<std::optional<T>>();
+  transact(
+      store,
+      [value, body = std::move(body)](Transaction& t) -> Status {
+        Result<T> outcome = body(t);
+        if (!outcome) return tl::unexpected<Error>(std::move(outcome).error());
+        *value = *std::move(outcome);
+        return {};
+      },
+      [value, done = std::move(done)](Result<Revision> revision) {
+        if (!revision) return done(tl::unexpected<Error>(std::move(revision).error()));
+        done(**std::move(value));
+      });
+}
+
+}  // namespace midonet::store

@@ -1,0 +1,42 @@
+// The verbs of plugging, with their rules (contracts: REST section 1, plug). Each is a plain function of a transaction: it
+// reads, decides and stages one commit. Used by the REST API, the agent's socket and mm-ctl alike.
+//
+//   store::transact<Attached>(store, [=](store::Transaction& t) { return attach(t, request); }, done);
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/uuid.h"
+#include "store/transaction.h"
+
+namespace midonet::topology {
+
+enum class Takeover {
+  refuse,  // REST: a port that is bound elsewhere is a conflict, which names where
+  allow,   // mm-ctl: the port moves here (live migration binds at the destination first)
+};
+
+struct AttachRequest {
+  Uuid port_id;
+  Uuid host_id;
+  std::string interface_name;
+  std::optional<Uuid> previous_host_id{};  // move, if it is bound there; else conflict
+  Takeover takeover = Takeover::refuse;
+};
+
+struct Attached {
+  bool changed = false;  // false: it was attached exactly so already, nothing was written
+};
+
+// invalid (interface name), not_found (port, host), conflict (port or interface taken: names the holder).
+Result<Attached> attach(store::Transaction& t, const AttachRequest& request);
+
+// Success when the port is not attached. With `only_host`, a port that is bound on another host is left alone (mm-ctl).
+// not_found only when the port does not exist and `only_host` is not given.
+struct Detached {
+  bool changed = false;
+};
+Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optional<Uuid> only_host = {});
+
+}  // namespace midonet::topology
