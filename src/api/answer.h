@@ -1,0 +1,44 @@
+// What a handler of the REST API answers, and the one mapping of an Error to an HTTP status and body (REST contract,
+// section 2). Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "http/message.h"
+
+namespace midonet::api {
+
+inline const std::string json_media_type = "application/json";
+inline const std::string error_media_type = "application/vnd.org.midonet.Error-v1+json";
+
+struct Answer {
+  int status = 200;
+  std::string media_type{};  // empty when there is no body
+  std::string body{};
+  http::Headers headers{};
+};
+
+Answer ok(std::string body, std::string media_type);
+Answer created(const std::string& location);  // 201, absolute Location, empty body
+Answer no_content();                          // 204
+
+// invalid 400, unauthenticated 401 (WWW-Authenticate), forbidden 403, not_found 404, conflict 409, exhausted 507,
+// unavailable 503 (Retry-After), internal and pending 500.
+int http_status(Code code);
+
+struct Violation {
+  std::string property;
+  std::string message;
+};
+
+// {"message", "code"}; for Code::invalid also "violations": the error's property, if it has one.
+Answer error_answer(const Error& error);
+// 400 for several violations at once; at least one.
+Answer invalid_answer(const std::vector<Violation>& violations);
+// For what no Code stands for: 404, 405, 406, 415 … with {"message", "code"}.
+Answer status_answer(int status, std::string_view message);
+
+}  // namespace midonet::api

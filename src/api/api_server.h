@@ -1,0 +1,45 @@
+// The REST API of one process: HTTP server, router, resources and metrics over a given Store. Used by the programs
+// midonet-api and midolman (standalone), which own the loop, the store and the registry.
+//
+//   api::ApiServer api(loop, *store, registry, {.listen = "127.0.0.1:8181"});
+//   Result<std::string> bound = api.start();       // "127.0.0.1:8181"
+//   …  api.stop([&] { loop.stop(); });
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "http/server.h"
+#include "store/store.h"
+
+namespace midonet::api {
+
+class ApiServer {
+ public:
+  struct Options {
+    std::string listen = "127.0.0.1:8181";
+    std::string base_uri{};           // empty: absolute URIs are built from each request's Host header
+    bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
+    bool allow_unauthenticated = false;  // without it, only a loopback address may be listened on
+    http::Limits limits{};
+  };
+
+  ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options);
+  ~ApiServer();  // closes everything at once
+
+  // Listens; the result is the address bound. invalid: an address that is none, or not loopback without
+  // allow_unauthenticated; conflict: in use.
+  Result<std::string> start();
+  // Accepts no more, lets requests in progress finish (bounded by limits.stop_time), then calls `stopped`.
+  void stop(std::function<void()> stopped);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace midonet::api

@@ -1,0 +1,89 @@
+// From an HTTP request to the function that answers it: the table of routes, and the rules that hold for all of them, once
+// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, trailing slash, base URI, error bodies.
+//
+//   router.add({.method = "GET", .path = "/midonet-api/ports/{id}", .name = "getPort", .summary = "One port",
+//               .produces = {media::port}, .handler = [&](const Call& call, Reply reply) { … reply(Answer{…}); }});
+//
+// On the loop's thread. Every request gets exactly one answer; what cannot be routed is answered here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/answer.h"
+#include "base/result.h"
+#include "http/message.h"
+
+namespace midonet::api {
+
+inline const std::string root = "/midonet-api";
+
+// One request that has been routed. A value: copy what outlives the handler's call.
+struct Call {
+  std::string method;  // as in the route: HEAD arrives as "GET"
+  std::string path;    // as received, without query; not percent-decoded
+  std::map<std::string, std::string, std::less<>> parameters;           // "{id}" -> "id", percent-decoded, never empty
+  std::multimap<std::string, std::string, std::less<>> query;           // percent-decoded
+  http::Headers headers;
+  std::string body;        // of POST, PUT, PATCH: JSON text as received, not looked at; "" for all others, whatever was sent
+  std::string media_type;  // the one of route.produces (or application/json) that the client prefers: for Answer.media_type
+  std::string base_uri;    // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
+  std::string peer;        // for logs
+
+  // The value of "{name}" in the route's path; a name that is not in the path aborts.
+  const std::string& parameter(std::string_view name) const;
+  std::optional<std::string> query_parameter(std::string_view name) const;  // the first
+  std::optional<std::string> header(std::string_view name) const;           // the first
+};
+
+// Called exactly once, now or later, on the loop's thread. An Error becomes its HTTP answer (see answer.h). A Reply that
+// is dropped uncalled answers 500.
+using Reply = std::function<void(Result<Answer>)>;
+
+struct Route {
+  std::string method;    // GET, POST, PUT, PATCH or DELETE; HEAD and OPTIONS come by themselves
+  std::string path;      // "/midonet-api/ports/{id}/attach_interface"; a parameter is a whole segment
+  std::string name;      // operation id, for OpenAPI: "attachInterface"
+  std::string summary;   // for OpenAPI: one sentence without a full stop
+  // Media types that a successful answer may have, best first; empty: the answer has no body, and any Accept will do.
+  // "application/json" is added by itself when one of them is JSON.
+  std::vector<std::string> produces{};
+  // Media types that a body may have; "application/json" is added by itself. Empty: no body is asked for; one that is
+  // sent is ignored.
+  std::vector<std::string> consumes{};
+  std::function<void(const Call&, Reply)> handler;
+};
+
+class Router {
+ public:
+  struct Options {
+    std::string base_uri;   // "https://cloud.example.org/midonet-api"; empty: from each request's Host header
+    std::string authority;  // for a request without Host (HTTP/1.0): "127.0.0.1:8181"
+  };
+
+  explicit Router(Options options);
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // The same method and path twice aborts.
+  void add(Route route);
+  // In the order in which they were added, for OpenAPI.
+  const std::vector<Route>& routes() const { return routes_; }
+  void set_authority(std::string authority) { options_.authority = std::move(authority); }
+
+  // Suits http::Server as its Handler.
+  void handle(const http::Request& request, http::Responder respond) const;
+
+ private:
+  struct Node;
+  Options options_;
+  std::vector<Route> routes_;
+  std::unique_ptr<Node> tree_;
+};
+
+}  // namespace midonet::api
