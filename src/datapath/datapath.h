@@ -1,9 +1,9 @@
-// What the agent and a datapath say to each other. The agent hands over what its host should look like; the datapath
-// makes the kernel match, reads back what it did and answers per port. Implementations: ebpf/ebpf_datapath.h (the real
-// one) and fake_datapath.h (in memory, for tests of the agent).
+// What the agent and a datapath say to each other. The agent hands over what its host should look like; the
+// datapath makes the kernel match, reads back what it did and answers per port. Implementations:
+// ebpf/ebpf_datapath.h (the real one) and fake_datapath.h (in memory, for tests of the agent).
 //
-// All calls are made on the loop's thread and return when the work is done. Nothing here knows tenants, names of
-// bridges or the store; agent/plan translates.
+// All calls are made on the loop's thread and return when the work is done. Nothing here knows tenants, names
+// of bridges or the store; agent/plan translates.
 #pragma once
 
 #include <cstdint>
@@ -20,30 +20,35 @@
 
 namespace midonet::datapath {
 
-// One port that is plugged on this host: the interface `ifindex` carries the frames of port `id` of bridge `vni`.
-// The interface exists, is not a member of another switch, and may be up or down.
+// One port that is plugged on this host: the interface `ifindex` carries the frames of port `id` of bridge
+// `vni`. The interface exists, is not a member of another switch, and may be up or down.
 struct PortSpec {
   Uuid id;
   Vni vni;
   std::uint32_t ifindex = 0;
-  std::string interface;    // its name, for messages and logs only
-  std::optional<Mac> mac;   // the configured MAC of the guest: in the FDB from the start, never aged, never moved
-  bool admin_up = true;     // false: every frame from and to the port is dropped and counted
+  // Its name, for messages and logs only.
+  std::string interface;
+  // The configured MAC of the guest: in the FDB from the start, never aged, never moved.
+  std::optional<Mac> mac{};
+  // false: every frame from and to the port is dropped and counted.
+  bool admin_up = true;
   bool operator==(const PortSpec&) const = default;
 };
 
 struct BridgeSpec {
   Vni vni;
-  bool admin_up = true;                // false: no frame passes
-  std::map<Mac, Uuid> static_macs;     // more configured FDB entries: MAC -> port (ignored where the port is not here)
-  std::map<Ip, Mac> neighbours;        // addresses that ARP is answered for in the datapath
+  bool admin_up = true;  // false: no frame passes
+  // More configured FDB entries: MAC -> port (ignored where the port is not here).
+  std::map<Mac, Uuid> static_macs{};
+  // Addresses that ARP is answered for in the datapath.
+  std::map<Ip, Mac> neighbours{};
   bool operator==(const BridgeSpec&) const = default;
 };
 
 // The whole of this host. Every PortSpec's vni has a BridgeSpec.
 struct Desired {
-  std::map<Uuid, PortSpec> ports;
-  std::map<Vni, BridgeSpec> bridges;
+  std::map<Uuid, PortSpec> ports{};
+  std::map<Vni, BridgeSpec> bridges{};
   bool operator==(const Desired&) const = default;
 };
 
@@ -52,7 +57,8 @@ enum class Sweep {
   yes,  // what is ours in the kernel and not desired goes
 };
 
-// Per desired port: success means that hooks, map entries and ifindex were read back from the kernel and are complete.
+// Per desired port: success means that hooks, map entries and ifindex were read back from the kernel and are
+// complete.
 struct Applied {
   std::map<Uuid, Status> ports;
   // What failed and belongs to no single port (a sweep, a bridge's map); empty when all went well.
@@ -65,7 +71,8 @@ struct PortCounters {
   Uuid id;
   // "rx" is from the guest into the bridge, "tx" is to the guest. Frames and bytes; a GSO frame counts once.
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
-  std::map<std::string, std::uint64_t> drops;  // reason (ebpf/abi.h) -> frames, reasons with a count only
+  // Reason (ebpf/abi.h) -> frames, reasons with a count only.
+  std::map<std::string, std::uint64_t> drops{};
 };
 
 struct FdbEntry {
@@ -80,13 +87,13 @@ class Datapath {
  public:
   virtual ~Datapath() = default;
 
-  // Makes the kernel match `desired` as far as it can; one port that fails holds up no other. Idempotent: a second
-  // call with the same argument changes nothing in the kernel. Work is proportional to the difference to what this
-  // object knows of the kernel, which the first call and every reported drift read anew.
+  // Makes the kernel match `desired` as far as it can; one port that fails holds up no other. Idempotent: a
+  // second call with the same argument changes nothing in the kernel. Work is proportional to the difference
+  // to what this object knows of the kernel, which the first call and every reported drift read anew.
   virtual Applied apply(const Desired& desired, Sweep sweep) = 0;
 
-  // `drifted(what)` is called from the loop when somebody else touched what is ours (a qdisc, a filter, a pin); the
-  // agent then calls apply() again, which reads the kernel anew and repairs. `what` is for the log.
+  // `drifted(what)` is called from the loop when somebody else touched what is ours (a qdisc, a filter, a
+  // pin); the agent then calls apply() again, which reads the kernel anew and repairs. `what` is for the log.
   virtual void on_drift(std::function<void(const std::string& what)> drifted) = 0;
 
   virtual std::vector<PortCounters> counters() = 0;

@@ -1,0 +1,85 @@
+#include "datapath/fake_datapath.h"
+
+#include <utility>
+
+namespace midonet::datapath {
+
+Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
+  calls_.push_back({desired, sweep});
+  Applied applied;
+  applied.errors = std::exchange(general_failures_, {});
+  for (const auto& [vni, bridge] : desired.bridges) plugged_.bridges[vni] = bridge;
+  for (const auto& [id, spec] : desired.ports) {
+    // One interface carries one port: whatever else had this ifindex is replaced, also without a sweep.
+    std::erase_if(plugged_.ports, [&](const auto& other) {
+      return other.first != id && other.second.ifindex == spec.ifindex;
+    });
+    applied.ports.emplace(id, apply_port(spec));
+  }
+  if (sweep == Sweep::yes) {
+    std::erase_if(plugged_.ports, [&](const auto& port) {
+      if (desired.ports.contains(port.first)) return false;
+      touched_.push_back(port.first);
+      return true;
+    });
+    std::erase_if(plugged_.bridges,
+                  [&](const auto& bridge) { return !desired.bridges.contains(bridge.first); });
+  }
+  return applied;
+}
+
+Status FakeDatapath::apply_port(const PortSpec& spec) {
+  if (const auto failure = failures_.find(spec.id); failure != failures_.end()) {
+    const Error error = failure->second.error;
+    if (--failure->second.times <= 0) failures_.erase(failure);
+    return tl::unexpected(error);
+  }
+  if (!plugged_.bridges.contains(spec.vni))
+    return fail(Code::invalid, "plug {}: there is no bridge with VNI {}", spec.interface, spec.vni);
+  if (spec.ifindex == 0) return fail(Code::invalid, "plug {}: 0 is not an ifindex", spec.interface);
+  const auto [port, added] = plugged_.ports.try_emplace(spec.id, spec);
+  if (added || port->second != spec) touched_.push_back(spec.id);
+  port->second = spec;
+  return {};
+}
+
+std::vector<PortCounters> FakeDatapath::counters() {
+  std::vector<PortCounters> all;
+  for (const auto& [id, spec] : plugged_.ports) {
+    const auto counted = counters_.find(id);
+    all.push_back(counted != counters_.end() ? counted->second : PortCounters{.id = id});
+  }
+  return all;
+}
+
+std::vector<FdbEntry> FakeDatapath::fdb() {
+  std::vector<FdbEntry> entries;
+  for (const auto& [id, spec] : plugged_.ports) {
+    if (spec.mac) entries.push_back({spec.vni, *spec.mac, id, true});
+  }
+  for (const auto& [vni, bridge] : plugged_.bridges) {
+    for (const auto& [mac, port] : bridge.static_macs) {
+      if (plugged_.ports.contains(port)) entries.push_back({vni, mac, port, true});
+    }
+  }
+  for (const FdbEntry& entry : learned_) {
+    if (plugged_.ports.contains(entry.port)) entries.push_back(entry);
+  }
+  return entries;
+}
+
+Status FakeDatapath::remove_everything() {
+  plugged_ = {};
+  return {};
+}
+
+void FakeDatapath::fail_next(const Uuid& port, Error error, int times) {
+  failures_[port] = Failure{std::move(error), times};
+}
+
+void FakeDatapath::lose(const Uuid& port, const std::string& what) {
+  plugged_.ports.erase(port);
+  if (drifted_) drifted_(what);
+}
+
+}  // namespace midonet::datapath

@@ -1,0 +1,68 @@
+// A datapath without a kernel, for tests of whoever drives one: it keeps what was applied in memory, as the
+// kernel would, and fails on request. Forwarding is not simulated.
+//
+// Used on one thread. `plugged()` is the "kernel": what a test looks at, and what survives the driver's
+// restart when the test keeps the FakeDatapath (or takes plugged() into the next one).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "datapath/datapath.h"
+
+namespace midonet::datapath {
+
+class FakeDatapath : public Datapath {
+ public:
+  FakeDatapath() = default;
+  // Starts with what an earlier datapath left in the kernel.
+  explicit FakeDatapath(Desired left_over) : plugged_(std::move(left_over)) {}
+
+  Applied apply(const Desired& desired, Sweep sweep) override;
+  void on_drift(std::function<void(const std::string& what)> drifted) override {
+    drifted_ = std::move(drifted);
+  }
+  std::vector<PortCounters> counters() override;
+  std::vector<FdbEntry> fdb() override;
+  Status remove_everything() override;
+
+  // The next `times` applies answer `error` for this port, and leave it as it was in the kernel.
+  void fail_next(const Uuid& port, Error error, int times = 1);
+  // The next apply reports this error, which belongs to no port.
+  void fail_next_apply(Error error) { general_failures_.push_back(std::move(error)); }
+  // Somebody else unplugs a port in the kernel; the drift is reported as the real one does. Does nothing
+  // else.
+  void lose(const Uuid& port, const std::string& what = "filter deleted");
+  void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
+  // As if a frame with this source had come from the port.
+  void learn(FdbEntry entry) { learned_.push_back(std::move(entry)); }
+
+  struct Call {
+    Desired desired;
+    Sweep sweep = Sweep::no;
+  };
+  const std::vector<Call>& calls() const { return calls_; }
+  const Desired& plugged() const { return plugged_; }
+  // Ports that some apply really plugged, changed or unplugged, in that order: an idle apply adds none.
+  const std::vector<Uuid>& touched() const { return touched_; }
+
+ private:
+  struct Failure {
+    Error error;
+    int times = 0;
+  };
+  Status apply_port(const PortSpec& spec);
+
+  Desired plugged_;
+  std::map<Uuid, Failure> failures_;
+  std::vector<Error> general_failures_;
+  std::map<Uuid, PortCounters> counters_;
+  std::vector<FdbEntry> learned_;
+  std::vector<Call> calls_;
+  std::vector<Uuid> touched_;
+  std::function<void(const std::string&)> drifted_;
+};
+
+}  // namespace midonet::datapath
