@@ -12,8 +12,7 @@ Status check_interface_name(std::string_view name) {
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte == '/' || byte == ':' || byte <= ' ' || byte == 0x7f)
-      return fail(Code::invalid, "the interface name '{}' contains '/', ':', white space or a control character",
-                  name);
+      return fail(Code::invalid, "the interface name '{}' contains '/', ':', white space or a control character", name);
   }
   return {};
 }

@@ -35,8 +35,7 @@ Gauge Registry::gauge(const std::string& name, const std::string& help, const La
 
 Histogram Registry::histogram(const std::string& name, const std::string& help, const std::vector<double>& buckets,
                               const Labels& labels) {
-  return Histogram(
-      prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry).Add(labels, buckets));
+  return Histogram(prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry).Add(labels, buckets));
 }
 
 void Registry::collect(const std::string& name, const std::string& help, std::function<std::vector<Sample>()> read) {
@@ -62,8 +61,8 @@ std::string Registry::text() const {
 }
 
 const std::vector<double>& Registry::latency_buckets() {
-  static const std::vector<double> buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                              0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,   10};
+  static const std::vector<double> buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                              0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
   return buckets;
 }
 

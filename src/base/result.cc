@@ -52,10 +52,9 @@ Code code_of_errno(int error_number) {
 tl::unexpected<Error> fail_errno_text(int error_number, std::string what) {
   const char* symbol = strerrorname_np(error_number);
   const char* text = strerrordesc_np(error_number);
-  return tl::unexpected<Error>(
-      Error{code_of_errno(error_number),
-            fmt::format("{}: {} ({})", what, text != nullptr ? text : "unknown error",
-                        symbol != nullptr ? symbol : std::to_string(error_number).c_str())});
+  return tl::unexpected<Error>(Error{code_of_errno(error_number),
+                                     fmt::format("{}: {} ({})", what, text != nullptr ? text : "unknown error",
+                                                 symbol != nullptr ? symbol : std::to_string(error_number).c_str())});
 }
 
 }  // namespace midonet

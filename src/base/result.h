@@ -50,8 +50,7 @@ template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail_errno_text(int error_number, std::string what);
 
 template <class... Args>
-[[nodiscard]] tl::unexpected<Error> fail_errno(int error_number, fmt::format_string<Args...> format,
-                                               Args&&... args) {
+[[nodiscard]] tl::unexpected<Error> fail_errno(int error_number, fmt::format_string<Args...> format, Args&&... args) {
   return fail_errno_text(error_number, fmt::format(format, std::forward<Args>(args)...));
 }
 

@@ -13,8 +13,8 @@ std::string rfc3339(WallTime time) {
   const std::time_t t = seconds_only.count();
   std::tm parts{};
   ::gmtime_r(&t, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, (whole - seconds_only).count());
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (whole - seconds_only).count());
 }
 
 }  // namespace midonet

@@ -19,8 +19,9 @@ TEST(Uuid, ReadsUpperCaseAndWritesLowerCase) {
 }
 
 TEST(Uuid, RefusesWhatIsNotExactlyAUuid) {
-  for (const char* text : {"", "aa59815a", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e0", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e012",
-                           "aa59815a08c66-4c2f-9f5e-1b6b3f0f5e01", "ga59815a-8c66-4c2f-9f5e-1b6b3f0f5e01"})
+  for (const char* text :
+       {"", "aa59815a", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e0", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e012",
+        "aa59815a08c66-4c2f-9f5e-1b6b3f0f5e01", "ga59815a-8c66-4c2f-9f5e-1b6b3f0f5e01"})
     EXPECT_FALSE(Uuid::parse(text)) << text;
 }
 

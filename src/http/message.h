@@ -19,13 +19,13 @@ struct HeaderLess {
 using Headers = std::multimap<std::string, std::string, HeaderLess>;
 
 struct Request {
-  std::string method;   // "GET"
-  std::string target;   // as received: "/midonet-api/ports?tenant_id=x"
-  std::string path;     // percent-decoded, without query
+  std::string method;                                          // "GET"
+  std::string target;                                          // as received: "/midonet-api/ports?tenant_id=x"
+  std::string path;                                            // percent-decoded, without query
   std::multimap<std::string, std::string, std::less<>> query;  // percent-decoded
   Headers headers;
   std::string body;
-  std::string peer;     // "127.0.0.1:34567" or "unix"
+  std::string peer;  // "127.0.0.1:34567" or "unix"
 
   // The first value, if there is one.
   std::optional<std::string> header(std::string_view name) const;

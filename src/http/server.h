@@ -14,9 +14,9 @@
 namespace midonet::http {
 
 struct Limits {
-  std::size_t header_bytes = 16 * 1024;      // 431 above
-  std::size_t body_bytes = 1024 * 1024;      // 413 above
-  std::size_t connections = 10'000;          // further ones are closed at accept
+  std::size_t header_bytes = 16 * 1024;           // 431 above
+  std::size_t body_bytes = 1024 * 1024;           // 413 above
+  std::size_t connections = 10'000;               // further ones are closed at accept
   std::chrono::milliseconds header_time{10'000};  // from the first byte of a request to its last header: 408
   std::chrono::milliseconds body_time{30'000};    // for the body: 408
   std::chrono::milliseconds idle_time{120'000};   // a kept-alive connection without a request is closed

@@ -39,10 +39,10 @@ Result<PortState> parse_port_state(std::string_view text);
 // What the agent reports per bound port. pending_host and unbound are never reported, they are the absence of it.
 struct PortStatus {
   PortState state = PortState::unbound;
-  std::string reason;          // "" when there is nothing to say
-  std::int64_t revision = 0;   // of the binding that this is about; a status of an older revision is stale
-  std::int64_t ifindex = 0;    // 0: no interface
-  std::string since;           // RFC 3339: when this state began
+  std::string reason;         // "" when there is nothing to say
+  std::int64_t revision = 0;  // of the binding that this is about; a status of an older revision is stale
+  std::int64_t ifindex = 0;   // 0: no interface
+  std::string since;          // RFC 3339: when this state began
   bool operator==(const PortStatus&) const = default;
 };
 

@@ -32,10 +32,10 @@ struct Alive {
 // Ephemeral: one network interface of the host as its agent sees it.
 struct Interface {
   std::string name;
-  std::string mac;       // "" when the link has none
+  std::string mac;  // "" when the link has none
   std::int64_t mtu = 0;
-  std::string type;      // Physical, Virtual, Tunnel, Unknown
-  std::string endpoint;  // PHYSICAL, TUNTAP, LOCALHOST, UNKNOWN
+  std::string type;         // Physical, Virtual, Tunnel, Unknown
+  std::string endpoint;     // PHYSICAL, TUNTAP, LOCALHOST, UNKNOWN
   std::int64_t status = 0;  // bit 0: up, bit 1: carrier (values 1 and 2)
   std::vector<std::string> addresses;
   bool operator==(const Interface&) const = default;

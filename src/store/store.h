@@ -70,7 +70,7 @@ struct Op {
 enum class State {
   connected,     // calls are answered
   disconnected,  // calls fail with Code::unavailable or wait until their deadline; watches and ephemeral nodes may live on
-  new_session,   // connected again, but every ephemeral node of ours and every watch is gone: make them anew
+  new_session,  // connected again, but every ephemeral node of ours and every watch is gone: make them anew
 };
 
 class Store {
@@ -107,7 +107,7 @@ class Store {
 class View {
  public:
   virtual ~View() = default;
-  virtual Result<NodePtr> get(const std::string& path) = 0;                  // pending, not_found, unavailable …
+  virtual Result<NodePtr> get(const std::string& path) = 0;  // pending, not_found, unavailable …
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
 };
 
