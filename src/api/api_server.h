@@ -22,8 +22,8 @@ class ApiServer {
  public:
   struct Options {
     std::string listen = "127.0.0.1:8181";
-    std::string base_uri{};           // empty: absolute URIs are built from each request's Host header
-    bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
+    std::string base_uri{};              // empty: absolute URIs are built from each request's Host header
+    bool require_tunnel_zone = true;     // false: HostInterfacePort waives "host in at least one tunnel zone"
     bool allow_unauthenticated = false;  // without it, only a loopback address may be listened on
     http::Limits limits{};
   };

@@ -24,15 +24,16 @@ inline const std::string root = "/midonet-api";
 
 // One request that has been routed. A value: copy what outlives the handler's call.
 struct Call {
-  std::string method;  // as in the route: HEAD arrives as "GET"
-  std::string path;    // as received, without query; not percent-decoded
-  std::map<std::string, std::string, std::less<>> parameters;           // "{id}" -> "id", percent-decoded, never empty
-  std::multimap<std::string, std::string, std::less<>> query;           // percent-decoded
+  std::string method;                                          // as in the route: HEAD arrives as "GET"
+  std::string path;                                            // as received, without query; not percent-decoded
+  std::map<std::string, std::string, std::less<>> parameters;  // "{id}" -> "id", percent-decoded, never empty
+  std::multimap<std::string, std::string, std::less<>> query;  // percent-decoded
   http::Headers headers;
-  std::string body;        // of POST, PUT, PATCH: JSON text as received, not looked at; "" for all others, whatever was sent
-  std::string media_type;  // the one of route.produces (or application/json) that the client prefers: for Answer.media_type
-  std::string base_uri;    // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
-  std::string peer;        // for logs
+  std::string body;  // of POST, PUT, PATCH: JSON text as received, not looked at; "" for all others, whatever was sent
+  std::string
+      media_type;  // the one of route.produces (or application/json) that the client prefers: for Answer.media_type
+  std::string base_uri;  // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
+  std::string peer;      // for logs
 
   // The value of "{name}" in the route's path; a name that is not in the path aborts.
   const std::string& parameter(std::string_view name) const;
@@ -45,10 +46,10 @@ struct Call {
 using Reply = std::function<void(Result<Answer>)>;
 
 struct Route {
-  std::string method;    // GET, POST, PUT, PATCH or DELETE; HEAD and OPTIONS come by themselves
-  std::string path;      // "/midonet-api/ports/{id}/attach_interface"; a parameter is a whole segment
-  std::string name;      // operation id, for OpenAPI: "attachInterface"
-  std::string summary;   // for OpenAPI: one sentence without a full stop
+  std::string method;   // GET, POST, PUT, PATCH or DELETE; HEAD and OPTIONS come by themselves
+  std::string path;     // "/midonet-api/ports/{id}/attach_interface"; a parameter is a whole segment
+  std::string name;     // operation id, for OpenAPI: "attachInterface"
+  std::string summary;  // for OpenAPI: one sentence without a full stop
   // Media types that a successful answer may have, best first; empty: the answer has no body, and any Accept will do.
   // "application/json" is added by itself when one of them is JSON.
   std::vector<std::string> produces{};

@@ -11,9 +11,8 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
   for (const auto& [vni, bridge] : desired.bridges) plugged_.bridges[vni] = bridge;
   for (const auto& [id, spec] : desired.ports) {
     // One interface carries one port: whatever else had this ifindex is replaced, also without a sweep.
-    std::erase_if(plugged_.ports, [&](const auto& other) {
-      return other.first != id && other.second.ifindex == spec.ifindex;
-    });
+    std::erase_if(plugged_.ports,
+                  [&](const auto& other) { return other.first != id && other.second.ifindex == spec.ifindex; });
     applied.ports.emplace(id, apply_port(spec));
   }
   if (sweep == Sweep::yes) {
@@ -22,8 +21,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
       touched_.push_back(port.first);
       return true;
     });
-    std::erase_if(plugged_.bridges,
-                  [&](const auto& bridge) { return !desired.bridges.contains(bridge.first); });
+    std::erase_if(plugged_.bridges, [&](const auto& bridge) { return !desired.bridges.contains(bridge.first); });
   }
   return applied;
 }

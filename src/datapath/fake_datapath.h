@@ -21,9 +21,7 @@ class FakeDatapath : public Datapath {
   explicit FakeDatapath(Desired left_over) : plugged_(std::move(left_over)) {}
 
   Applied apply(const Desired& desired, Sweep sweep) override;
-  void on_drift(std::function<void(const std::string& what)> drifted) override {
-    drifted_ = std::move(drifted);
-  }
+  void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::vector<FdbEntry> fdb() override;
   Status remove_everything() override;
