@@ -1,5 +1,5 @@
-// «This virtual port is that interface on this host», and what became of it. Records at /hosts/<h>/ports/<p> (durable)
-// and /hosts/<h>/status/<p> (ephemeral, written by the host's agent).
+// «This virtual port is that interface on this host», and what became of it. Records at /hosts/<h>/ports/<p>
+// (durable) and /hosts/<h>/status/<p> (ephemeral, written by the host's agent).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ enum class PortState {
 std::string_view name(PortState state);  // "pending-host"
 Result<PortState> parse_port_state(std::string_view text);
 
-// What the agent reports per bound port. pending_host and unbound are never reported, they are the absence of it.
+// What the agent reports per bound port. pending_host and unbound are never reported, they are the absence of
+// it.
 struct PortStatus {
   PortState state = PortState::unbound;
   std::string reason;         // "" when there is nothing to say
@@ -45,5 +46,12 @@ struct PortStatus {
   std::string since;          // RFC 3339: when this state began
   bool operator==(const PortStatus&) const = default;
 };
+
+template <>
+const Table& table<Binding>();
+template <>
+const Table& table<BoundInterface>();
+template <>
+const Table& table<PortStatus>();
 
 }  // namespace midonet::model

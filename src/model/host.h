@@ -1,4 +1,5 @@
-// A hypervisor host and what its agent says of it. Records at /hosts/<id>, /hosts/<id>/alive, /hosts/<id>/interfaces/<name>.
+// A hypervisor host and what its agent says of it. Records at /hosts/<id>, /hosts/<id>/alive,
+// /hosts/<id>/interfaces/<name>.
 #pragma once
 
 #include <cstdint>
@@ -40,5 +41,12 @@ struct Interface {
   std::vector<std::string> addresses;
   bool operator==(const Interface&) const = default;
 };
+
+template <>
+const Table& table<Host>();
+template <>
+const Table& table<Alive>();
+template <>
+const Table& table<Interface>();
 
 }  // namespace midonet::model

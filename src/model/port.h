@@ -1,5 +1,5 @@
-// An exterior port of a bridge. Record at /ports/<id>. hostId and interfaceName say where it is bound; they change only
-// with the binding at /hosts/<hostId>/ports/<id>, in one commit.
+// An exterior port of a bridge. Record at /ports/<id>. hostId and interfaceName say where it is bound; they
+// change only with the binding at /hosts/<hostId>/ports/<id>, in one commit.
 #pragma once
 
 #include <cstdint>
@@ -26,5 +26,8 @@ struct Port {
   std::optional<Uuid> outbound_filter_id;
   bool operator==(const Port&) const = default;
 };
+
+template <>
+const Table& table<Port>();
 
 }  // namespace midonet::model

@@ -1,0 +1,86 @@
+#include "model/binding.h"
+
+#include <array>
+#include <cstdlib>
+
+namespace midonet::model {
+
+namespace {
+constexpr std::array<std::pair<PortState, std::string_view>, 6> states{{
+    {PortState::unbound, "unbound"},
+    {PortState::pending_host, "pending-host"},
+    {PortState::pending_interface, "pending-interface"},
+    {PortState::down, "down"},
+    {PortState::active, "active"},
+    {PortState::error, "error"},
+}};
+
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (const auto& [state, text] : states) names.emplace_back(text);
+  return names;
+}
+}  // namespace
+
+std::string_view name(PortState state) {
+  for (const auto& [known, text] : states)
+    if (known == state) return text;
+  std::abort();
+}
+
+Result<PortState> parse_port_state(std::string_view text) {
+  for (const auto& [state, known] : states)
+    if (known == text) return state;
+  return fail(Code::invalid, "'{}' is not the state of a port", text.substr(0, 64));
+}
+
+template <>
+const Table& table<Binding>() {
+  static const Table binding{
+      "HostInterfacePort",
+      1,
+      "A binding: this port is that interface of this host.",
+      {
+          link("uri", "/hosts/{hostId}/ports/{portId}", "This binding."),
+          derived("hostId", Kind::uuid, "The host.").refers_to("Host"),
+          field("portId", &Binding::port_id, Use::required, "The port.").refers_to("Port"),
+          field("interfaceName", &Binding::interface_name, Use::required,
+                "The interface; it need not exist yet."),
+          link("host", "/hosts/{hostId}", "The host."),
+          link("port", "/ports/{portId}", "The port."),
+      }};
+  return binding;
+}
+
+template <>
+const Table& table<BoundInterface>() {
+  static const Table bound{
+      "BoundInterface",
+      0,
+      "Which port an interface of a host carries.",
+      {field("portId", &BoundInterface::port_id, Use::required, "The port.").refers_to("Port")}};
+  return bound;
+}
+
+template <>
+const Table& table<PortStatus>() {
+  static const Table status{"PortStatus",
+                            0,
+                            "What became of a binding, as its host's agent says.",
+                            {
+                                field("state", &PortStatus::state, Use::read_only,
+                                      "Active means read back from the kernel as complete.")
+                                    .one_of(state_names()),
+                                field("reason", &PortStatus::reason, Use::read_only,
+                                      "Why, where there is something to say; else empty."),
+                                field("revision", &PortStatus::revision, Use::read_only,
+                                      "Of the binding that this is about; 0 for none."),
+                                field("ifindex", &PortStatus::ifindex, Use::read_only,
+                                      "The interface's index on its host; 0 for none."),
+                                field("since", &PortStatus::since, Use::read_only,
+                                      "When this state began; empty when that is not known."),
+                            }};
+  return status;
+}
+
+}  // namespace midonet::model

@@ -1,0 +1,141 @@
+#include "model/field.h"
+
+#include <nlohmann/json.hpp>
+
+#include "model/binding.h"
+
+namespace midonet::model {
+
+const Field* Table::find(const std::string& field) const {
+  for (const Field& f : fields)
+    if (f.name == field) return &f;
+  return nullptr;
+}
+
+std::string Table::media_type() const {
+  return fmt::format("application/vnd.org.midonet.{}-v{}+json", name, version);
+}
+
+std::string Table::collection_media_type() const {
+  return fmt::format("application/vnd.org.midonet.collection.{}-v{}+json", name, version);
+}
+
+Field derived(std::string name, Kind kind, std::string doc) {
+  Field f;
+  f.name = std::move(name);
+  f.kind = kind;
+  f.use = Use::derived;
+  f.doc = std::move(doc);
+  return f;
+}
+
+Field link(std::string name, std::string uri, std::string doc) {
+  Field f = derived(std::move(name), Kind::uri, std::move(doc));
+  f.link = std::move(uri);
+  return f;
+}
+
+namespace codec {
+
+bool is_null(const Json& value) {
+  return value.is_null();
+}
+void write_null(Json& out) {
+  out = nullptr;
+}
+
+Status read(const Json& value, bool& out) {
+  if (!value.is_boolean()) return fail(Code::invalid, "must be true or false");
+  out = value.get<bool>();
+  return {};
+}
+
+Status read(const Json& value, std::int64_t& out) {
+  if (!value.is_number_integer()) return fail(Code::invalid, "must be an integer");
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX})
+    return fail(Code::invalid, "must be at most {}", INT64_MAX);
+  out = value.get<std::int64_t>();
+  return {};
+}
+
+Status read(const Json& value, std::string& out) {
+  if (!value.is_string()) return fail(Code::invalid, "must be a string");
+  out = value.get_ref<const std::string&>();
+  return {};
+}
+
+namespace {
+// The values that are a word of their own, each with its parse().
+template <class T>
+Status read_word(const Json& value, T& out, std::string_view what) {
+  if (!value.is_string()) return fail(Code::invalid, "must be a string with {}", what);
+  Result<T> word = T::parse(value.get_ref<const std::string&>());
+  if (!word) return fail(Code::invalid, "must be {}", what);
+  out = *word;
+  return {};
+}
+}  // namespace
+
+Status read(const Json& value, Uuid& out) {
+  return read_word(value, out, "a UUID");
+}
+Status read(const Json& value, Mac& out) {
+  return read_word(value, out, "a MAC address");
+}
+
+Status read(const Json& value, Vni& out) {
+  std::int64_t number = 0;
+  if (Status status = read(value, number); !status) return status;
+  const Result<Vni> vni = Vni::from(number < 0 ? 0 : static_cast<std::uint64_t>(number));
+  if (!vni) return fail(Code::invalid, "must be from 1 to {}", Vni::max);
+  out = *vni;
+  return {};
+}
+
+Status read(const Json& value, PortState& out) {
+  if (!value.is_string()) return fail(Code::invalid, "must be the name of a state");
+  const Result<PortState> state = parse_port_state(value.get_ref<const std::string&>());
+  if (!state) return tl::unexpected<Error>(state.error());
+  out = *state;
+  return {};
+}
+
+Status read(const Json& value, std::vector<std::string>& out) {
+  if (!value.is_array()) return fail(Code::invalid, "must be an array of strings");
+  std::vector<std::string> strings;
+  for (const Json& element : value) {
+    if (!element.is_string()) return fail(Code::invalid, "must be an array of strings");
+    strings.push_back(element.get_ref<const std::string&>());
+  }
+  out = std::move(strings);
+  return {};
+}
+
+void write(bool value, Json& out) {
+  out = value;
+}
+void write(std::int64_t value, Json& out) {
+  out = value;
+}
+void write(const std::string& value, Json& out) {
+  out = value;
+}
+void write(const Uuid& value, Json& out) {
+  out = value.to_string();
+}
+void write(const Mac& value, Json& out) {
+  out = value.to_string();
+}
+void write(const Vni& value, Json& out) {
+  out = value.number();
+}
+void write(PortState value, Json& out) {
+  out = std::string(name(value));
+}
+void write(const std::vector<std::string>& value, Json& out) {
+  out = value;
+}
+
+}  // namespace codec
+
+}  // namespace midonet::model

@@ -1,0 +1,32 @@
+#include "model/record.h"
+
+#include <nlohmann/json.hpp>
+
+namespace midonet::model {
+
+Status decode_into(const Table& table, std::string_view value, void* record) {
+  const Json json = Json::parse(value, nullptr, false);
+  if (!json.is_object())
+    return fail(Code::internal, "damaged {} record: it is not a JSON object", table.name);
+  for (const Field& field : table.fields) {
+    if (field.record.empty()) continue;
+    const auto member = json.find(field.record);
+    if (member == json.end()) continue;
+    if (Status status = field.read(record, *member); !status)
+      return fail(Code::internal, "damaged {} record: '{}' {}", table.name, field.record,
+                  status.error().message);
+  }
+  return {};
+}
+
+std::string encode_from(const Table& table, const void* record, std::string_view previous) {
+  Json json = Json::object();
+  if (!previous.empty()) json = Json::parse(previous, nullptr, false);
+  if (!json.is_object()) json = Json::object();
+  for (const Field& field : table.fields)
+    if (!field.record.empty()) field.write(record, json[field.record]);
+  // A name that is not UTF-8 (an interface's may be any bytes) must not stop the record from being written.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace midonet::model
