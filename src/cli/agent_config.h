@@ -1,0 +1,42 @@
+// The agent's configuration as far as mm-ctl needs it: where the agent's socket is, which store it uses, which host this
+// is, and whether mm-ctl releases Nova's tap. The same file and the same format as midolman's own --config: lines
+// `key = value`, comments with '#' or ';', values bare or in quotes. Keys of the agent that are of no use here are passed
+// over (the agent itself refuses a misspelt one when it starts).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/uuid.h"
+
+namespace midonet::cli {
+
+enum class ReleaseTap { automatic, yes, no };
+Result<ReleaseTap> parse_release_tap(std::string_view text);  // "auto", "yes", "no"
+
+struct AgentConfig {
+  std::string store = "embedded:/var/lib/midolman/midonet.db";
+  std::string host_id_file = "/etc/midonet_host_id.properties";
+  std::string run_dir = "/var/run/midolman";
+  ReleaseTap release_tap = ReleaseTap::automatic;
+
+  std::string socket() const { return run_dir + "/midolman.sock"; }
+};
+
+// Defaults for what the text does not say. Code::invalid names the line.
+Result<AgentConfig> parse_agent_config(std::string_view text);
+
+// The default file may be absent, then all is at its default; one that was named on the command line may not.
+// Code::forbidden when this user may not read it.
+Result<AgentConfig> read_agent_config(const std::optional<std::string>& named);
+
+inline constexpr const char* default_config_file = "/etc/midolman/midolman.conf";
+
+// The id of this host: the line `host_uuid=<uuid>` of a file of properties. Code::not_found when there is no file or no
+// such line, or no UUID in it; Code::forbidden when this user may not read it.
+Result<Uuid> parse_host_id(std::string_view text, const std::string& file);
+Result<Uuid> read_host_id(const std::string& file);
+
+}  // namespace midonet::cli
