@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/interface_name.h"
+
 namespace midonet::model {
 
 namespace {
@@ -44,42 +46,39 @@ const Table& table<Binding>() {
           link("uri", "/hosts/{hostId}/ports/{portId}", "This binding."),
           derived("hostId", Kind::uuid, "The host.").refers_to("Host"),
           field("portId", &Binding::port_id, Use::required, "The port.").refers_to("Port"),
-          field("interfaceName", &Binding::interface_name, Use::required,
-                "The interface; it need not exist yet."),
+          field("interfaceName", &Binding::interface_name, Use::required, "The interface; it need not exist yet.")
+              .checked_by(check_interface_name),
           link("host", "/hosts/{hostId}", "The host."),
           link("port", "/ports/{portId}", "The port."),
+          derived("status", Kind::object, "What became of it.").of("PortStatus"),
       }};
   return binding;
 }
 
 template <>
 const Table& table<BoundInterface>() {
-  static const Table bound{
-      "BoundInterface",
-      0,
-      "Which port an interface of a host carries.",
-      {field("portId", &BoundInterface::port_id, Use::required, "The port.").refers_to("Port")}};
+  static const Table bound{"BoundInterface",
+                           0,
+                           "Which port an interface of a host carries.",
+                           {field("portId", &BoundInterface::port_id, Use::required, "The port.").refers_to("Port")}};
   return bound;
 }
 
 template <>
 const Table& table<PortStatus>() {
-  static const Table status{"PortStatus",
-                            0,
-                            "What became of a binding, as its host's agent says.",
-                            {
-                                field("state", &PortStatus::state, Use::read_only,
-                                      "Active means read back from the kernel as complete.")
-                                    .one_of(state_names()),
-                                field("reason", &PortStatus::reason, Use::read_only,
-                                      "Why, where there is something to say; else empty."),
-                                field("revision", &PortStatus::revision, Use::read_only,
-                                      "Of the binding that this is about; 0 for none."),
-                                field("ifindex", &PortStatus::ifindex, Use::read_only,
-                                      "The interface's index on its host; 0 for none."),
-                                field("since", &PortStatus::since, Use::read_only,
-                                      "When this state began; empty when that is not known."),
-                            }};
+  static const Table status{
+      "PortStatus",
+      0,
+      "What became of a binding, as its host's agent says.",
+      {
+          field("state", &PortStatus::state, Use::read_only, "Active means read back from the kernel as complete.")
+              .one_of(state_names()),
+          field("reason", &PortStatus::reason, Use::read_only, "Why, where there is something to say; else empty."),
+          field("revision", &PortStatus::revision, Use::read_only, "Of the binding that this is about; 0 for none."),
+          field("ifindex", &PortStatus::ifindex, Use::read_only, "The interface's index on its host; 0 for none."),
+          field("since", &PortStatus::since, Use::read_only, "When this state began, if that is known.")
+              .null_when_empty(),
+      }};
   return status;
 }
 

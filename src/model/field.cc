@@ -12,9 +12,7 @@ const Field* Table::find(const std::string& field) const {
   return nullptr;
 }
 
-std::string Table::media_type() const {
-  return fmt::format("application/vnd.org.midonet.{}-v{}+json", name, version);
-}
+std::string Table::media_type() const { return fmt::format("application/vnd.org.midonet.{}-v{}+json", name, version); }
 
 std::string Table::collection_media_type() const {
   return fmt::format("application/vnd.org.midonet.collection.{}-v{}+json", name, version);
@@ -37,12 +35,8 @@ Field link(std::string name, std::string uri, std::string doc) {
 
 namespace codec {
 
-bool is_null(const Json& value) {
-  return value.is_null();
-}
-void write_null(Json& out) {
-  out = nullptr;
-}
+bool is_null(const Json& value) { return value.is_null(); }
+void write_null(Json& out) { out = nullptr; }
 
 Status read(const Json& value, bool& out) {
   if (!value.is_boolean()) return fail(Code::invalid, "must be true or false");
@@ -76,12 +70,8 @@ Status read_word(const Json& value, T& out, std::string_view what) {
 }
 }  // namespace
 
-Status read(const Json& value, Uuid& out) {
-  return read_word(value, out, "a UUID");
-}
-Status read(const Json& value, Mac& out) {
-  return read_word(value, out, "a MAC address");
-}
+Status read(const Json& value, Uuid& out) { return read_word(value, out, "a UUID"); }
+Status read(const Json& value, Mac& out) { return read_word(value, out, "a MAC address"); }
 
 Status read(const Json& value, Vni& out) {
   std::int64_t number = 0;
@@ -111,30 +101,14 @@ Status read(const Json& value, std::vector<std::string>& out) {
   return {};
 }
 
-void write(bool value, Json& out) {
-  out = value;
-}
-void write(std::int64_t value, Json& out) {
-  out = value;
-}
-void write(const std::string& value, Json& out) {
-  out = value;
-}
-void write(const Uuid& value, Json& out) {
-  out = value.to_string();
-}
-void write(const Mac& value, Json& out) {
-  out = value.to_string();
-}
-void write(const Vni& value, Json& out) {
-  out = value.number();
-}
-void write(PortState value, Json& out) {
-  out = std::string(name(value));
-}
-void write(const std::vector<std::string>& value, Json& out) {
-  out = value;
-}
+void write(bool value, Json& out) { out = value; }
+void write(std::int64_t value, Json& out) { out = value; }
+void write(const std::string& value, Json& out) { out = value; }
+void write(const Uuid& value, Json& out) { out = value.to_string(); }
+void write(const Mac& value, Json& out) { out = value.to_string(); }
+void write(const Vni& value, Json& out) { out = value.number(); }
+void write(PortState value, Json& out) { out = std::string(name(value)); }
+void write(const std::vector<std::string>& value, Json& out) { out = value; }
 
 }  // namespace codec
 

@@ -52,11 +52,14 @@ struct Field {
   std::string doc;        // one sentence
   bool nullable = false;  // may be null in an answer
 
-  std::optional<std::int64_t> min, max;  // of an integer, or of the number of characters of a string
-  std::vector<std::string> choices;      // the only values that it takes
-  std::string refers;                    // the class whose id this is: "Host"
-  std::string item;                      // of object and objects: the name of their table
-  std::string link;  // of a uri: "/bridges/{id}/ports", where {id} is another field; "…/{{id}}" stays {id}
+  std::optional<std::int64_t> min, max;         // of an integer, or of the number of characters of a string
+  std::vector<std::string> choices;             // the only values that it takes
+  std::string refers;                           // the class whose id this is: "Host"
+  std::string filter;                           // lists take it as a query parameter of this name: "tenant_id"
+  Status (*check)(std::string_view) = nullptr;  // of a string: a rule of its own; Code::invalid says what is wrong
+  bool empty_is_null = false;                   // of a string: the empty one is written as null
+  std::string item;                             // of object and objects: the name of their table
+  std::string link;  // of a uri: "/bridges/{id}/ports", where {id} is another field; {{id}} stays {id}
 
   // Member access on the table's struct. `read` takes null as "the default"; its error (invalid) says what
   // was expected. Empty for derived fields.
@@ -67,6 +70,9 @@ struct Field {
   Field& not_stored() { return record.clear(), *this; }
   Field& between(std::int64_t low, std::int64_t high) { return min = low, max = high, *this; }
   Field& one_of(std::vector<std::string> values) { return choices = std::move(values), *this; }
+  Field& filtered_by(std::string parameter) { return filter = std::move(parameter), *this; }
+  Field& checked_by(Status (*rule)(std::string_view)) { return check = rule, *this; }
+  Field& null_when_empty() { return empty_is_null = nullable = true, *this; }
   Field& refers_to(std::string resource) { return refers = std::move(resource), *this; }
   Field& of(std::string table) { return item = std::move(table), *this; }
   Field& may_be_null() { return nullable = true, *this; }
@@ -172,9 +178,7 @@ Field field(std::string name, T R::*member, Use use, std::string doc) {
   f.record = name;
   f.name = std::move(name);
   f.kind = codec::KindOf<T>::kind;
-  f.nullable = requires {
-    codec::KindOf<T>::nullable;
-  };
+  f.nullable = requires { codec::KindOf<T>::nullable; };
   f.use = use;
   f.doc = std::move(doc);
   f.read = [member](void* record, const Json& value) -> Status {
@@ -183,9 +187,7 @@ Field field(std::string name, T R::*member, Use use, std::string doc) {
     target = R{}.*member;
     return {};
   };
-  f.write = [member](const void* record, Json& value) {
-    codec::write(static_cast<const R*>(record)->*member, value);
-  };
+  f.write = [member](const void* record, Json& value) { codec::write(static_cast<const R*>(record)->*member, value); };
   return f;
 }
 

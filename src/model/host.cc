@@ -15,13 +15,11 @@ const Table& table<Host>() {
           derived("addresses", Kind::strings, "The addresses of all its interfaces."),
           derived("hostInterfaces", Kind::objects, "Its interfaces.").of("Interface"),
           derived("alive", Kind::boolean, "Whether its agent has a session with the store."),
-          field("floodingProxyWeight", &Host::flooding_proxy_weight, Use::optional,
-                "Kept for clients; not in use.")
+          field("floodingProxyWeight", &Host::flooding_proxy_weight, Use::optional, "Kept for clients; not in use.")
               .between(0, INT32_MAX),
           field("containerWeight", &Host::container_weight, Use::optional, "Kept for clients; not in use.")
               .between(0, INT32_MAX),
-          field("containerLimit", &Host::container_limit, Use::optional,
-                "Kept for clients; not in use. -1: none.")
+          field("containerLimit", &Host::container_limit, Use::optional, "Kept for clients; not in use. -1: none.")
               .between(-1, INT32_MAX),
           field("enforceContainerLimit", &Host::enforce_container_limit, Use::optional,
                 "Kept for clients; not in use."),
@@ -51,7 +49,7 @@ const Table& table<Interface>() {
       link("uri", "/hosts/{hostId}/interfaces/{name}", "This interface."),
           derived("hostId", Kind::uuid, "The host that has it.").refers_to("Host"),
           field("name", &Interface::name, Use::read_only, "Its name in the kernel."),
-          field("mac", &Interface::mac, Use::read_only, "Its MAC address; empty when it has none."),
+          field("mac", &Interface::mac, Use::read_only, "Its MAC address, if it has one.").null_when_empty(),
           field("mtu", &Interface::mtu, Use::read_only, "Its MTU in bytes."),
           field("type", &Interface::type, Use::read_only, "What kind of link it is.")
               .one_of({"Physical", "Virtual", "Tunnel", "Unknown"}),

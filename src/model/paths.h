@@ -38,74 +38,30 @@ inline std::string child(const std::string& parent, std::string_view name) {
   return out;
 }
 
-inline std::string bridge(const Uuid& b) {
-  return child(bridges, b.to_string());
-}
-inline std::string bridge_ports(const Uuid& b) {
-  return child(bridge(b), "ports");
-}
-inline std::string bridge_port(const Uuid& b, const Uuid& p) {
-  return child(bridge_ports(b), p.to_string());
-}
-inline std::string bridge_hosts(const Uuid& b) {
-  return child(bridge(b), "hosts");
-}
-inline std::string mac_table(const Uuid& b) {
-  return child(bridge(b), "mac_table");
-}
-inline std::string mac_entry(const Uuid& b, const Mac& mac) {
-  return child(mac_table(b), mac.to_string());
-}
-inline std::string arp_table(const Uuid& b) {
-  return child(bridge(b), "arp_table");
-}
-inline std::string arp_entry(const Uuid& b, const Ip& ip) {
-  return child(arp_table(b), ip.to_string());
-}
+inline std::string bridge(const Uuid& b) { return child(bridges, b.to_string()); }
+inline std::string bridge_ports(const Uuid& b) { return child(bridge(b), "ports"); }
+inline std::string bridge_port(const Uuid& b, const Uuid& p) { return child(bridge_ports(b), p.to_string()); }
+inline std::string bridge_hosts(const Uuid& b) { return child(bridge(b), "hosts"); }
+inline std::string mac_table(const Uuid& b) { return child(bridge(b), "mac_table"); }
+inline std::string mac_entry(const Uuid& b, const Mac& mac) { return child(mac_table(b), mac.to_string()); }
+inline std::string arp_table(const Uuid& b) { return child(bridge(b), "arp_table"); }
+inline std::string arp_entry(const Uuid& b, const Ip& ip) { return child(arp_table(b), ip.to_string()); }
 
-inline std::string port(const Uuid& p) {
-  return child(ports, p.to_string());
-}
+inline std::string port(const Uuid& p) { return child(ports, p.to_string()); }
 
-inline std::string host(const Uuid& h) {
-  return child(hosts, h.to_string());
-}
-inline std::string alive(const Uuid& h) {
-  return child(host(h), "alive");
-}
-inline std::string interfaces(const Uuid& h) {
-  return child(host(h), "interfaces");
-}
-inline std::string interface(const Uuid& h, std::string_view name) {
-  return child(interfaces(h), name);
-}
-inline std::string bindings(const Uuid& h) {
-  return child(host(h), "ports");
-}
-inline std::string binding(const Uuid& h, const Uuid& p) {
-  return child(bindings(h), p.to_string());
-}
-inline std::string bound_interfaces(const Uuid& h) {
-  return child(host(h), "bound_interfaces");
-}
-inline std::string bound_interface(const Uuid& h, std::string_view name) {
-  return child(bound_interfaces(h), name);
-}
-inline std::string statuses(const Uuid& h) {
-  return child(host(h), "status");
-}
-inline std::string status(const Uuid& h, const Uuid& p) {
-  return child(statuses(h), p.to_string());
-}
+inline std::string host(const Uuid& h) { return child(hosts, h.to_string()); }
+inline std::string alive(const Uuid& h) { return child(host(h), "alive"); }
+inline std::string interfaces(const Uuid& h) { return child(host(h), "interfaces"); }
+inline std::string interface(const Uuid& h, std::string_view name) { return child(interfaces(h), name); }
+inline std::string bindings(const Uuid& h) { return child(host(h), "ports"); }
+inline std::string binding(const Uuid& h, const Uuid& p) { return child(bindings(h), p.to_string()); }
+inline std::string bound_interfaces(const Uuid& h) { return child(host(h), "bound_interfaces"); }
+inline std::string bound_interface(const Uuid& h, std::string_view name) { return child(bound_interfaces(h), name); }
+inline std::string statuses(const Uuid& h) { return child(host(h), "status"); }
+inline std::string status(const Uuid& h, const Uuid& p) { return child(statuses(h), p.to_string()); }
 
-inline std::string tunnel_zone(const Uuid& z) {
-  return child(tunnel_zones, z.to_string());
-}
-inline std::string tunnel_zone_hosts(const Uuid& z) {
-  return child(tunnel_zone(z), "hosts");
-}
-inline std::string vni(const Vni& v) {
-  return child(vnis, std::to_string(v.number()));
-}
+inline std::string tunnel_zone(const Uuid& z) { return child(tunnel_zones, z.to_string()); }
+inline std::string tunnel_zone_hosts(const Uuid& z) { return child(tunnel_zone(z), "hosts"); }
+inline std::string vni(const Vni& v) { return child(vnis, std::to_string(v.number())); }
 
 }  // namespace midonet::model::paths

@@ -6,15 +6,13 @@ namespace midonet::model {
 
 Status decode_into(const Table& table, std::string_view value, void* record) {
   const Json json = Json::parse(value, nullptr, false);
-  if (!json.is_object())
-    return fail(Code::internal, "damaged {} record: it is not a JSON object", table.name);
+  if (!json.is_object()) return fail(Code::internal, "damaged {} record: it is not a JSON object", table.name);
   for (const Field& field : table.fields) {
     if (field.record.empty()) continue;
     const auto member = json.find(field.record);
     if (member == json.end()) continue;
     if (Status status = field.read(record, *member); !status)
-      return fail(Code::internal, "damaged {} record: '{}' {}", table.name, field.record,
-                  status.error().message);
+      return fail(Code::internal, "damaged {} record: '{}' {}", table.name, field.record, status.error().message);
   }
   return {};
 }

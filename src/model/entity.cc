@@ -1,0 +1,174 @@
+#include "model/entity.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace midonet::model {
+
+namespace {
+
+struct Refused {
+  std::string why;
+};
+
+// Looks at a document while it is being read, so that a bad one is refused before it takes memory.
+class Guard {
+ public:
+  // The signature of nlohmann's parser_callback_t; `parsed` is the key at Event::key.
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    switch (event) {
+      case Json::parse_event_t::object_start: keys_.emplace_back(); [[fallthrough]];
+      case Json::parse_event_t::array_start:
+        if (depth >= max_depth) throw Refused{fmt::format("it is nested deeper than {} levels", max_depth)};
+        break;
+      case Json::parse_event_t::object_end: keys_.pop_back(); break;
+      case Json::parse_event_t::key:
+        if (const auto& key = parsed.get_ref<const std::string&>(); !keys_.back().insert(key).second)
+          throw Refused{fmt::format("the key '{}' stands there twice", key.substr(0, 64))};
+        break;
+      default: break;
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::set<std::string>> keys_;  // of each object that is open
+};
+
+// Code points; the parser has made sure of the UTF-8.
+std::int64_t characters(const std::string& utf8) {
+  return std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+Status check(const Field& field, const Json& value) {
+  if (value.is_null()) return {};
+  if (value.is_number_integer()) {
+    const auto number = value.get<std::int64_t>();  // read() has refused what does not fit
+    if ((field.min && number < *field.min) || (field.max && number > *field.max))
+      return fail(Code::invalid, "must be from {} to {}", field.min.value_or(INT64_MIN), field.max.value_or(INT64_MAX));
+  }
+  if (!value.is_string()) return {};
+  const auto& text = value.get_ref<const std::string&>();
+  if (field.max && characters(text) > *field.max)
+    return fail(Code::invalid, "is longer than {} characters", *field.max);
+  if (field.min && characters(text) < *field.min)
+    return fail(Code::invalid, "is shorter than {} characters", *field.min);
+  if (!field.choices.empty() && std::find(field.choices.begin(), field.choices.end(), text) == field.choices.end())
+    return fail(Code::invalid, "must be one of {}", join(field.choices));
+  return field.check != nullptr ? field.check(text) : Status{};
+}
+
+bool settable(Use use, Writing writing) {
+  switch (use) {
+    case Use::required:
+    case Use::optional: return true;
+    case Use::create_only: return writing == Writing::create;
+    case Use::read_only:
+    case Use::derived: return false;
+  }
+  return false;
+}
+
+// A link with its fields filled in; null when one of them is.
+Json expand(const Field& field, const Json& entity, const std::string& base_uri) {
+  const std::string& link = field.link;
+  std::string out = base_uri;
+  for (std::size_t at = 0; at < link.size();) {
+    if (link[at] != '{') {
+      out += link[at++];
+      continue;
+    }
+    const bool literal = link.compare(at, 2, "{{") == 0;
+    const std::size_t begin = at + (literal ? 2 : 1);
+    const std::size_t end = link.find('}', begin);
+    const std::string name = link.substr(begin, end - begin);
+    at = end + (literal ? 2 : 1);
+    if (literal) {
+      out += '{' + name + '}';
+      continue;
+    }
+    const Json& value = entity.at(name);
+    if (!value.is_string()) return nullptr;
+    out += percent_encoded(value.get_ref<const std::string&>());
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Json> parse_object(std::string_view text) {
+  Guard guard;
+  try {
+    Json json = Json::parse(text, std::ref(guard));
+    if (!json.is_object()) return fail(Code::invalid, "The body must be a JSON object.");
+    return json;
+  } catch (const Refused& refused) {
+    return fail(Code::invalid, "The body is not acceptable: {}.", refused.why);
+  } catch (const Json::parse_error& error) {
+    return fail(Code::invalid, "The body is not JSON: byte {} is not expected there.", error.byte);
+  } catch (const Json::exception&) {
+    return fail(Code::invalid, "The body has a number that is out of range.");
+  }
+}
+
+std::vector<Violation> read_entity(const Table& table, const Json& body, Writing writing, void* record) {
+  std::vector<Violation> violations;
+  for (const Field& field : table.fields) {
+    if (!settable(field.use, writing)) continue;
+    const auto given = body.find(field.name);
+    if (given == body.end() || given->is_null()) {
+      const bool missing = given == body.end() && writing == Writing::create;
+      if (field.use == Use::required && (missing || given != body.end()))
+        violations.push_back({field.name, missing ? "is missing" : "may not be null"});
+      else if (given != body.end())
+        (void)field.read(record, *given);
+      continue;
+    }
+    Status status = field.read(record, *given);
+    if (status) status = check(field, *given);
+    if (!status) violations.push_back({field.name, status.error().message});
+  }
+  return violations;
+}
+
+Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived) {
+  Json out = Json::object();
+  for (const Field& field : table.fields) {
+    Json& value = out[field.name];
+    if (field.write)
+      field.write(record, value);
+    else if (const auto given = derived.find(field.name); given != derived.end())
+      value = *given;
+    else if (field.choices.size() == 1)
+      value = field.choices.front();
+    if (field.empty_is_null && value == "") value = nullptr;
+  }
+  for (const Field& field : table.fields)
+    if (!field.link.empty() || (field.kind == Kind::uri && !field.write))
+      out[field.name] = expand(field, out, base_uri);
+  return out;
+}
+
+std::string percent_encoded(std::string_view segment) {
+  static constexpr std::string_view unreserved = "-._~";
+  std::string out;
+  for (const char c : segment) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+        unreserved.find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+}  // namespace midonet::model

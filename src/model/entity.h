@@ -1,0 +1,45 @@
+// A resource as it goes over REST, made from and read into its struct by its table (field.h). Used by api/. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/field.h"
+
+namespace midonet::model {
+
+struct Violation {
+  std::string property;
+  std::string message;
+  bool operator==(const Violation&) const = default;
+};
+
+// A request's body. Code::invalid: not JSON (RFC 8259), not UTF-8, not an object, a key twice, nested too deep.
+Result<Json> parse_object(std::string_view text);
+inline constexpr int max_depth = 32;
+
+enum class Writing { create, update };
+
+// Sets in `record` what the client may set; returns everything that is wrong with the body, in the table's order. An
+// update changes only what the body names; null means the default. Unknown, read-only and derived properties are ignored.
+std::vector<Violation> read_entity(const Table& table, const Json& body, Writing writing, void* record);
+
+// What is answered: every field of the table, null where there is no value. `derived` gives derived fields by name; a
+// derived field with one possible value has that. URIs begin with `base_uri` ("http://127.0.0.1:8181/midonet-api").
+Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived);
+
+template <class R>
+std::vector<Violation> read_entity(const Json& body, Writing writing, R& record) {
+  return read_entity(table<R>(), body, writing, &record);
+}
+template <class R, class J = Json>  // J: so that Json may be incomplete here
+J entity(const R& record, const std::string& base_uri, const Json& derived) {
+  return entity(table<R>(), &record, base_uri, derived);
+}
+
+// A stretch of a URI's path: everything but the unreserved characters of RFC 3986 section 2.3 is percent-encoded.
+std::string percent_encoded(std::string_view segment);
+
+}  // namespace midonet::model
