@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/uuid.h"
+#include "model/port.h"
 #include "store/transaction.h"
 
 namespace midonet::topology {
@@ -38,5 +39,9 @@ struct Detached {
   bool changed = false;
 };
 Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optional<Uuid> only_host = {});
+
+// A part of detach, move and the deletion of ports and bridges: stages the removal of the records of where the port is bound
+// (the binding and the interface's index node). The port's own record is the caller's.
+Status unbind(store::Transaction& t, const model::Port& port);
 
 }  // namespace midonet::topology

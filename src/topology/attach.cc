@@ -1,0 +1,96 @@
+#include "topology/attach.h"
+
+#include "base/interface_name.h"
+#include "model/binding.h"
+#include "model/host.h"
+#include "model/paths.h"
+#include "topology/lookup.h"
+#include "topology/ports.h"
+
+namespace midonet::topology {
+
+namespace paths = model::paths;
+using model::Binding;
+using model::BoundInterface;
+using model::Host;
+using model::Port;
+
+namespace {
+
+// Whether a port that is bound elsewhere may be bound as asked; the conflict says where it is.
+Status may_move(const AttachRequest& request, const Port& port) {
+  if (!port.host_id) {
+    if (request.previous_host_id)
+      return fail(Code::conflict, "Port {} is not bound on host {}; it is not bound.", port.id,
+                  *request.previous_host_id);
+    return {};
+  }
+  if (request.previous_host_id && *request.previous_host_id != *port.host_id)
+    return fail(Code::conflict, "Port {} is not bound on host {}; it is bound to interface {} of host {}.", port.id,
+                *request.previous_host_id, port.interface_name.value_or(""), *port.host_id);
+  const bool taken_over = request.takeover == Takeover::allow && *port.host_id != request.host_id;
+  if (request.previous_host_id || taken_over) return {};
+  return fail(Code::conflict, "Port {} is already bound to interface {} of host {}.", port.id,
+              port.interface_name.value_or(""), *port.host_id);
+}
+
+}  // namespace
+
+Status unbind(store::Transaction& t, const Port& port) {
+  if (!port.host_id) return {};
+  const std::string binding = paths::binding(*port.host_id, port.id);
+  const std::string index = paths::bound_interface(*port.host_id, port.interface_name.value_or(""));
+  Steps steps;
+  const Result<bool> bound = exists(t, binding);
+  const Result<std::optional<Stored<BoundInterface>>> indexed =
+      port.interface_name ? find<BoundInterface>(t, index) : std::optional<Stored<BoundInterface>>();
+  steps.add(bound);
+  steps.add(indexed);
+  if (!steps.outcome()) return steps.outcome();
+  if (*bound) t.remove(binding);
+  if (*indexed && (*indexed)->record.port_id == port.id) t.remove(index);
+  return {};
+}
+
+Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
+  if (Status name = check_interface_name(request.interface_name); !name)
+    return tl::unexpected<Error>(Error{Code::invalid, name.error().message, "interface"});
+  const std::string index = paths::bound_interface(request.host_id, request.interface_name);
+  read_ahead(t, {paths::port(request.port_id), paths::host(request.host_id), index});
+
+  Result<Stored<Port>> stored = read_port(t, request.port_id);
+  if (!stored) return failed(stored);
+  if (const auto host = read<Host>(t, paths::host(request.host_id), request.host_id); !host) return failed(host);
+  Port& port = stored->record;
+  if (port.host_id == request.host_id && port.interface_name == request.interface_name) return Attached{false};
+  if (Status allowed = may_move(request, port); !allowed) return failed(allowed);
+
+  const auto holder = find<BoundInterface>(t, index);
+  if (!holder) return failed(holder);
+  if (*holder)
+    return fail(Code::conflict, "Interface {} of host {} already carries port {}.", request.interface_name,
+                request.host_id, (*holder)->record.port_id);
+
+  if (Status unbound = unbind(t, port); !unbound) return failed(unbound);
+  port.host_id = request.host_id;
+  port.interface_name = request.interface_name;
+  t.create(paths::binding(request.host_id, port.id), encode(Binding{port.id, request.interface_name}));
+  t.create(index, encode(BoundInterface{port.id}));
+  t.set(paths::port(port.id), encode(port, stored->node->value));
+  return Attached{true};
+}
+
+Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optional<Uuid> only_host) {
+  Result<Stored<Port>> stored = read_port(t, port_id);
+  if (!stored && stored.error().code == Code::not_found && only_host) return Detached{false};
+  if (!stored) return failed(stored);
+  Port& port = stored->record;
+  if (!port.host_id || (only_host && *port.host_id != *only_host)) return Detached{false};
+  if (Status unbound = unbind(t, port); !unbound) return failed(unbound);
+  port.host_id.reset();
+  port.interface_name.reset();
+  t.set(paths::port(port.id), encode(port, stored->node->value));
+  return Detached{true};
+}
+
+}  // namespace midonet::topology

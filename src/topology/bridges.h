@@ -1,0 +1,30 @@
+// The verbs of bridges. Plain functions of a transaction; Code::pending passes through. Used by api/.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "base/uuid.h"
+#include "base/vni.h"
+#include "model/bridge.h"
+#include "store/transaction.h"
+#include "topology/lookup.h"
+
+namespace midonet::topology {
+
+// not_found: "There is no Bridge with ID …."
+Result<Stored<model::Bridge>> read_bridge(store::View& view, const Uuid& id);
+
+// bridge.id is set; the VNI is given here. conflict (the id is used), exhausted (no free VNI was found).
+Status create_bridge(store::Transaction& t, model::Bridge bridge);
+// What the client may set, over the stored record; the id and the VNI stay. not_found.
+Status update_bridge(store::Transaction& t, const Uuid& id, const std::function<void(model::Bridge&)>& change);
+// With its ports, their bindings, its tables and its VNI, in one commit. not_found.
+Status delete_bridge(store::Transaction& t, const Uuid& id);
+
+// The VNIs that a bridge tries, one after the other: spread over all of them by its id, so that bridges that are made at
+// the same time hardly ever want the same, and a body that is run again wants the same again.
+Vni vni_candidate(const Uuid& bridge, std::uint32_t attempt);
+inline constexpr std::uint32_t max_vni_attempts = 64;  // with half of all taken, all fail once in 2^64
+
+}  // namespace midonet::topology

@@ -1,0 +1,28 @@
+// The verbs of hosts. Plain functions of a transaction; Code::pending passes through. Used by api/ and the agent.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/uuid.h"
+#include "model/host.h"
+#include "store/transaction.h"
+#include "topology/lookup.h"
+
+namespace midonet::topology {
+
+// not_found: "There is no Host with ID …."
+Result<Stored<model::Host>> read_host(store::View& view, const Uuid& id);
+
+// Makes the host and its folders where they are absent, and keeps its name current; nothing is written when all is so
+// already. The agent calls it at each start, before it makes its alive node.
+Status register_host(store::Transaction& t, const Uuid& id, const std::string& name);
+// What the client may set, over the stored record. not_found.
+Status update_host(store::Transaction& t, const Uuid& id, const std::function<void(model::Host&)>& change);
+// With its memberships of tunnel zones and what it offered on bridges. not_found; forbidden while its agent is alive or it
+// has bindings.
+Status delete_host(store::Transaction& t, const Uuid& id);
+
+Result<bool> in_any_tunnel_zone(store::View& view, const Uuid& host);
+
+}  // namespace midonet::topology

@@ -1,0 +1,69 @@
+#include "topology/ports.h"
+
+#include "model/paths.h"
+#include "topology/attach.h"
+#include "topology/bridges.h"
+#include "topology/references.h"
+
+namespace midonet::topology {
+
+namespace paths = model::paths;
+using model::Port;
+using model::PortState;
+using model::PortStatus;
+
+Result<Stored<Port>> read_port(store::View& view, const Uuid& id) { return read<Port>(view, paths::port(id), id); }
+
+Status create_port(store::Transaction& t, const Port& port) {
+  Steps steps;
+  steps.add(read_bridge(t, port.bridge_id));
+  const Result<bool> used = exists(t, paths::port(port.id));
+  if (steps.add(used) && *used)
+    steps.add(Status(fail(Code::conflict, "A(n) Port with ID {} already exists.", port.id)));
+  steps.add(check_references(t, port));
+  if (!steps.outcome()) return steps.outcome();
+  t.create(paths::port(port.id), encode(port));
+  t.create(paths::bridge_port(port.bridge_id, port.id), "");  // fails when the bridge has gone meanwhile
+  return {};
+}
+
+Status update_port(store::Transaction& t, const Uuid& id, const std::function<void(Port&)>& change) {
+  Result<Stored<Port>> stored = read_port(t, id);
+  if (!stored) return failed(stored);
+  change(stored->record);
+  if (Status references = check_references(t, stored->record); !references) return references;
+  t.set(paths::port(id), encode(stored->record, stored->node->value));
+  return {};
+}
+
+Status delete_port(store::Transaction& t, const Uuid& id) {
+  const Result<Stored<Port>> stored = read_port(t, id);
+  if (!stored) return failed(stored);
+  if (Status unbound = unbind(t, stored->record); !unbound) return unbound;
+  t.remove(paths::port(id));
+  t.remove(paths::bridge_port(stored->record.bridge_id, id));
+  return {};
+}
+
+Result<PortStatus> port_status(store::View& view, const Port& port) {
+  if (!port.host_id) return PortStatus{};
+  read_ahead(view, {paths::binding(*port.host_id, port.id), paths::alive(*port.host_id)});
+  const auto reported = find<PortStatus>(view, paths::status(*port.host_id, port.id));
+  const Result<store::NodePtr> binding = view.get(paths::binding(*port.host_id, port.id));
+  const Result<bool> alive = exists(view, paths::alive(*port.host_id));
+  Steps steps;
+  steps.add(reported);
+  steps.add(alive);
+  const bool bound = steps.add(binding);
+  // Between two reads the port was unbound: what the record said is over.
+  if (!bound && binding.error().code == Code::not_found) return PortStatus{};
+  if (!steps.outcome()) return failed(steps.outcome());
+  const store::Revision revision = (*binding)->stat.modified;
+  if (!*alive) return PortStatus{PortState::pending_host, "the host has no live agent", revision, 0, ""};
+  if (!*reported || (*reported)->record.revision != revision)
+    return PortStatus{PortState::pending_host, "the host's agent has not reported on this binding yet", revision, 0,
+                      ""};
+  return (*reported)->record;
+}
+
+}  // namespace midonet::topology

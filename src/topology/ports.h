@@ -1,0 +1,28 @@
+// The verbs of ports: created under a bridge, updated, deleted with their binding; and what became of a binding. Plain
+// functions of a transaction or a view; Code::pending passes through. Used by api/ and the agent.
+#pragma once
+
+#include "base/uuid.h"
+#include "model/binding.h"
+#include "model/port.h"
+#include "store/transaction.h"
+#include "topology/lookup.h"
+
+namespace midonet::topology {
+
+// not_found: "There is no Port with ID …."
+Result<Stored<model::Port>> read_port(store::View& view, const Uuid& id);
+
+// port.id and port.bridge_id are set; it is not bound. not_found (bridge), conflict (the id is used).
+Status create_port(store::Transaction& t, const model::Port& port);
+// What the client may set, over the stored record; the id, the bridge and the binding stay. not_found.
+Status update_port(store::Transaction& t, const Uuid& id, const std::function<void(model::Port&)>& change);
+// With its binding, in the same commit. not_found.
+Status delete_port(store::Transaction& t, const Uuid& id);
+
+// What became of the port's present binding: what the agent reported of this very revision of it, while the agent is
+// alive; pending_host when there is no such report; unbound when the port is.
+Result<model::PortStatus> port_status(store::View& view, const model::Port& port);
+inline bool is_active(const model::PortStatus& status) { return status.state == model::PortState::active; }
+
+}  // namespace midonet::topology
