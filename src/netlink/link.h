@@ -1,0 +1,58 @@
+// The network interfaces of one network namespace as the kernel tells them, and a table of them. Values only;
+// filled by monitor.h from the kernel, or by a test. Not thread-safe, nothing here fails.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/ip.h"
+#include "base/mac.h"
+
+namespace midonet::netlink {
+
+// The kernel's words (rtnetlink(7), include/uapi/linux/if_link.h).
+struct Link {
+  std::uint32_t ifindex = 0;
+  std::string name;
+  std::uint16_t hardware_type = 0;  // ARPHRD_ETHER and so on
+  bool loopback = false;            // IFF_LOOPBACK
+  bool up = false;                  // IFF_UP: somebody set it up
+  bool carrier = false;             // IFF_LOWER_UP: its driver says that there is a link
+  std::uint8_t operstate = 0;       // RFC 2863, IF_OPER_UP is 6
+  std::uint32_t mtu = 0;
+  std::optional<Mac> mac;
+  std::string kind;          // "tun", "veth", "vxlan", "bridge" …; "" for hardware
+  std::uint32_t master = 0;  // ifindex of the bridge, bond, … that it is a member of; 0 for none
+  std::string master_kind;   // "bridge", "bond", "openvswitch" …; "" when the kernel does not tell
+  std::set<Ip> addresses;
+  bool operator==(const Link&) const = default;
+
+  bool has_link() const { return up && carrier; }  // frames can pass
+  bool ethernet() const;
+};
+
+class LinkTable {
+ public:
+  const Link* find(std::uint32_t ifindex) const;
+  const Link* find(std::string_view name) const;
+  const std::unordered_map<std::uint32_t, Link>& all() const { return links_; }
+  std::size_t size() const { return links_.size(); }
+
+  // Each says whether the table is different afterwards. put() keeps the addresses that are known already.
+  bool put(Link link);
+  bool remove(std::uint32_t ifindex);
+  bool add_address(std::uint32_t ifindex, const Ip& ip);
+  bool remove_address(std::uint32_t ifindex, const Ip& ip);
+
+  bool operator==(const LinkTable& other) const { return links_ == other.links_; }
+
+ private:
+  std::unordered_map<std::uint32_t, Link> links_;
+  std::unordered_map<std::string, std::uint32_t> by_name_;  // of two that claim a name, the one heard of last
+};
+
+}  // namespace midonet::netlink

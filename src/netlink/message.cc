@@ -1,0 +1,223 @@
+#include "netlink/message.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
+namespace midonet::netlink {
+
+namespace {
+
+// Calls `each` for the attributes from `begin` on that lie wholly within `length` bytes.
+template <class Each>
+void attributes(const void* begin, std::size_t length, Each each) {
+  const auto* at = static_cast<const std::uint8_t*>(begin);
+  while (length >= sizeof(nlattr)) {
+    const auto* attribute = reinterpret_cast<const nlattr*>(at);
+    if (!mnl_attr_ok(attribute, static_cast<int>(length))) return;
+    each(attribute);
+    const std::size_t step = std::min<std::size_t>(MNL_ALIGN(mnl_attr_get_len(attribute)), length);
+    at += step;
+    length -= step;
+  }
+}
+
+template <class Each>
+void attributes_of(const nlmsghdr* message, std::size_t header, Each each) {
+  const std::size_t payload = mnl_nlmsg_get_payload_len(message);
+  const std::size_t skip = MNL_ALIGN(header);
+  if (payload < skip) return;
+  attributes(mnl_nlmsg_get_payload_offset(message, skip), payload - skip, each);
+}
+
+std::string text(const nlattr* attribute) {
+  const auto* begin = static_cast<const char*>(mnl_attr_get_payload(attribute));
+  return {begin, ::strnlen(begin, mnl_attr_get_payload_len(attribute))};
+}
+
+std::optional<std::uint32_t> u32(const nlattr* attribute) {
+  if (mnl_attr_get_payload_len(attribute) < sizeof(std::uint32_t)) return {};
+  return mnl_attr_get_u32(attribute);
+}
+
+void link_info(const nlattr* nest, Link& link) {
+  attributes(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case IFLA_INFO_KIND:
+        link.kind = text(attribute);
+        break;
+      case IFLA_INFO_SLAVE_KIND:
+        link.master_kind = text(attribute);
+        break;
+      default:
+        break;
+    }
+  });
+}
+
+std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) {
+  Link link;
+  link.ifindex = static_cast<std::uint32_t>(header.ifi_index);
+  link.hardware_type = header.ifi_type;
+  link.up = (header.ifi_flags & IFF_UP) != 0;
+  link.carrier = (header.ifi_flags & IFF_LOWER_UP) != 0;
+  link.loopback = (header.ifi_flags & IFF_LOOPBACK) != 0;
+  attributes_of(message, sizeof header, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case IFLA_IFNAME:
+        link.name = text(attribute);
+        break;
+      case IFLA_MTU:
+        link.mtu = u32(attribute).value_or(0);
+        break;
+      case IFLA_MASTER:
+        link.master = u32(attribute).value_or(0);
+        break;
+      case IFLA_OPERSTATE:
+        if (mnl_attr_get_payload_len(attribute) >= 1) link.operstate = mnl_attr_get_u8(attribute);
+        break;
+      case IFLA_ADDRESS:
+        if (std::array<std::uint8_t, 6> bytes; mnl_attr_get_payload_len(attribute) == bytes.size()) {
+          std::memcpy(bytes.data(), mnl_attr_get_payload(attribute), bytes.size());
+          link.mac = Mac(bytes);
+        }
+        break;
+      case IFLA_LINKINFO:
+        link_info(attribute, link);
+        break;
+      default:
+        break;
+    }
+  });
+  if (header.ifi_index <= 0 || link.name.empty()) return {};
+  return link;
+}
+
+std::optional<Ip> read_ip(const nlattr* attribute, std::uint8_t family) {
+  const void* payload = mnl_attr_get_payload(attribute);
+  const std::size_t length = mnl_attr_get_payload_len(attribute);
+  if (std::array<std::uint8_t, 4> v4; family == AF_INET && length == v4.size()) {
+    std::memcpy(v4.data(), payload, v4.size());
+    return Ip::v4(v4);
+  }
+  if (std::array<std::uint8_t, 16> v6; family == AF_INET6 && length == v6.size()) {
+    std::memcpy(v6.data(), payload, v6.size());
+    return Ip::v6(v6);
+  }
+  return {};
+}
+
+// The address of this end: IFA_LOCAL where there is one (a point-to-point link has the peer's in
+// IFA_ADDRESS).
+std::optional<AddressIs> read_address(const nlmsghdr* message) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(ifaddrmsg)) return {};
+  const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
+  std::optional<Ip> local;
+  std::optional<Ip> address;
+  attributes_of(message, sizeof *header, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case IFA_LOCAL:
+        local = read_ip(attribute, header->ifa_family);
+        break;
+      case IFA_ADDRESS:
+        address = read_ip(attribute, header->ifa_family);
+        break;
+      default:
+        break;
+    }
+  });
+  const std::optional<Ip> ip = local ? local : address;
+  if (!ip || header->ifa_index == 0) return {};
+  return AddressIs{header->ifa_index, *ip};
+}
+
+int error_of(const nlmsghdr* message) {
+  std::int32_t code = 0;
+  if (mnl_nlmsg_get_payload_len(message) < sizeof code) return 0;  // an NLMSG_DONE of old kernels is empty
+  std::memcpy(&code, mnl_nlmsg_get_payload(message), sizeof code);
+  return code < 0 && code > -4096 ? -code : 0;
+}
+
+template <class Header>
+std::vector<std::uint8_t> dump(std::uint16_t type, std::uint32_t sequence, std::uint32_t link_filter) {
+  std::array<std::uint8_t, 256> room{};
+  nlmsghdr* message = mnl_nlmsg_put_header(room.data());
+  message->nlmsg_type = type;
+  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  message->nlmsg_seq = sequence;
+  mnl_nlmsg_put_extra_header(message, sizeof(Header));  // zeroes: every family
+  if (link_filter != 0) mnl_attr_put_u32(message, IFLA_EXT_MASK, link_filter);
+  return {room.begin(), room.begin() + message->nlmsg_len};
+}
+
+}  // namespace
+
+bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Message&&)>& each) {
+  // Netlink headers are read in place, so the bytes must be aligned as recvmsg(2) into an aligned buffer
+  // gives them.
+  const auto* at = datagram.data();
+  int left = static_cast<int>(datagram.size());
+  while (left > 0) {
+    const auto* message = reinterpret_cast<const nlmsghdr*>(at);
+    if (!mnl_nlmsg_ok(message, left)) return false;
+    Message out{message->nlmsg_seq, message->nlmsg_pid, (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0,
+                Done{0}};
+    switch (message->nlmsg_type) {
+      case RTM_NEWLINK:
+      case RTM_DELLINK: {
+        if (mnl_nlmsg_get_payload_len(message) < sizeof(ifinfomsg)) return false;
+        const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+        // AF_BRIDGE messages speak of a bridge's membership: there RTM_DELLINK means «left the bridge», not
+        // «gone».
+        if (header->ifi_family != AF_UNSPEC) break;
+        if (message->nlmsg_type == RTM_DELLINK) {
+          out.body = LinkGone{static_cast<std::uint32_t>(header->ifi_index)};
+          each(std::move(out));
+        } else if (auto link = read_link(message, *header)) {
+          out.body = LinkIs{*std::move(link)};
+          each(std::move(out));
+        }
+        break;
+      }
+      case RTM_NEWADDR:
+      case RTM_DELADDR:
+        if (const auto address = read_address(message)) {
+          if (message->nlmsg_type == RTM_NEWADDR)
+            out.body = *address;
+          else
+            out.body = AddressGone{address->ifindex, address->ip};
+          each(std::move(out));
+        }
+        break;
+      case NLMSG_DONE:
+      case NLMSG_ERROR:
+        out.body = Done{error_of(message)};
+        each(std::move(out));
+        break;
+      case NLMSG_OVERRUN:
+        return false;
+      default:
+        break;
+    }
+    const int step = static_cast<int>(MNL_ALIGN(message->nlmsg_len));
+    at += step;
+    left -= step;
+  }
+  return true;
+}
+
+std::vector<std::uint8_t> dump_links(std::uint32_t sequence) {
+  return dump<ifinfomsg>(RTM_GETLINK, sequence, RTEXT_FILTER_SKIP_STATS);
+}
+
+std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) {
+  return dump<ifaddrmsg>(RTM_GETADDR, sequence, 0);
+}
+
+}  // namespace midonet::netlink
