@@ -19,8 +19,9 @@ struct HeaderLess {
 using Headers = std::multimap<std::string, std::string, HeaderLess>;
 
 struct Request {
-  std::string method;                                          // "GET"
-  std::string target;                                          // as received: "/midonet-api/ports?tenant_id=x"
+  std::string method;  // "GET"
+  // As received, "/midonet-api/ports?tenant_id=x", or "*" (OPTIONS). An absolute form is reduced to this.
+  std::string target;
   std::string path;                                            // percent-decoded, without query
   std::multimap<std::string, std::string, std::less<>> query;  // percent-decoded
   Headers headers;
@@ -34,8 +35,9 @@ struct Request {
 
 struct Response {
   int status = 200;
-  Headers headers;
+  Headers headers;  // Content-Length, Connection and Date are the server's
   std::string body;
+  std::string route{};  // for metrics and the log: which of few routes it was, "/midonet-api/ports/{id}"; never sent
 };
 
 // Called exactly once per request, on the loop's thread, now or later.

@@ -1,5 +1,12 @@
 // An HTTP/1.1 server on the loop: keep-alive, pipelined requests answered in order, limits and time-outs for everything a
 // client can hold back. On TCP (the REST API) and on a unix socket (the agent). Used by api/ and agent/.
+//
+// On the loop's thread. A handler may answer later and out of order; the client gets the answers in the order of its
+// requests. What a handler fails to do is answered here: 500 when it drops its Responder or throws, 503 when it does not
+// answer in time. Answers of the server's own (400, 408, 413, 431 …) have a JSON body {"message", "code"}.
+//
+//   accept -> [ read -> parse -> handler ]* -> answers in order -> keep-alive, or shut down, discard, close
+//              `- not read while `pipelined` requests wait for answers, or answers wait for the client
 #pragma once
 
 #include <chrono>
@@ -14,14 +21,18 @@
 namespace midonet::http {
 
 struct Limits {
-  std::size_t header_bytes = 16 * 1024;           // 431 above
-  std::size_t body_bytes = 1024 * 1024;           // 413 above
-  std::size_t connections = 10'000;               // further ones are closed at accept
-  std::chrono::milliseconds header_time{10'000};  // from the first byte of a request to its last header: 408
-  std::chrono::milliseconds body_time{30'000};    // for the body: 408
-  std::chrono::milliseconds idle_time{120'000};   // a kept-alive connection without a request is closed
-  std::chrono::milliseconds write_time{30'000};   // a client that does not read its answer is cut off
-  std::chrono::milliseconds stop_time{5'000};     // stop(): what is being answered may finish for so long
+  std::size_t header_bytes = 16 * 1024;  // 431 above
+  std::size_t body_bytes = 1024 * 1024;  // 413 above
+  std::size_t connections = 10'000;      // further ones are closed at accept
+  std::size_t pipelined = 32;            // requests of one connection in progress; further ones are not read yet
+  std::chrono::milliseconds header_time{10'000};     // from the first byte of a request to its last header: 408
+  std::chrono::milliseconds body_time{30'000};       // for the body: 408
+  std::chrono::milliseconds idle_time{120'000};      // a kept-alive connection without a request is closed
+  std::chrono::milliseconds write_time{30'000};      // a client that does not read its answer is cut off
+  std::chrono::milliseconds answer_time{660'000};    // a handler that does not answer: 503. Above the longest ?wait=
+  std::chrono::milliseconds half_close_time{5'000};  // a client that has ended its sending gets answers for so long
+  std::chrono::milliseconds linger_time{2'000};      // after the last answer: what still comes is read and dropped
+  std::chrono::milliseconds stop_time{5'000};        // stop(): what is being answered may finish for so long
 };
 
 class Server {
@@ -31,13 +42,15 @@ class Server {
   struct Options {
     std::string name = "api";
     bool access_log = true;
+    std::string error_media_type = "application/json";  // of the server's own answers
     Limits limits{};
   };
 
   Server(Loop& loop, Registry& registry, Options options, Handler handler);
   ~Server();  // closes everything at once
 
-  // "127.0.0.1:8181", "[::1]:8181", port 0 for any. Result: the address bound ("127.0.0.1:8181").
+  // "127.0.0.1:8181", "[::1]:8181", port 0 for any. Result: the address bound ("127.0.0.1:8181"). invalid: not such an
+  // address; conflict: in use.
   Result<std::string> listen_tcp(const std::string& address);
   // Makes the socket with the given mode; a stale socket file (nobody listens) is replaced, a live one is a conflict.
   Status listen_unix(const std::string& path, unsigned mode = 0600);

@@ -1,0 +1,508 @@
+#include "http/connection.h"
+
+#include <array>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "http/request_reader.h"
+#include "http/wire.h"
+
+namespace midonet::http {
+
+namespace {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+using Socket = asio::generic::stream_protocol::socket;
+using boost::system::error_code;
+
+constexpr std::size_t read_bytes = 16 * 1024;        // per read
+constexpr std::size_t unsent_bytes = 256 * 1024;     // no further request is looked at above
+constexpr std::size_t write_step_bytes = 64 * 1024;  // what a client has to take within write_time
+constexpr std::size_t linger_bytes = 4 * 1024 * 1024;
+
+class Ticket;
+
+class Http1Connection final : public Connection, public std::enable_shared_from_this<Http1Connection> {
+ public:
+  Http1Connection(std::shared_ptr<Connections> all, std::string peer)
+      : all_(std::move(all)),
+        limits_(all_->options.limits),
+        peer_(std::move(peer)),
+        socket_(all_->loop.io()),
+        timer_(all_->loop.io()),
+        reader_(limits_.header_bytes, limits_.body_bytes) {}
+
+  bool open(UniqueFd socket, int family);
+  void process();
+  void respond(std::uint64_t id, Response response);
+  void drain() override;
+  void close() override;
+  Loop& loop() { return all_->loop; }
+
+ private:
+  // A request whose answer has not been handed to `out_` yet.
+  struct Slot {
+    Traffic::Exchange exchange;
+    Clock::time_point started;
+    bool head = false;   // no body is sent
+    bool close = false;  // the connection ends with this answer
+    bool http_1_0 = false;
+    bool counted = false;
+    std::optional<Response> response{};
+  };
+  // Bytes on their way to the client.
+  struct Out {
+    std::string head;
+    std::string body;
+    std::optional<Slot> slot{};
+  };
+  enum class Phase { none, idle, header, body };
+
+  bool parse();
+  bool may_parse() const;
+  bool begun() const { return reader_.state() != RequestReader::State::idle || !in_.empty(); }
+  void dispatch();
+  void add_refusal();
+  void flush();
+  void serialise_ready();
+  bool write_once();
+  void sent(std::size_t bytes);
+  void settle();
+  void finish();
+  void wait_readable();
+  void on_readable();
+  void discard();
+  Phase phase() const;
+  void update_deadlines();
+  void arm_timer();
+  void on_timer();
+  void finished(Slot& slot, int status);
+
+  const std::shared_ptr<Connections> all_;
+  const Limits& limits_;
+  const std::string peer_;
+  Socket socket_;
+  asio::steady_timer timer_;
+  RequestReader reader_;
+
+  std::string in_;              // received, not taken by the reader yet
+  std::deque<Slot> slots_;      // in the order of the requests
+  std::uint64_t first_id_ = 0;  // of slots_.front()
+  std::deque<Out> out_;
+  std::size_t out_offset_ = 0;  // of out_.front() that is sent already
+  std::size_t out_bytes_ = 0;
+
+  bool in_process_ = false;
+  bool process_posted_ = false;
+  bool reading_ = false;  // a wait for the socket to be readable is pending
+  bool writing_ = false;  // … writable
+  bool last_ = false;     // the last slot is this connection's last
+  bool draining_ = false;
+  bool lingering_ = false;
+  bool closed_ = false;
+  std::size_t discarded_ = 0;
+
+  Phase phase_ = Phase::none;
+  std::uint64_t requests_ = 0;       // read so far
+  std::uint64_t phase_request_ = 0;  // requests_ when phase_ began
+  Clock::time_point phase_deadline_;
+  std::optional<Clock::time_point> write_deadline_;
+  std::size_t write_progress_ = 0;
+  std::optional<Clock::time_point> eof_deadline_;  // set once the client has ended its sending
+  std::optional<Clock::time_point> linger_deadline_;
+  std::optional<Clock::time_point> armed_;
+};
+
+// One request's right to an answer. The last copy of a Responder that goes unused answers 500.
+class Ticket {
+ public:
+  Ticket(std::weak_ptr<Http1Connection> connection, std::uint64_t id) : connection_(std::move(connection)), id_(id) {}
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() {
+    const auto connection = connection_.lock();
+    if (used_ || !connection) return;
+    // Whoever drops it does not expect to be called back from here.
+    connection->loop().post([connection, id = id_] {
+      log::error("http: a handler dropped its request without an answer");
+      connection->respond(id, plain_error(500, "the request was not answered", "application/json"));
+    });
+  }
+  void use(Response response) {
+    if (std::exchange(used_, true)) return log::error("http: a handler answered a request twice");
+    if (const auto connection = connection_.lock()) connection->respond(id_, std::move(response));
+  }
+
+ private:
+  std::weak_ptr<Http1Connection> connection_;
+  std::uint64_t id_;
+  bool used_ = false;
+};
+
+bool Http1Connection::open(UniqueFd socket, int family) {
+  error_code error;
+  socket_.assign(asio::generic::stream_protocol(family, 0), socket.get(), error);
+  if (error) return false;
+  socket.release();
+  socket_.non_blocking(true, error);
+  return !error;
+}
+
+bool Http1Connection::may_parse() const {
+  if (closed_ || last_ || lingering_) return false;
+  if (draining_ && reader_.state() == RequestReader::State::idle) return false;
+  return slots_.size() < limits_.pipelined && out_bytes_ < unsent_bytes;
+}
+
+void Http1Connection::process() {
+  if (closed_ || in_process_) return;
+  in_process_ = true;
+  while (parse()) flush();
+  flush();
+  in_process_ = false;
+  settle();
+}
+
+// Reads requests from what was received, until it is used up or as many are in progress as may be. Says whether there
+// was any.
+bool Http1Connection::parse() {
+  bool any = false;
+  std::size_t taken = 0;
+  while (may_parse() && taken < in_.size()) {
+    taken += reader_.take(std::string_view(in_).substr(taken));
+    if (reader_.state() == RequestReader::State::complete) {
+      dispatch();
+    } else if (reader_.state() == RequestReader::State::refused) {
+      add_refusal();
+    } else {
+      break;
+    }
+    any = true;
+  }
+  in_.erase(0, taken);
+  if (in_.empty() && in_.capacity() > 1024) in_ = std::string();
+  return any;
+}
+
+void Http1Connection::dispatch() {
+  const bool keep_alive = reader_.keep_alive();
+  Slot slot;
+  slot.http_1_0 = reader_.http_1_0();
+  Request request = reader_.request();
+  request.peer = peer_;
+  slot.exchange.method = request.method;
+  slot.exchange.target = request.target;
+  slot.exchange.peer = peer_;
+  slot.started = Clock::now();
+  slot.head = request.method == "HEAD";
+  slot.close = !keep_alive;
+  slot.counted = true;
+  last_ = slot.close;
+  ++requests_;
+  const std::uint64_t id = first_id_ + slots_.size();
+  slots_.push_back(std::move(slot));
+  all_->traffic.started();
+
+  const auto ticket = std::make_shared<Ticket>(weak_from_this(), id);
+  try {
+    all_->handler(request, [ticket](Response response) { ticket->use(std::move(response)); });
+  } catch (const std::exception& error) {
+    log::error("http: the handler of {} {} threw: {}", request.method, request.path, error.what());
+  }
+}
+
+// The reader will take no more: say why, behind the answers that are still owed, and end.
+void Http1Connection::add_refusal() {
+  Slot slot;
+  slot.exchange.method = "other";
+  slot.exchange.peer = peer_;
+  slot.started = Clock::now();
+  slot.close = true;
+  slot.counted = true;
+  slot.response = plain_error(reader_.refusal().status, reader_.refusal().message, all_->options.error_media_type);
+  last_ = true;
+  slots_.push_back(std::move(slot));
+  all_->traffic.started();
+}
+
+void Http1Connection::respond(std::uint64_t id, Response response) {
+  if (closed_ || id < first_id_ || id - first_id_ >= slots_.size()) return;
+  Slot& slot = slots_[id - first_id_];
+  if (slot.response) return;  // it took so long that 503 was answered instead
+  slot.response = std::move(response);
+  if (in_process_) return;
+  // Not from within a handler. Send at once; but the handlers of further requests run from the loop, not from here.
+  const auto self = shared_from_this();
+  flush();
+  if (closed_) return;
+  if (!in_.empty() && may_parse()) {
+    if (!std::exchange(process_posted_, true))
+      all_->loop.post([self] {
+        self->process_posted_ = false;
+        self->process();
+      });
+  } else {
+    settle();
+  }
+}
+
+void Http1Connection::serialise_ready() {
+  while (!slots_.empty() && slots_.front().response && out_bytes_ < unsent_bytes) {
+    Slot slot = std::move(slots_.front());
+    slots_.pop_front();
+    ++first_id_;
+    Response response = *std::exchange(slot.response, std::nullopt);
+    slot.close = slot.close || (draining_ && slots_.empty() && reader_.state() == RequestReader::State::idle);
+    last_ = last_ || slot.close;
+    Out out;
+    out.head = head_of(response, {.close = slot.close, .announce_keep_alive = slot.http_1_0},
+                       std::chrono::system_clock::now());
+    if (!slot.head && may_have_body(response.status)) out.body = std::move(response.body);
+    slot.exchange.status = response.status;
+    slot.exchange.route = std::move(response.route);
+    slot.exchange.bytes = out.body.size();
+    out.slot = std::move(slot);
+    out_bytes_ += out.head.size() + out.body.size();
+    out_.push_back(std::move(out));
+  }
+  if (slots_.empty() && out_.empty() && reader_.wants_continue()) {
+    reader_.continued();
+    out_.push_back({"HTTP/1.1 100 Continue\r\n\r\n", {}});
+    out_bytes_ += out_.back().head.size();
+  }
+}
+
+void Http1Connection::flush() {
+  if (closed_ || writing_) return;
+  for (serialise_ready(); !out_.empty(); serialise_ready())
+    if (!write_once()) return;
+}
+
+// Hands the kernel what it takes. False when that is nothing for now, or when the connection is closed.
+bool Http1Connection::write_once() {
+  std::array<asio::const_buffer, 16> buffers;  // the unused ones stay empty
+  std::size_t used = 0;
+  std::size_t skip = out_offset_;
+  for (const Out& out : out_) {
+    if (used + 2 > buffers.size()) break;
+    for (const std::string* part : {&out.head, &out.body}) {
+      const std::size_t cut = std::min(skip, part->size());
+      skip -= cut;
+      if (part->size() > cut) buffers[used++] = asio::buffer(part->data() + cut, part->size() - cut);
+    }
+  }
+  error_code error;
+  const std::size_t written = socket_.write_some(buffers, error);
+  if (error == asio::error::would_block || error == asio::error::try_again) {
+    if (!write_deadline_) write_deadline_ = Clock::now() + limits_.write_time;
+    writing_ = true;
+    socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code& failed) {
+      self->writing_ = false;
+      if (self->closed_) return;
+      if (failed) return self->close();
+      self->process();
+    });
+    return false;
+  }
+  if (error == asio::error::interrupted) return true;
+  if (error) {
+    close();
+    return false;
+  }
+  sent(written);
+  return true;
+}
+
+void Http1Connection::sent(std::size_t bytes) {
+  out_bytes_ -= bytes;
+  write_progress_ += bytes;
+  out_offset_ += bytes;
+  while (!out_.empty() && out_offset_ >= out_.front().head.size() + out_.front().body.size()) {
+    Out& front = out_.front();
+    out_offset_ -= front.head.size() + front.body.size();
+    if (front.slot) finished(*front.slot, front.slot->exchange.status);
+    out_.pop_front();
+  }
+  if (write_progress_ >= write_step_bytes || out_.empty()) {
+    write_progress_ = 0;
+    write_deadline_.reset();
+  }
+}
+
+void Http1Connection::finished(Slot& slot, int status) {
+  if (!std::exchange(slot.counted, false)) return;
+  slot.exchange.status = status;
+  slot.exchange.duration = Clock::now() - slot.started;
+  all_->traffic.finished(slot.exchange);
+}
+
+// After anything has happened: what are we waiting for now?
+void Http1Connection::settle() {
+  if (closed_) return;
+  if (slots_.empty() && out_.empty() && !lingering_) {
+    if (last_ || (draining_ && !begun())) return finish();
+    if (eof_deadline_) return close();
+  }
+  update_deadlines();
+  arm_timer();
+  wait_readable();
+}
+
+// All is answered. Closing with bytes unread would make the kernel send a reset, which can overtake the answer at the
+// client; so end the sending, and read until the client ends its own (RFC 9112 section 9.6).
+void Http1Connection::finish() {
+  if (eof_deadline_) return close();
+  error_code error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  if (error) return close();
+  lingering_ = true;
+  in_ = std::string();
+  linger_deadline_ = Clock::now() + limits_.linger_time;
+  update_deadlines();
+  arm_timer();
+  wait_readable();
+}
+
+void Http1Connection::wait_readable() {
+  // A wait is pending also while handlers work, so that a client that goes away is noticed.
+  if (reading_ || closed_ || eof_deadline_) return;
+  if (!lingering_ && in_.size() >= reader_.buffer_bytes()) return;
+  reading_ = true;
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& failed) {
+    self->reading_ = false;
+    if (self->closed_) return;
+    if (failed) return self->close();
+    self->on_readable();
+  });
+}
+
+void Http1Connection::on_readable() {
+  if (lingering_) return discard();
+  std::array<char, read_bytes> bytes;
+  const std::size_t room = std::min(bytes.size(), reader_.buffer_bytes() - in_.size());
+  error_code error;
+  const std::size_t got = socket_.read_some(asio::buffer(bytes.data(), room), error);
+  if (error == asio::error::eof) {
+    // The client may only have ended its sending, and still read; or be gone. TCP does not tell which.
+    eof_deadline_ = Clock::now() + limits_.half_close_time;
+  } else if (error == asio::error::would_block || error == asio::error::interrupted) {
+    return wait_readable();
+  } else if (error) {
+    return close();
+  }
+  in_.append(bytes.data(), got);
+  process();
+}
+
+void Http1Connection::discard() {
+  std::array<char, read_bytes> bytes;
+  error_code error;
+  discarded_ += socket_.read_some(asio::buffer(bytes), error);
+  const bool later = error == asio::error::would_block || error == asio::error::interrupted;
+  if ((error && !later) || discarded_ > linger_bytes) return close();
+  wait_readable();
+}
+
+Http1Connection::Phase Http1Connection::phase() const {
+  if (eof_deadline_ || !may_parse()) return Phase::none;
+  if (reader_.state() == RequestReader::State::body) {
+    const bool ours_to_do = reader_.wants_continue() && !slots_.empty();
+    return ours_to_do ? Phase::none : Phase::body;
+  }
+  if (begun()) return Phase::header;
+  return slots_.empty() && out_.empty() ? Phase::idle : Phase::none;
+}
+
+void Http1Connection::update_deadlines() {
+  const Phase now = phase();
+  if (now == phase_ && requests_ == phase_request_) return;
+  phase_ = now;
+  phase_request_ = requests_;
+  const auto time = now == Phase::header ? limits_.header_time
+                    : now == Phase::body ? limits_.body_time
+                                         : limits_.idle_time;
+  phase_deadline_ = Clock::now() + time;
+}
+
+// One timer serves all deadlines. It is only set anew when a deadline comes nearer; when it fires too early, it looks at
+// the deadlines and sleeps on. So an ordinary request touches no timer at all.
+void Http1Connection::arm_timer() {
+  std::optional<Clock::time_point> next;
+  const auto consider = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
+  if (phase_ != Phase::none) consider(phase_deadline_);
+  if (write_deadline_) consider(*write_deadline_);
+  if (eof_deadline_) consider(*eof_deadline_);
+  if (linger_deadline_) consider(*linger_deadline_);
+  for (const Slot& slot : slots_) {
+    if (slot.response) continue;
+    consider(slot.started + limits_.answer_time);
+    break;  // they were started one after the other
+  }
+  if (!next || (armed_ && *armed_ <= *next)) return;
+  armed_ = next;
+  timer_.expires_at(*next);
+  timer_.async_wait([weak = weak_from_this()](const error_code& failed) {
+    const auto self = weak.lock();
+    if (failed || !self || self->closed_) return;
+    self->armed_.reset();
+    self->on_timer();
+  });
+}
+
+void Http1Connection::on_timer() {
+  const auto now = Clock::now();
+  const auto over = [now](const std::optional<Clock::time_point>& deadline) { return deadline && *deadline <= now; };
+  if (over(write_deadline_) || over(eof_deadline_) || over(linger_deadline_)) return close();
+  if (phase_ != Phase::none && phase_deadline_ <= now) {
+    if (phase_ == Phase::idle) return close();
+    reader_.refuse(408, phase_ == Phase::header ? "the request did not come in time" : "the body did not come in time");
+    add_refusal();
+  }
+  for (Slot& slot : slots_) {
+    if (slot.response || slot.started + limits_.answer_time > now) continue;
+    log::error("http: no answer to {} {} within {} s", slot.exchange.method, slot.exchange.target,
+               std::chrono::duration_cast<std::chrono::seconds>(limits_.answer_time).count());
+    slot.response = plain_error(503, "the request was not answered in time", all_->options.error_media_type);
+  }
+  process();
+}
+
+void Http1Connection::drain() {
+  draining_ = true;
+  // Called from within a handler or from the loop: either way settle() comes later, or now.
+  if (!in_process_) settle();
+}
+
+void Http1Connection::close() {
+  if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();
+  error_code ignored;
+  socket_.close(ignored);
+  timer_.cancel();
+  for (Out& out : out_)
+    if (out.slot) finished(*out.slot, Traffic::status_of_closed);
+  for (Slot& slot : slots_) finished(slot, Traffic::status_of_closed);
+  out_.clear();
+  slots_.clear();
+  all_->traffic.closed();
+  all_->open.erase(this);
+  if (all_->one_closed) all_->one_closed();
+}
+
+}  // namespace
+
+void Connection::start(const std::shared_ptr<Connections>& all, UniqueFd socket, int family, std::string peer) {
+  const auto connection = std::make_shared<Http1Connection>(all, std::move(peer));
+  if (!connection->open(std::move(socket), family)) return;
+  all->open.emplace(connection.get(), connection);
+  all->traffic.opened();
+  connection->process();
+}
+
+}  // namespace midonet::http

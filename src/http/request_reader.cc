@@ -1,0 +1,151 @@
+#include "http/request_reader.h"
+
+#include <strings.h>
+
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "http/target.h"
+
+namespace midonet::http {
+
+namespace beast = boost::beast;
+
+struct RequestReader::Parser {
+  beast::http::request_parser<beast::http::string_body> beast;
+  beast::error_code error;
+};
+
+RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes)
+    : header_bytes_(header_bytes), body_bytes_(body_bytes) {}
+RequestReader::~RequestReader() = default;
+RequestReader::RequestReader(RequestReader&&) noexcept = default;
+RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
+
+namespace {
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Whether the request line ends in a version, though not one of ours: "PRI * HTTP/2.0".
+bool names_another_version(std::string_view bytes) {
+  const std::string_view line = bytes.substr(0, bytes.find('\r'));
+  const std::size_t at = line.rfind(" HTTP/");
+  if (at == std::string_view::npos || line.size() != at + 9) return false;
+  const auto digit = [&](std::size_t i) { return line[i] >= '0' && line[i] <= '9'; };
+  return digit(at + 6) && line[at + 7] == '.' && digit(at + 8);
+}
+
+}  // namespace
+
+void RequestReader::refuse(int status, std::string message) {
+  state_ = State::refused;
+  refusal_ = {status, std::move(message)};
+  parser_.reset();
+}
+
+void RequestReader::fail_parse(std::string_view bytes) {
+  const beast::error_code error = parser_->error;
+  if (error == beast::http::error::header_limit)
+    return refuse(431, fmt::format("the request line and headers are longer than {} bytes", header_bytes_));
+  if (error == beast::http::error::body_limit)
+    return refuse(413, fmt::format("the body is longer than {} bytes", body_bytes_));
+  if (error == beast::http::error::bad_version && names_another_version(bytes))
+    return refuse(505, "this server speaks HTTP/1.1");
+  refuse(400, "ill-formed request: " + error.message());
+}
+
+std::size_t RequestReader::take(std::string_view bytes) {
+  std::size_t taken = 0;
+  if (state_ == State::idle) {
+    // Empty lines before a request are skipped (RFC 9112 section 2.2).
+    while (bytes.substr(taken, 2) == "\r\n") taken += 2;
+    bytes.remove_prefix(taken);
+    if (bytes.empty() || bytes == "\r") return taken;
+    state_ = State::header;
+    parser_ = std::make_unique<Parser>();
+    parser_->beast.header_limit(static_cast<std::uint32_t>(header_bytes_));
+    parser_->beast.body_limit(body_bytes_);
+  }
+  if (state_ == State::header) {
+    const std::size_t header = take_header(bytes);
+    taken += header;
+    bytes.remove_prefix(header);
+  }
+  if (state_ == State::body && !parser_->beast.is_done() && !bytes.empty()) {
+    wants_continue_ = false;
+    const std::size_t body = parser_->beast.put(boost::asio::buffer(bytes.data(), bytes.size()), parser_->error);
+    taken += body;
+    if (parser_->error && parser_->error != beast::http::error::need_more)
+      fail_parse(bytes);
+    else if (body == 0 && !parser_->beast.is_done() && bytes.size() >= buffer_bytes())
+      refuse(431, "a chunk header or the trailers are too long");
+  }
+  if (state_ == State::body && parser_->beast.is_done()) {
+    request_.body = std::move(parser_->beast.get().body());
+    parser_.reset();
+    state_ = State::complete;
+  }
+  return taken;
+}
+
+std::size_t RequestReader::take_header(std::string_view bytes) {
+  auto& parser = parser_->beast;
+  const std::size_t taken = parser.put(boost::asio::buffer(bytes.data(), bytes.size()), parser_->error);
+  if (parser_->error && parser_->error != beast::http::error::need_more) {
+    fail_parse(bytes);
+  } else if (parser.is_header_done()) {
+    parser.eager(true);
+    read_header();
+  } else if (taken == 0 && bytes.size() >= buffer_bytes()) {
+    refuse(431, fmt::format("the request line and headers are longer than {} bytes", header_bytes_));
+  }
+  return taken;
+}
+
+// Looks at the header before the body is read: trailers of a chunked body, which the parser would add, are not wanted.
+void RequestReader::read_header() {
+  auto& parser = parser_->beast;
+  const auto& message = parser.get();
+  http_1_0_ = message.version() == 10;
+  keep_alive_ = message.keep_alive();
+  Request request;
+  request.method = message.method_string();
+  for (const auto& field : message) request.headers.emplace(field.name_string(), field.value());
+
+  Result<Target> target = parse_target(message.target());
+  if (!target) return refuse(400, target.error().message);
+  const auto hosts = request.headers.count("host");
+  if (hosts > 1 || (hosts == 0 && !http_1_0_)) return refuse(400, "a request has exactly one Host header");
+  if (!target->authority.empty()) {
+    // RFC 9112 section 3.2.2: the absolute form's authority replaces the Host.
+    request.headers.erase("host");
+    request.headers.emplace("Host", target->authority);
+  }
+  if (const auto host = request.header("host"); host && !host->empty() && !is_authority(*host))
+    return refuse(400, "ill-formed Host header");
+
+  if (const auto coding = request.header("transfer-encoding")) {
+    if (http_1_0_) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (request.headers.count("transfer-encoding") != 1 || !equal_without_case(*coding, "chunked"))
+      return refuse(501, "the only transfer coding that is understood is 'chunked'");
+  }
+  if (const auto expect = request.header("expect"); expect && !http_1_0_) {
+    if (!equal_without_case(*expect, "100-continue")) return refuse(417, "the only expectation is '100-continue'");
+    wants_continue_ = !parser.is_done();
+  }
+  request.target = std::move(target->origin);
+  request.path = std::move(target->path);
+  request.query = std::move(target->query);
+  request_ = std::move(request);
+  state_ = State::body;
+}
+
+Request RequestReader::request() {
+  state_ = State::idle;
+  wants_continue_ = false;
+  return std::exchange(request_, Request{});
+}
+
+}  // namespace midonet::http

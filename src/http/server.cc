@@ -1,0 +1,170 @@
+#include "http/server.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/listener.h"
+
+namespace midonet::http {
+
+namespace {
+constexpr int accepts_per_turn = 64;  // then the connections have their turn again
+constexpr std::chrono::milliseconds accept_pause{100};
+}  // namespace
+
+class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
+ public:
+  Impl(Loop& loop, Registry& registry, Options options, Handler handler)
+      : loop_(loop),
+        connections_(std::make_shared<Connections>(loop, registry, std::move(options), std::move(handler))) {
+    // Whoever waited for a free descriptor may have one now.
+    connections_->one_closed = [this] { on_closed(); };
+  }
+  ~Impl() { shut(); }
+
+  Result<std::string> listen_tcp(const std::string& address) {
+    const Result<Endpoint> endpoint = Endpoint::parse(address);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    Result<UniqueFd> socket = listen_tcp_socket(*endpoint);
+    if (!socket) return tl::unexpected(std::move(socket).error());
+    const Result<Endpoint> bound = bound_endpoint(socket->get());
+    if (!bound) return tl::unexpected(bound.error());
+    add_listener(*std::move(socket), bound->ip.is_v4() ? AF_INET : AF_INET6);
+    return bound->to_string();
+  }
+
+  Status listen_unix(const std::string& path, unsigned mode) {
+    Result<UniqueFd> socket = listen_unix_socket(path, mode);
+    if (!socket) return tl::unexpected(std::move(socket).error());
+    Listener& listener = add_listener(*std::move(socket), AF_UNIX);
+    listener.path = path;
+    ::lstat(path.c_str(), &listener.file);
+    return {};
+  }
+
+  void stop(std::function<void()> stopped) {
+    stopped_.push_back(std::move(stopped));
+    if (stopping_) return;
+    stopping_ = true;
+    close_listeners();
+    for (const auto& connection : all()) connection->drain();
+    deadline_ = loop_.after(connections_->options.limits.stop_time, [this] {
+      if (!connections_->open.empty())
+        log::warning("http server={}: {} connections cut off at stop", connections_->options.name,
+                     connections_->open.size());
+      for (const auto& connection : all()) connection->close();
+    });
+    on_closed();
+  }
+
+  // Everything at once.
+  void shut() {
+    connections_->one_closed = nullptr;
+    close_listeners();
+    for (const auto& connection : all()) connection->close();
+  }
+
+ private:
+  struct Listener {
+    UniqueFd socket;
+    int family = AF_UNSPEC;
+    FdWatch watch{};
+    std::string path{};  // of a unix socket
+    struct stat file {};
+  };
+
+  Listener& add_listener(UniqueFd socket, int family) {
+    listeners_.push_back(std::make_unique<Listener>(Listener{std::move(socket), family}));
+    Listener& listener = *listeners_.back();
+    watch(listener);
+    return listener;
+  }
+
+  void watch(Listener& listener) {
+    listener.watch = loop_.on_readable(listener.socket.get(), [this, &listener] { accept(listener); });
+  }
+
+  void accept(Listener& listener) {
+    for (int i = 0; i < accepts_per_turn; ++i) {
+      Accepted accepted = accept_from(listener.socket.get());
+      if (accepted.error == 0) {
+        if (connections_->open.size() >= connections_->options.limits.connections)
+          connections_->traffic.refused("limit");
+        else
+          Connection::start(connections_, std::move(accepted.socket), listener.family, std::move(accepted.peer));
+        continue;
+      }
+      switch (accepted.error) {
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM: return pause(accepted.error);
+        case EAGAIN: return;
+        default: continue;  // this connection has failed already (ECONNABORTED …): the next one
+      }
+    }
+  }
+
+  // Out of descriptors: the listening sockets stay readable, so looking away is what keeps us from spinning. Who waits
+  // in the backlog is accepted when a connection is closed, or after the pause (others close descriptors too).
+  void pause(int error) {
+    if (paused_.armed()) return;
+    log::warning("http server={}: accept: {}; no new connections until one is closed", connections_->options.name,
+                 strerrordesc_np(error));
+    for (const auto& listener : listeners_) listener->watch.cancel();
+    paused_ = loop_.after(accept_pause, [this] { resume(); });
+  }
+
+  void resume() {
+    paused_.cancel();
+    for (const auto& listener : listeners_) watch(*listener);
+  }
+
+  void on_closed() {
+    if (paused_.armed() && !stopping_) resume();
+    if (!stopping_ || !connections_->open.empty()) return;
+    deadline_.cancel();
+    for (auto& stopped : std::exchange(stopped_, {})) loop_.post(std::move(stopped));
+  }
+
+  void close_listeners() {
+    paused_.cancel();
+    for (const auto& listener : listeners_) {
+      listener->watch.cancel();
+      struct stat now {};
+      if (listener->path.empty() || ::lstat(listener->path.c_str(), &now) != 0) continue;
+      // Only if it is still the file that we made.
+      if (now.st_ino == listener->file.st_ino && now.st_dev == listener->file.st_dev) ::unlink(listener->path.c_str());
+    }
+    listeners_.clear();
+  }
+
+  std::vector<std::shared_ptr<Connection>> all() const {
+    std::vector<std::shared_ptr<Connection>> copy;
+    copy.reserve(connections_->open.size());
+    for (const auto& [key, connection] : connections_->open) copy.push_back(connection);
+    return copy;
+  }
+
+  Loop& loop_;
+  std::shared_ptr<Connections> connections_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  Timer paused_;
+  Timer deadline_;
+  bool stopping_ = false;
+  std::vector<std::function<void()>> stopped_;
+};
+
+Server::Server(Loop& loop, Registry& registry, Options options, Handler handler)
+    : impl_(std::make_shared<Impl>(loop, registry, std::move(options), std::move(handler))) {}
+Server::~Server() { impl_->shut(); }
+Result<std::string> Server::listen_tcp(const std::string& address) { return impl_->listen_tcp(address); }
+Status Server::listen_unix(const std::string& path, unsigned mode) { return impl_->listen_unix(path, mode); }
+void Server::stop(std::function<void()> stopped) { impl_->stop(std::move(stopped)); }
+
+}  // namespace midonet::http
