@@ -1,5 +1,6 @@
-// A live copy of a part of the store, kept by watches. A reader function is run against it; the paths that it asked for in
-// its last run are what is followed, everything else is dropped. So "what to watch" is never written down twice.
+// A live copy of a part of the store, kept by watches. A reader function is run against it; the paths that it asked for
+// in its last complete run (one that was not pending) are what is followed, everything else is dropped. So "what to
+// watch" is never written down twice.
 //
 // On the loop's thread. An event only means "look again": the node is read anew and compared, and `changed` is called
 // (once for many changes, from the loop) when something that is followed is different from what the reader last saw, or

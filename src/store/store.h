@@ -1,10 +1,10 @@
 // The store: a tree of small records with atomic, version-checked commits, watches and ephemeral nodes, shaped after
-// ZooKeeper. Two implementations: embedded_store.h (SQLite, one process) and, next, zookeeper_store.h. The contract test
-// (store_contract_test.h) runs over both; what it shows is what callers may rely on.
+// ZooKeeper. Two implementations: embedded_store.h (SQLite, one process) and, next, zookeeper_store.h. The contract
+// test (store_contract_test.h) runs over both; what it shows is what callers may rely on.
 //
-// A Store object is one session. All calls are made on the loop's thread; callbacks come later, on the same thread, never
-// inside the call, and exactly once. Calls of one session take effect in the order they are made: a get after a commit
-// sees it. After the Store is destroyed no callback runs.
+// A Store object is one session. All calls are made on the loop's thread; callbacks come later, on the same thread,
+// never inside the call, and exactly once. Calls of one session take effect in the order they are made: a get after a
+// commit sees it. After the Store is destroyed no callback runs.
 //
 // Paths: absolute below the store's root, "/ports/<id>"; no trailing slash, no empty part; "/" is the root itself.
 #pragma once
@@ -83,19 +83,21 @@ class Store {
 
   virtual ~Store() = default;
 
-  // The node; not_found when there is none. With `watch`, one watch is set in the same moment: it fires when the node is
-  // created (if it was absent), set or removed.
+  // The node; not_found when there is none. With `watch`, one watch is set in the same moment: it fires when the node
+  // is created (if it was absent), set or removed.
   virtual void get(const std::string& path, GetDone done, Notify watch = {}) = 0;
-  // Names (not paths) of the children, in ascending byte order; not_found when the node is absent. With `watch`, it fires
-  // when a child appears or goes, when the node itself goes, or (if it was absent) appears.
+  // Names (not paths) of the children, in ascending byte order; not_found when the node is absent. With `watch`, it
+  // fires when a child appears or goes, when the node itself goes, or (if it was absent) appears.
   virtual void list(const std::string& path, ListDone done, Notify watch = {}) = 0;
-  // All of the operations or none. The answer comes when the commit is durable; its revision is greater than all before.
-  // The operations act in order, each seeing those before it. The error is that of the first operation that fails and
-  // names its path. An empty commit is invalid.
+  // All of the operations or none. The answer comes when the commit is durable; its revision is greater than all
+  // before. The operations act in order, each seeing those before it. The error is that of the first operation that
+  // fails and names its path. An empty commit is invalid.
   virtual void commit(std::vector<Op> ops, CommitDone done) = 0;
 
-  // `changed` is called at each change of state. A fresh store is connected or says so later.
-  virtual void on_state(std::function<void(State)> changed) = 0;
+  // `changed` is called at each change of state for as long as the Subscription is kept. A fresh store is connected or
+  // says so later.
+  using Subscription = std::shared_ptr<void>;
+  [[nodiscard]] virtual Subscription on_state(std::function<void(State)> changed) = 0;
   virtual State state() const = 0;
   // For logs and status: "embedded:/var/lib/midolman/midonet.db".
   virtual std::string uri() const = 0;
@@ -103,7 +105,8 @@ class Store {
 
 // One view on the tree for code that reads: rules in topology/, the agent's snapshot. A call answers from what was read
 // already; Code::pending means "not yet", the reader returns that error and is run again when it is there. So such code
-// is a plain function of a View, without a callback. Reads ahead of need save round trips: ask for all before giving up.
+// is a plain function of a View, without a callback. Reads ahead of need save round trips: ask for all before giving
+// up.
 class View {
  public:
   virtual ~View() = default;

@@ -1,0 +1,279 @@
+#include "store/embedded_store.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+#include "store/embedded_tree.h"
+#include "store/path.h"
+
+namespace midonet::store {
+namespace {
+
+// How many calls are evaluated before the loop gets to do something else.
+constexpr std::size_t max_turn = 1024;
+
+using Watches = std::unordered_map<std::string, std::vector<Store::Notify>>;
+
+struct Session {
+  std::int64_t id;
+  bool ended = false;
+  Watches nodes{};
+  Watches lists{};
+};
+using SessionPtr = std::shared_ptr<Session>;
+
+struct Get {
+  std::string path;
+  Store::GetDone done;
+  Store::Notify watch;
+};
+struct List {
+  std::string path;
+  Store::ListDone done;
+  Store::Notify watch;
+};
+struct Commit {
+  std::vector<Op> ops;
+  Store::CommitDone done;
+};
+struct End {};
+
+struct Request {
+  SessionPtr session;
+  std::variant<Get, List, Commit, End> call;
+};
+
+using Answer = std::variant<Result<NodePtr>, Result<std::vector<std::string>>, Result<Applied>>;
+
+Status check_ops(const std::vector<Op>& ops) {
+  if (ops.empty()) return fail(Code::invalid, "commit: it is empty");
+  for (const Op& op : ops) {
+    if (auto well_formed = check_path(op.path); !well_formed) return well_formed;
+    if (op.value.size() > max_value_bytes) {
+      return fail(Code::invalid, "{}: a value of {} bytes, more than the {} that a node may have", op.path,
+                  op.value.size(), max_value_bytes);
+    }
+    if (op.version < any_version) return fail(Code::invalid, "{}: {} is not a version", op.path, op.version);
+  }
+  return {};
+}
+
+class Database;
+
+class EmbeddedStore : public Store {
+ public:
+  EmbeddedStore(std::shared_ptr<Database> database, SessionPtr session)
+      : database_(std::move(database)), session_(std::move(session)) {}
+  ~EmbeddedStore() override;
+
+  void get(const std::string& path, GetDone done, Notify watch) override;
+  void list(const std::string& path, ListDone done, Notify watch) override;
+  void commit(std::vector<Op> ops, CommitDone done) override;
+  // A file does not go away: always connected, so there is never a change to tell.
+  [[nodiscard]] Subscription on_state(std::function<void(State)>) override { return {}; }
+  State state() const override { return State::connected; }
+  std::string uri() const override;
+
+ private:
+  std::shared_ptr<Database> database_;
+  SessionPtr session_;
+};
+
+class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Database> {
+ public:
+  Database(Loop& loop, std::string path, std::unique_ptr<EmbeddedTree> tree)
+      : loop_(loop), path_(std::move(path)), tree_(std::move(tree)) {}
+
+  std::unique_ptr<Store> session() override {
+    auto session = std::make_shared<Session>(Session{++last_session_});
+    sessions_.push_back(session);
+    return std::make_unique<EmbeddedStore>(shared_from_this(), std::move(session));
+  }
+
+  void enqueue(Request request) {
+    requests_.push_back(std::move(request));
+    schedule();
+  }
+
+  void end(const SessionPtr& session) {
+    session->ended = true;
+    std::erase(sessions_, session);
+    // Taken out first: a watch may own something that calls back when it is destroyed.
+    const Watches nodes = std::exchange(session->nodes, {});
+    const Watches lists = std::exchange(session->lists, {});
+    enqueue({session, End{}});
+  }
+
+  std::string uri() const { return "embedded:" + path_; }
+
+ private:
+  void schedule() {
+    if (scheduled_ || requests_.empty()) return;
+    scheduled_ = true;
+    // Weak: with the last Store goes the database, and the file is free at once.
+    loop_.post([weak = weak_from_this()] {
+      if (const auto database = weak.lock()) database->turn();
+    });
+  }
+
+  void turn() {
+    scheduled_ = false;
+    const auto end = requests_.begin() + static_cast<std::ptrdiff_t>(std::min(requests_.size(), max_turn));
+    std::vector<Request> requests(std::make_move_iterator(requests_.begin()), std::make_move_iterator(end));
+    requests_.erase(requests_.begin(), end);
+    schedule();
+
+    // When the storage fails, its transaction is rolled back and the turn evaluated anew without commits; when even
+    // reading fails, without reads. What remains is the end of sessions, which is in memory.
+    Result<std::vector<Answer>> answers = evaluate(requests, std::nullopt, std::nullopt);
+    std::optional<Error> first;
+    if (!answers) {
+      first = answers.error();
+      answers = evaluate(requests, first, std::nullopt);
+    }
+    if (!answers) answers = evaluate(requests, first, answers.error());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (answers) {
+        deliver(requests[i], std::move((*answers)[i]));
+      } else {
+        deliver_error(requests[i], answers.error());
+      }
+    }
+  }
+
+  // All requests of one turn in one transaction. The error is the storage's; an operation that was refused is an
+  // answer.
+  Result<std::vector<Answer>> evaluate(const std::vector<Request>& requests, const std::optional<Error>& no_commits,
+                                       const std::optional<Error>& no_reads) {
+    std::vector<Answer> answers;
+    answers.reserve(requests.size());
+    Status storage = tree_->begin();
+    for (const Request& request : requests) {
+      if (!storage) break;
+      answers.push_back(std::visit(
+          [&](const auto& call) { return evaluate_call(call, *request.session, no_commits, no_reads); }, request.call));
+      storage = tree_->storage();
+    }
+    if (storage) storage = tree_->finish();
+    if (storage) return answers;
+    tree_->rollback();
+    return tl::unexpected<Error>(std::move(storage).error());
+  }
+
+  Answer evaluate_call(const Get& get, const Session&, const std::optional<Error>&, const std::optional<Error>& no) {
+    if (auto well_formed = check_path(get.path); !well_formed)
+      return Result<NodePtr>(tl::unexpect, well_formed.error());
+    return no ? Result<NodePtr>(tl::unexpect, *no) : tree_->get(get.path);
+  }
+  Answer evaluate_call(const List& list, const Session&, const std::optional<Error>&, const std::optional<Error>& no) {
+    using Names = Result<std::vector<std::string>>;
+    if (auto well_formed = check_path(list.path); !well_formed) return Names(tl::unexpect, well_formed.error());
+    return no ? Names(tl::unexpect, *no) : tree_->list(list.path);
+  }
+  Answer evaluate_call(const Commit& commit, const Session& session, const std::optional<Error>& no,
+                       const std::optional<Error>&) {
+    if (auto well_formed = check_ops(commit.ops); !well_formed) {
+      return Result<Applied>(tl::unexpect, well_formed.error());
+    }
+    return no ? Result<Applied>(tl::unexpect, *no) : tree_->apply(commit.ops, session.id);
+  }
+  Answer evaluate_call(const End&, const Session& session, const std::optional<Error>&, const std::optional<Error>&) {
+    return tree_->end_session(session.id);
+  }
+
+  // Watches are set and fired here, in the order of the calls: after evaluation, before anything newer is evaluated. A
+  // callback may do anything, also destroy its Store; turn() keeps this object and the request alive.
+  void deliver(Request& request, Answer answer) {
+    if (auto* get = std::get_if<Get>(&request.call)) {
+      deliver_read(request.session, request.session->nodes, *get, std::get<0>(std::move(answer)));
+    } else if (auto* list = std::get_if<List>(&request.call)) {
+      deliver_read(request.session, request.session->lists, *list, std::get<1>(std::move(answer)));
+    } else {
+      Result<Applied>& applied = std::get<2>(answer);
+      if (applied) fire(applied->changes);
+      auto* commit = std::get_if<Commit>(&request.call);
+      if (commit == nullptr || request.session->ended) return;
+      const auto done = std::exchange(commit->done, {});
+      done(std::move(applied).map([](const Applied& a) { return a.revision; }));
+    }
+  }
+
+  template <class Call, class Outcome>
+  static void deliver_read(const SessionPtr& session, Watches& watches, Call& call, Outcome outcome) {
+    if (session->ended) return;
+    if (call.watch && (outcome || outcome.error().code == Code::not_found)) {
+      watches[call.path].push_back(std::exchange(call.watch, {}));
+    }
+    const auto done = std::exchange(call.done, {});
+    done(std::move(outcome));
+  }
+
+  void deliver_error(Request& request, const Error& error) {
+    if (std::holds_alternative<Get>(request.call)) {
+      deliver(request, Result<NodePtr>(tl::unexpect, error));
+    } else if (std::holds_alternative<List>(request.call)) {
+      deliver(request, Result<std::vector<std::string>>(tl::unexpect, error));
+    } else if (std::holds_alternative<Commit>(request.call)) {
+      deliver(request, Result<Applied>(tl::unexpect, error));
+    } else {
+      requests_.push_front({request.session, End{}});  // must not be lost: tried again with the next call
+    }
+  }
+
+  void fire(const std::vector<Change>& changes) {
+    std::vector<std::pair<SessionPtr, Store::Notify>> fired;
+    for (const SessionPtr& session : sessions_) {
+      const auto take = [&](Watches& watches, const std::string& path) {
+        const auto found = watches.find(path);
+        if (found == watches.end()) return;
+        for (Store::Notify& notify : found->second) fired.emplace_back(session, std::move(notify));
+        watches.erase(found);
+      };
+      for (const Change& change : changes) {
+        take(session->nodes, change.path);
+        if (!change.existence) continue;
+        take(session->lists, change.path);
+        take(session->lists, std::string(parent_of(change.path)));
+      }
+    }
+    for (const auto& [session, notify] : fired) {
+      if (!session->ended) notify();
+    }
+  }
+
+  Loop& loop_;
+  std::string path_;
+  std::unique_ptr<EmbeddedTree> tree_;
+  std::int64_t last_session_ = 0;
+  std::vector<SessionPtr> sessions_;  // those that have not ended
+  std::deque<Request> requests_;
+  bool scheduled_ = false;
+};
+
+EmbeddedStore::~EmbeddedStore() { database_->end(session_); }
+
+void EmbeddedStore::get(const std::string& path, GetDone done, Notify watch) {
+  database_->enqueue({session_, Get{path, std::move(done), std::move(watch)}});
+}
+void EmbeddedStore::list(const std::string& path, ListDone done, Notify watch) {
+  database_->enqueue({session_, List{path, std::move(done), std::move(watch)}});
+}
+void EmbeddedStore::commit(std::vector<Op> ops, CommitDone done) {
+  database_->enqueue({session_, Commit{std::move(ops), std::move(done)}});
+}
+std::string EmbeddedStore::uri() const { return database_->uri(); }
+
+}  // namespace
+
+Result<std::shared_ptr<EmbeddedDatabase>> EmbeddedDatabase::open(Loop& loop, const std::string& path,
+                                                                 std::chrono::milliseconds patience) {
+  auto tree = EmbeddedTree::open(path, patience);
+  if (!tree) return tl::unexpected<Error>(std::move(tree).error());
+  return std::make_shared<Database>(loop, path, *std::move(tree));
+}
+
+}  // namespace midonet::store

@@ -1,0 +1,308 @@
+#include "store/mirror.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+namespace midonet::store {
+namespace {
+
+using Names = std::vector<std::string>;
+
+constexpr std::chrono::milliseconds first_retry(100);
+constexpr std::chrono::milliseconds last_retry(5000);
+
+// One node or one list of children that is, or was, followed.
+template <class T>
+struct Entry {
+  explicit Entry(std::string_view p) : path(p) {}
+
+  const std::string path;
+  std::optional<Result<T>> value;  // as last read
+  std::uint64_t asked = 0;         // in which run of the reader
+  bool followed = false;           // one that is not is kept only until its read or its watch comes back
+  bool armed = false;              // a watch is set, or will be with the read that is under way
+  bool reading = false;
+  bool again = false;       // an event came while it was being read
+  bool failed = false;      // the store did not answer the last read
+  std::uint32_t watch = 0;  // number of the watch that counts; older ones were lost with their session
+};
+template <class T>
+using EntryPtr = std::shared_ptr<Entry<T>>;
+// Keyed by the entry's own path.
+template <class T>
+using Table = std::unordered_map<std::string_view, EntryPtr<T>>;
+
+bool same(const Result<NodePtr>& a, const Result<NodePtr>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return a ? (*a)->stat == (*b)->stat && (*a)->value == (*b)->value : a.error().code == b.error().code;
+}
+bool same(const Result<Names>& a, const Result<Names>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return a ? *a == *b : a.error().code == b.error().code;
+}
+
+// Whether this is what the store has to say, not that it could not answer.
+template <class T>
+bool is_answer(const Result<T>& result) {
+  return result || result.error().code == Code::not_found || result.error().code == Code::invalid;
+}
+
+}  // namespace
+
+class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Impl> {
+ public:
+  Impl(Loop& loop, Store& store, std::function<void()> changed)
+      : loop_(loop), store_(store), changed_(std::move(changed)) {}
+
+  void start() {
+    subscription_ = store_.on_state([weak = weak_from_this()](State state) {
+      if (const auto self = weak.lock()) self->on_state(state);
+    });
+  }
+
+  Status read(const std::function<Status(View&)>& reader) {
+    ++run_;
+    asked_ = 0;
+    dirty_ = notify_due_ = false;
+    Status outcome = reader(*this);
+    // A reader that waits for something may have stopped before it asked for everything.
+    const bool complete = outcome || outcome.error().code != Code::pending;
+    if (complete && asked_ != followed_) {
+      drop_what_was_not_asked_for(nodes_);
+      drop_what_was_not_asked_for(lists_);
+    }
+    return outcome;
+  }
+
+  Result<NodePtr> get(const std::string& path) override { return ask(nodes_, path); }
+  Result<Names> list(const std::string& path) override { return ask(lists_, path); }
+  std::size_t followed() const { return followed_; }
+
+ private:
+  template <class T>
+  Table<T>& table() {
+    if constexpr (std::is_same_v<T, NodePtr>) {
+      return nodes_;
+    } else {
+      return lists_;
+    }
+  }
+
+  template <class T>
+  Result<T> ask(Table<T>& table, const std::string& path) {
+    auto found = table.find(path);
+    if (found == table.end()) {
+      auto entry = std::make_shared<Entry<T>>(path);
+      const std::string_view key = entry->path;
+      found = table.emplace(key, std::move(entry)).first;
+    }
+    Entry<T>& entry = *found->second;
+    if (entry.asked != run_) {
+      entry.asked = run_;
+      ++asked_;
+    }
+    if (!entry.followed) {
+      entry.followed = true;
+      ++followed_;
+      if (!entry.reading) fetch(found->second);
+    }
+    if (!entry.value) return fail(Code::pending, "{} is being read", path);
+    return *entry.value;
+  }
+
+  template <class T>
+  void fetch(const EntryPtr<T>& entry) {
+    entry->reading = true;
+    entry->again = false;
+    ++issued_;
+    Store::Notify notify;
+    if (!entry->armed) {
+      entry->armed = true;
+      notify = [weak = weak_from_this(), entry, watch = ++entry->watch] {
+        const auto self = weak.lock();
+        if (self && watch == entry->watch) self->on_event(entry);
+      };
+    }
+    auto done = [weak = weak_from_this(), entry, watch = notify ? entry->watch : 0](Result<T> result) {
+      if (const auto self = weak.lock()) self->on_answer(entry, watch, std::move(result));
+    };
+    if constexpr (std::is_same_v<T, NodePtr>) {
+      store_.get(entry->path, std::move(done), std::move(notify));
+    } else {
+      store_.list(entry->path, std::move(done), std::move(notify));
+    }
+  }
+
+  template <class T>
+  void on_answer(const EntryPtr<T>& entry, std::uint32_t watch, Result<T> result) {
+    entry->reading = false;
+    ++answered_;
+    const bool answer = is_answer(result);
+    // With an answer comes a watch, unless the path is one that cannot be.
+    const bool watched = answer && (result || result.error().code == Code::not_found);
+    if (!watched && watch != 0 && watch == entry->watch) entry->armed = false;
+    if (!entry->followed) {
+      forget_unless_armed(entry);
+    } else {
+      entry->failed = !answer;
+      if (!answer) retry_later();
+      // What was read before outlives a store that does not answer.
+      const bool replaces = answer || !entry->value || !is_answer(*entry->value);
+      if (replaces && (!entry->value || !same(*entry->value, result))) {
+        entry->value = std::move(result);
+        note_change();
+      }
+      if (answer) retry_delay_ = first_retry;
+      if (entry->again) fetch(entry);
+    }
+    notify_if_due();
+  }
+
+  template <class T>
+  void on_event(const EntryPtr<T>& entry) {
+    entry->armed = false;
+    look_again(entry);
+  }
+
+  template <class T>
+  void look_again(const EntryPtr<T>& entry) {
+    if (entry->reading) {
+      entry->again = true;
+    } else if (entry->followed) {
+      fetch(entry);
+    } else {
+      forget_unless_armed(entry);
+    }
+  }
+
+  template <class T>
+  void forget_unless_armed(const EntryPtr<T>& entry) {
+    entry->value.reset();
+    if (entry->armed) return;
+    const EntryPtr<T> keep = entry;
+    table<T>().erase(keep->path);
+  }
+
+  template <class T>
+  void drop_what_was_not_asked_for(Table<T>& table) {
+    for (auto it = table.begin(); it != table.end();) {
+      const EntryPtr<T> entry = it->second;
+      if (!entry->followed || entry->asked == run_) {
+        ++it;
+        continue;
+      }
+      entry->followed = entry->failed = false;
+      entry->value.reset();
+      --followed_;
+      it = entry->armed || entry->reading ? std::next(it) : table.erase(it);
+    }
+  }
+
+  void on_state(State state) {
+    if (state == State::disconnected) return;
+    retry_.cancel();
+    retry_delay_ = first_retry;
+    if (state == State::new_session) {
+      disarm_and_look_again(nodes_);
+      disarm_and_look_again(lists_);
+    } else {
+      retry(nodes_);
+      retry(lists_);
+    }
+  }
+
+  template <class T>
+  void disarm_and_look_again(const Table<T>& table) {
+    for (const EntryPtr<T>& entry : entries(table)) {
+      entry->armed = false;
+      ++entry->watch;
+      look_again(entry);
+    }
+  }
+
+  // A copy: what is done with the entries may remove some.
+  template <class T>
+  static std::vector<EntryPtr<T>> entries(const Table<T>& table) {
+    std::vector<EntryPtr<T>> all;
+    all.reserve(table.size());
+    for (const auto& [path, entry] : table) all.push_back(entry);
+    return all;
+  }
+
+  void retry_later() {
+    if (retry_.armed()) return;
+    retry_ = loop_.after(retry_delay_, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->retry_delay_ = std::min(self->retry_delay_ * 2, last_retry);
+      self->retry(self->nodes_);
+      self->retry(self->lists_);
+    });
+  }
+
+  template <class T>
+  void retry(const Table<T>& table) {
+    for (const auto& [path, entry] : table) {
+      if (entry->failed && !entry->reading) fetch(entry);
+    }
+  }
+
+  // `changed` waits for the reads that are under way already (they are answered in order), so that the reader runs once
+  // for a thousand of them; not for later ones, so that a store that never rests does not hold it up.
+  void note_change() {
+    dirty_ = true;
+    if (notify_due_) return;
+    notify_due_ = true;
+    notify_after_ = issued_;
+  }
+
+  void notify_if_due() {
+    if (!notify_due_ || answered_ < notify_after_) return;
+    notify_due_ = false;
+    if (std::exchange(posted_, true)) return;
+    loop_.post([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->posted_ = false;
+      // The reader may have run meanwhile, and seen it all.
+      if (std::exchange(self->dirty_, false)) self->changed_();
+    });
+  }
+
+  Loop& loop_;
+  Store& store_;
+  std::function<void()> changed_;
+  Store::Subscription subscription_;
+  Table<NodePtr> nodes_;
+  Table<Names> lists_;
+  std::size_t followed_ = 0;
+  std::uint64_t run_ = 0;     // number of the reader's last run
+  std::size_t asked_ = 0;     // by that run, different ones
+  std::uint64_t issued_ = 0;  // reads, and how many of them were answered
+  std::uint64_t answered_ = 0;
+  std::uint64_t notify_after_ = 0;
+  bool dirty_ = false;       // something differs from what the reader saw
+  bool notify_due_ = false;  // and `changed` is to be posted after `notify_after_` answers
+  bool posted_ = false;
+  Timer retry_;
+  std::chrono::milliseconds retry_delay_ = first_retry;
+};
+
+Mirror::Mirror(Loop& loop, Store& store, std::function<void()> changed)
+    : impl_(std::make_shared<Impl>(loop, store, std::move(changed))) {
+  impl_->start();
+}
+Mirror::~Mirror() = default;
+
+Status Mirror::read(const std::function<Status(View&)>& reader) {
+  const auto keep = impl_;
+  return keep->read(reader);
+}
+
+std::size_t Mirror::followed() const { return impl_->followed(); }
+
+}  // namespace midonet::store

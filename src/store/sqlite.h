@@ -1,0 +1,78 @@
+// The little of SQLite that the embedded store needs. A statement that fails leaves its error with the connection, so
+// that a run of statements is written plainly and the error looked at once, at its end.
+//
+// On the loop's thread. Used by embedded_tree.cc alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace midonet::store {
+
+class Connection {
+ public:
+  // Opens a file that exists, or ":memory:".
+  static Result<Connection> open(const std::string& file);
+  Connection(Connection&& other) noexcept;
+  Connection& operator=(Connection&&) = delete;
+  ~Connection();
+
+  // Runs statements without parameters and results; an error is returned and also kept.
+  Status run(const char* sql);
+  bool in_transaction() const;
+  // The first error since the last take_error(). Everything after it is to be rolled back.
+  const std::optional<Error>& error() const { return error_; }
+  std::optional<Error> take_error();
+
+ private:
+  friend class Statement;
+  explicit Connection(sqlite3* db, std::string file) : db_(db), file_(std::move(file)) {}
+  void note_error(int rc);
+
+  sqlite3* db_;
+  std::string file_;
+  std::optional<Error> error_;
+};
+
+// A prepared statement. One run of it: bind() each parameter, step() while it gives rows, and reset() (which `with`
+// does before it binds). What is bound must live until the last step(); what text() gives, until the next step() or
+// reset().
+class Statement {
+ public:
+  Statement(Connection& connection, const char* sql);
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement();
+
+  template <class... Args>
+  Statement& with(const Args&... args) {
+    reset();
+    int index = 0;
+    (bind(++index, args), ...);
+    return *this;
+  }
+  bool step();  // true: there is a row. false: there is none, or it failed (see Connection::error)
+  void run() {  // for what gives no row
+    step();
+    reset();
+  }
+  std::string_view text(int column);
+  std::int64_t number(int column);
+  void reset();
+
+ private:
+  void bind(int index, std::string_view text);
+  void bind(int index, std::int64_t number);
+
+  Connection& connection_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+}  // namespace midonet::store

@@ -1,0 +1,41 @@
+#include "store/uri.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "store/embedded_store.h"
+#include "store/layout.h"
+
+namespace midonet::store {
+namespace {
+
+// A store that has been reached answers within this, or counts as not answering.
+constexpr std::chrono::milliseconds least_patience = std::chrono::seconds(10);
+
+Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, std::chrono::milliseconds patience) {
+  constexpr std::string_view embedded = "embedded:";
+  if (!uri.starts_with(embedded)) {
+    return fail(Code::invalid,
+                "store \"{}\": not a URI that is known, which are embedded:/path/of/file and embedded::memory:", uri);
+  }
+  auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), patience);
+  if (!database) return tl::unexpected<Error>(std::move(database).error());
+  return (*database)->session();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, std::chrono::milliseconds patience) {
+  auto store = connect(loop, uri, patience);
+  if (!store) return store;
+  const auto made = std::make_shared<std::optional<Status>>();
+  ensure_layout(**store, [made](Status status) { *made = std::move(status); });
+  if (!loop.run_until([&] { return made->has_value(); }, std::max(patience, least_patience))) {
+    return fail(Code::unavailable, "store {}: does not answer", uri);
+  }
+  if (!**made) return fail((*made)->error().code, "store {}: {}", uri, (*made)->error().message);
+  return store;
+}
+
+}  // namespace midonet::store
