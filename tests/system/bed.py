@@ -1,0 +1,197 @@
+"""The bed of the system tests. A test file is
+
+    from bed import SystemTest, main
+
+    class Plug(SystemTest):
+        def test_a_sentence(self):
+            host = self.host()          # a namespace with the real programs on it, started
+            ...
+
+    main()
+
+Run one: tests/system/plug_test.py Plug.test_a_sentence. MIDONET_BIN names the folder of the programs. Everything that a
+test made is gone when it ends, however it ends; a failure prints the logs of the host's processes.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import frame
+from host import Host, Process, new_uuid, wait_until
+from namespace import Namespace
+from tap import Tap
+
+__all__ = ["SystemTest", "Stream", "main", "Tap", "frame", "new_uuid", "wait_until"]
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin"))
+# Less than ctest's own, which kills without a chance to clean up.
+TEST_SECONDS = 100
+
+
+class SystemTest(unittest.TestCase):
+    longMessage = True
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root: it makes network namespaces")
+        if not os.path.exists("/dev/net/tun"):
+            self.skipTest("this machine has no /dev/net/tun")
+        self.directory = tempfile.mkdtemp(prefix="midonet-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.hosts = []
+        signal.alarm(TEST_SECONDS)
+        self.addCleanup(signal.alarm, 0)
+
+    def _callTestMethod(self, method):
+        try:
+            method()
+        except unittest.SkipTest:
+            raise
+        except BaseException:
+            for host in self.hosts:
+                self.show(host)
+            raise
+
+    def show(self, host):
+        """For a failure: the logs and what the kernel has."""
+        with contextlib.suppress(OSError):
+            with open(host.log, encoding="utf-8", errors="replace") as file:
+                print(f"---- log of {host.name}:\n{file.read()[-12000:]}", file=sys.stderr)
+        with contextlib.suppress(RuntimeError):
+            print(f"---- interfaces of {host.name}:\n{host.namespace.ip('-br', 'link')}", file=sys.stderr)
+        print(f"---- pins of {host.name}: {host.pins()[:20]}", file=sys.stderr)
+
+    # -- what tests are made of; all of it is cleaned up, the last made first
+
+    def host(self, *flags, start=True):
+        made = Host(BIN, self.directory, f"h{len(self.hosts)}")
+        self.addCleanup(made.close)
+        self.hosts.append(made)
+        if start:
+            made.start(*flags)
+        return made
+
+    def tap(self, host, name, mac=None, **more):
+        made = Tap(host.namespace, name, mac or frame.guest_mac(len(host.namespace.links())), **more)
+        self.addCleanup(made.close)
+        return made
+
+    def namespace(self, name):
+        made = Namespace(f"{os.path.basename(self.directory)}.{name}")
+        self.addCleanup(made.remove)
+        return made
+
+    def guest(self, host, tap_name, address, mac, *more):
+        """A whole guest: a namespace with `eth0` behind the host's tap, with an address. Its namespace."""
+        inside = self.namespace(f"g-{tap_name}")
+        log = os.path.join(self.directory, f"guest-{tap_name}.log")
+        process = Process([host.program("tap_guest"), "--host-netns", host.namespace.path, "--tap", tap_name,
+                           "--guest-netns", inside.path, "--guest-mac", mac, *more], log)
+        self.addCleanup(process.end)
+        wait_until(lambda: "ready" in process.output() or not process.running(), what="the guest is ready")
+        self.assertTrue(process.running(), process.output())
+        inside.ip("addr", "add", address, "dev", "eth0")
+        return inside
+
+    def plugged(self, host, bridge, tap_name, **port):
+        """A port of the bridge, active on a new tap. (port, tap)"""
+        tap = self.tap(host, tap_name)
+        made = host.create_port(bridge, **port)
+        status = host.attach(made, tap_name)
+        self.assertEqual(status["state"], "active", status)
+        return made, tap
+
+    # -- what tests say
+
+    def assert_passes(self, sender, receiver, payload=None, seconds=2.0):
+        """A frame that `sender` sends to the other's address arrives there unchanged."""
+        payload = payload or os.urandom(32)
+        receiver.drain()
+        sender.send(receiver, payload)
+        deadline = time.monotonic() + seconds
+        while got := receiver.receive(deadline - time.monotonic()):
+            if got.payload.startswith(payload):
+                self.assertEqual((got.source, got.to), (sender.mac, receiver.mac))
+                return
+        self.fail(f"a frame from {sender.name} did not reach {receiver.name}")
+
+    def assert_blocked(self, sender, receiver, seconds=0.2):
+        """Neither a broadcast nor a unicast frame gets there. (Nothing announces that a frame does not come: this waits.)"""
+        receiver.drain()
+        mark = os.urandom(16)
+        sender.send(receiver, mark)
+        sender.send(frame.BROADCAST, mark)
+        deadline = time.monotonic() + seconds
+        while got := receiver.receive(deadline - time.monotonic()):
+            if got.payload.startswith(mark):
+                self.fail(f"a frame from {sender.name} reached {receiver.name}: {got}")
+
+
+class Stream:
+    """A stream of numbered frames from one tap to another, a thousand a second, and the count of those that arrived."""
+
+    def __init__(self, sender, receiver, per_second=1000):
+        self.sender, self.receiver, self.interval = sender, receiver, 1 / per_second
+        self.sent, self.numbers = 0, []
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def _send(self):
+        due = time.monotonic()
+        while not self._ending.is_set():
+            self.sender.send(self.receiver, self.sent.to_bytes(8, "big"))
+            self.sent += 1
+            due += self.interval
+            self._ending.wait(max(0.0, due - time.monotonic()))
+
+    def _receive(self):
+        # Goes on until nothing has come for a while after the last one was sent.
+        while (got := self.receiver.receive(0.3)) is not None or not self._ending.is_set():
+            if got is not None:
+                self.numbers.append(int.from_bytes(got.payload[:8], "big"))
+
+    def wait_for(self, frames, seconds=10.0):
+        """Returns when that many more have been received."""
+        target = len(self.numbers) + frames
+        wait_until(lambda: len(self.numbers) >= target, seconds, f"{frames} more frames came")
+
+    def __exit__(self, *_):
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def lost(self):
+        return sorted(set(range(self.sent)) - set(self.numbers))
+
+    def doubled(self):
+        return len(self.numbers) - len(set(self.numbers))
+
+
+def _end(number, _):
+    raise SystemExit(f"ended by signal {number}" if number != signal.SIGALRM else f"took more than {TEST_SECONDS} s")
+
+
+def main():
+    """Runs the tests named on the command line, or all of the file. Exit 77 when all of them were skipped."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, _end)
+    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    result = program.result
+    for test, reason in result.skipped:
+        print(f"SKIPPED: {reason} ({test.id()})")
+    if result.skipped and len(result.skipped) == result.testsRun:
+        sys.exit(77)
+    sys.exit(not result.wasSuccessful())
