@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the BPF programs and the C++ code say to each other: keys and values of the pinned maps, and the reasons for
+ * which a frame is dropped. Included by both, so it knows <linux/types.h> alone; sizes are asserted in both languages.
+ *
+ * These structs outlive every process: they stand in maps that the next version of the agent adopts. Whoever changes
+ * one raises MIDONET_LAYOUT (the pins then live in another folder) and brings a migration with its test.
+ */
+#ifndef MIDONET_DATAPATH_EBPF_ABI_H
+#define MIDONET_DATAPATH_EBPF_ABI_H
+
+#include <linux/types.h>
+
+#define MIDONET_LAYOUT "v1"
+
+/*
+ * Why a frame is dropped: X(name, meaning). The names are labels of metrics, so they stay; new ones go to the end.
+ */
+#define MIDONET_DROP_REASONS(X)                                                                       \
+  X(malformed, "shorter than an Ethernet header")                                                     \
+  X(bad_source, "the source MAC is zero or a group address")                                          \
+  X(link_local, "sent to 01:80:c2:00:00:00 to 0f, which no bridge forwards (IEEE 802.1Q, table 8-1)") \
+  X(same_port, "the destination is behind the port that the frame came from")                         \
+  X(port_down, "the port is administratively down")                                                   \
+  X(bridge_down, "the bridge is administratively down")                                               \
+  X(not_forwarded, "sent to the guest by the host itself, not by its bridge")                         \
+  X(other_bridge, "forwarded in another bridge than the one that the port is in now")                 \
+  X(no_clone, "the kernel had no memory for another copy of a flooded frame")
+
+#ifdef __cplusplus
+namespace midonet::datapath::abi {
+#define MIDONET_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size))
+#else
+#define MIDONET_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), "layout of " #type)
+#endif
+
+enum drop_reason {
+#define X(name, meaning) drop_##name,
+  MIDONET_DROP_REASONS(X)
+#undef X
+      drop_reasons, /* how many */
+};
+
+enum port_flags {
+  port_up = 1,          /* the port's administrative state */
+  port_bridge_up = 2,   /* its bridge's, kept in each port so that a frame costs one look-up less */
+  port_has_mac = 4,     /* `mac` holds the configured MAC */
+  port_owns_clsact = 8, /* we made the clsact qdisc of this interface, and delete it in the end */
+};
+
+/* Map "ports", by ifindex (__u32): the ports that are plugged here. */
+struct port {
+  __u32 vni;
+  __u32 flags;
+  __u32 slot; /* index into "counters" */
+  __u8 mac[6];
+  __u8 padding[2];
+  __u8 id[16]; /* the port's UUID; the programs do not look at it, a restarted agent does */
+  __u32 reserved;
+};
+MIDONET_ASSERT_SIZE(port, 40);
+
+/* Key of "fdb" and "learned". */
+struct fdb_key {
+  __u32 vni;
+  __u8 mac[6];
+  __u8 padding[2];
+};
+MIDONET_ASSERT_SIZE(fdb_key, 12);
+
+/* Map "fdb": configured MACs. Written by the agent alone. */
+struct fdb_entry {
+  __u32 ifindex;
+  __u32 reserved;
+};
+MIDONET_ASSERT_SIZE(fdb_entry, 8);
+
+/* Map "learned": MACs learned from sources. Written by from_tap; the agent only deletes. */
+struct learned_entry {
+  __u64 seen_ns; /* CLOCK_MONOTONIC_COARSE, refreshed at most once a second */
+  __u32 ifindex;
+  __u32 spot; /* the place in the port's ring that this entry stands in */
+};
+MIDONET_ASSERT_SIZE(learned_entry, 16);
+
+/*
+ * Map "rings", by ifindex: the MACs that were learned at a port. It bounds their number without anybody who counts
+ * or sweeps: a new MAC takes the next spot whose old MAC has aged, moved away or gone. A spot is in use when the
+ * "learned" entry of its MAC names this port and this spot.
+ */
+#define MIDONET_RING_SPOTS 128
+struct ring {
+  __u32 lock; /* struct bpf_spin_lock, for `next` */
+  __u32 next;
+  __u8 mac[MIDONET_RING_SPOTS][6];
+};
+MIDONET_ASSERT_SIZE(ring, 8 + 6 * MIDONET_RING_SPOTS);
+
+/*
+ * Map "members": the local ports of a bridge, in chunks 0, 1, 2 … without a gap; the first missing chunk is the end.
+ * A 0 is a free place. Places are stable, so no frame misses a port or meets it twice when another one comes or goes.
+ */
+#define MIDONET_CHUNK_PORTS 64
+#define MIDONET_CHUNKS 256 /* per bridge: 16,384 ports */
+struct members_key {
+  __u32 vni;
+  __u32 chunk;
+};
+MIDONET_ASSERT_SIZE(members_key, 8);
+struct members {
+  __u32 ifindex[MIDONET_CHUNK_PORTS];
+};
+MIDONET_ASSERT_SIZE(members, 4 * MIDONET_CHUNK_PORTS);
+
+/* Map "neighbours": the addresses that ARP is answered for. */
+struct neighbour_key {
+  __u32 vni;
+  __be32 ip;
+};
+MIDONET_ASSERT_SIZE(neighbour_key, 8);
+struct neighbour {
+  __u8 mac[6];
+  __u8 padding[2];
+};
+MIDONET_ASSERT_SIZE(neighbour, 8);
+
+/* Map "counters", per CPU, by a port's slot: frames that passed. A GSO frame counts once. */
+struct counters {
+  __u64 rx_packets; /* from the guest into the bridge */
+  __u64 rx_bytes;
+  __u64 tx_packets; /* to the guest */
+  __u64 tx_bytes;
+};
+MIDONET_ASSERT_SIZE(counters, 32);
+
+/* Map "drops": frames (__u64) that did not pass. An entry is made by the first such frame. */
+struct drop_key {
+  __u32 ifindex;
+  __u32 reason; /* enum drop_reason */
+};
+MIDONET_ASSERT_SIZE(drop_key, 8);
+
+/*
+ * What from_tap leaves in skb->cb for to_tap, through which every forwarded frame then goes. Nobody else puts this
+ * there, so to_tap tells a frame of the bridge from one that the host's own stack sends to the tap.
+ */
+#define MIDONET_FORWARDED 0x6d69646fU /* cb[0] */
+/* cb[1]: the VNI of the bridge. cb[2]: the ifindex that it goes to, or: */
+#define MIDONET_FLOODED 0xffffffffU
+
+#ifdef __cplusplus
+}  // namespace midonet::datapath::abi
+#endif
+
+#endif

@@ -1,0 +1,76 @@
+// The datapath of Linux: two BPF programs at each tap (bridge.bpf.c) and the maps that they share. Made by the agent's
+// main; on the loop's thread.
+//
+// What it keeps in memory is a copy of the kernel's tables. The first apply(), and the one after a drift, reads them
+// anew and checks every hook; else a port that is not touched costs a comparison. Nothing is undone when the object goes:
+// frames flow on, and the next open() with the same pin_dir adopts everything.
+//
+// The order of writes keeps these true at every moment, also when we are killed between two of them:
+//   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through;
+//   * a port that stays loses no frame, whatever comes or goes beside it.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <unordered_set>
+
+#include "base/loop.h"
+#include "datapath/datapath.h"
+#include "datapath/ebpf/delta.h"
+#include "datapath/ebpf/drift.h"
+#include "datapath/ebpf/hooks.h"
+#include "datapath/ebpf/objects.h"
+#include "datapath/ebpf/tables.h"
+
+namespace midonet::datapath {
+
+class EbpfDatapath : public Datapath {
+ public:
+  // Loads or adopts the programs and maps; touches no interface yet. Works in the network namespace that the calling
+  // thread is in.
+  static Result<std::unique_ptr<EbpfDatapath>> open(Loop& loop, const EbpfOptions& options);
+
+  Applied apply(const Desired& desired, Sweep sweep) override;
+  void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
+  std::vector<PortCounters> counters() override;
+  std::vector<FdbEntry> fdb() override;
+  Status remove_everything() override;
+
+  // For tests: the programs as they run now.
+  const Objects& objects() const { return *objects_; }
+
+ private:
+  struct Round;  // one apply()
+
+  EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
+               const EbpfOptions& options);
+  Status read_kernel();
+  void prepare_interfaces(Round& round);
+  void write_ports(Round& round);
+  void attach_hooks(Round& round);
+  void write_bridges(Round& round);
+  void remove_ports(Round& round);
+  void remove_strays(Round& round);
+  void verify(Round& round);
+  Status fresh_port(std::uint32_t ifindex, const abi::port& port);
+  void forget_learned(std::uint32_t ifindex, std::uint32_t vni);
+  void forget_drops(std::uint32_t ifindex);
+
+  std::unique_ptr<Objects> objects_;
+  std::unique_ptr<Tc> tc_;
+  Hooks hooks_;
+  std::chrono::nanoseconds ageing_;
+  std::unique_ptr<Drift> drift_;
+  std::function<void(const std::string&)> drifted_;
+
+  bool stale_ = true;  // the kernel is to be read anew
+  bool swept_ = false;
+  Tables known_;
+  Desired applied_;                           // by the last apply()
+  std::unordered_set<std::uint32_t> hooked_;  // interfaces whose hooks were read back as complete
+  std::unordered_set<std::uint32_t> wanted_;  // interfaces of the last Desired
+  std::map<Uuid, Error> failed_;              // ports of the last Desired that are not complete
+  std::set<Vni> unfinished_;                  // bridges that something failed in
+};
+
+}  // namespace midonet::datapath

@@ -1,0 +1,134 @@
+#include "datapath/ebpf/hooks.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace midonet::datapath {
+namespace {
+
+constexpr std::array both_hooks{Hook::ingress, Hook::egress};
+
+std::string filter_name(Hook hook) { return hook == Hook::ingress ? "midolman/from_tap" : "midolman/to_tap"; }
+
+FilterPlace place_on(std::uint32_t ifindex, Hook hook) {
+  return {.ifindex = ifindex, .hook = hook, .priority = Hooks::priority, .handle = Hooks::handle};
+}
+
+bool is_ours(const Filter& filter) {
+  return filter.kind == "bpf" && filter.place.priority == Hooks::priority && filter.place.handle == Hooks::handle &&
+         (filter.name == filter_name(Hook::ingress) || filter.name == filter_name(Hook::egress));
+}
+
+bool gone(const Error& error) { return error.code == Code::not_found; }
+
+struct Census {
+  std::size_t ours = 0;
+  std::size_t others = 0;
+};
+
+Result<Census> census(Tc& tc, std::uint32_t ifindex) {
+  Census census;
+  for (const Hook hook : both_hooks) {
+    const auto filters = tc.filters(ifindex, hook);
+    if (!filters) return tl::unexpected(filters.error());
+    const auto ours = static_cast<std::size_t>(std::count_if(filters->begin(), filters->end(), is_ours));
+    census.ours += ours;
+    census.others += filters->size() - ours;
+  }
+  return census;
+}
+
+}  // namespace
+
+Result<bool> Hooks::complete(std::uint32_t ifindex) {
+  for (const Hook hook : both_hooks) {
+    const auto filter = tc_.filter(place_on(ifindex, hook));
+    if (!filter) return tl::unexpected(filter.error());
+    if (!*filter || !is_ours(**filter) || (*filter)->program_id != program(hook).id || !(*filter)->direct_action)
+      return false;
+  }
+  return true;
+}
+
+Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded) {
+  const auto made = tc_.add_clsact(ifindex);
+  if (!made || *made) return made;
+  if (recorded) return *recorded;
+  // No record, but filters of ours and of nobody else: the record was lost with its map.
+  const auto there = census(tc_, ifindex);
+  if (!there) return tl::unexpected(there.error());
+  return there->ours > 0 && there->others == 0;
+}
+
+Status Hooks::attach(std::uint32_t ifindex) {
+  for (const Hook hook : both_hooks) {
+    if (auto attached = attach_one(ifindex, hook); !attached) return attached;
+  }
+  const auto done = complete(ifindex);
+  if (!done) return tl::unexpected(done.error());
+  if (!*done)
+    return fail(Code::unavailable, "attach to interface {}: the hooks were not there when read back", ifindex);
+  return {};
+}
+
+Status Hooks::attach_one(std::uint32_t ifindex, Hook hook) {
+  const FilterPlace place = place_on(ifindex, hook);
+  const auto there = tc_.filter(place);
+  if (!there) return tl::unexpected(there.error());
+  if (*there && !is_ours(**there))
+    return fail(Code::conflict, "attach to interface {}: priority {} is held by the filter \"{}\" of somebody else",
+                ifindex, priority, (*there)->name);
+  auto put = tc_.put_filter(place, program(hook).fd, filter_name(hook), there->has_value());
+  if (put || gone(put.error())) return put;
+  // The kernel has no clear answer for a filter of another kind at our priority.
+  const auto filters = tc_.filters(ifindex, hook);
+  if (!filters) return put;
+  for (const Filter& filter : *filters) {
+    if (filter.place.priority == priority && !is_ours(filter))
+      return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter of somebody else",
+                  ifindex, priority, filter.kind);
+  }
+  return put;
+}
+
+Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {
+  const auto there = census(tc_, ifindex);
+  if (!there) return gone(there.error()) ? Status{} : tl::unexpected(there.error());
+  if (owns_clsact && there->others == 0) {
+    auto removed = tc_.remove_clsact(ifindex);
+    // Code::invalid: somebody has removed it before us.
+    if (removed || gone(removed.error()) || removed.error().code == Code::invalid) return {};
+    return removed;
+  }
+  if (there->ours == 0) return {};
+  for (const Hook hook : both_hooks) {
+    const FilterPlace place = place_on(ifindex, hook);
+    const auto filter = tc_.filter(place);
+    if (!filter) return gone(filter.error()) ? Status{} : tl::unexpected(filter.error());
+    if (!*filter || !is_ours(**filter)) continue;
+    if (auto removed = tc_.remove_filter(place); !removed && !gone(removed.error())) return removed;
+  }
+  return {};
+}
+
+Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::uint32_t)>& known) {
+  const auto interfaces = tc_.clsact_interfaces();
+  if (!interfaces) return tl::unexpected(interfaces.error());
+  std::vector<Stray> strays;
+  for (const std::uint32_t ifindex : *interfaces) {
+    if (known(ifindex)) continue;
+    const auto there = census(tc_, ifindex);
+    if (!there && gone(there.error())) continue;
+    if (!there) return tl::unexpected(there.error());
+    if (there->ours > 0) strays.push_back({.ifindex = ifindex, .alone = there->others == 0});
+  }
+  return strays;
+}
+
+bool Hooks::concerns(const TcEvent& event) {
+  // A new qdisc is of interest too: it stands where we could not attach before, or where ours was.
+  return event.qdisc || (event.place.priority == priority);
+}
+
+}  // namespace midonet::datapath

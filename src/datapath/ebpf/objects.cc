@@ -1,0 +1,302 @@
+#include "datapath/ebpf/objects.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <filesystem>
+#include <set>
+
+#include "base/log.h"
+#include "bridge.skel.h"
+
+namespace midonet::datapath {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct SkeletonDeleter {
+  void operator()(bridge_bpf* skeleton) const { bridge_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<bridge_bpf, SkeletonDeleter>;
+
+// libbpf explains a failure on its log; the error that it returns is an errno.
+int to_log(libbpf_print_level level, const char* format, va_list arguments) {
+  std::array<char, 1024> text{};
+  const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string_view line(text.data(),
+                        std::min<std::size_t>(text.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
+  while (line.ends_with('\n')) line.remove_suffix(1);
+  if (level == LIBBPF_WARN) {
+    log::warning("{}", line);
+  } else {
+    log::debug("{}", line);
+  }
+  return 0;
+}
+
+// FNV-1a, 64 bits: tells versions apart, guards against nobody.
+void mix(std::uint64_t& hash, const void* bytes, std::size_t length) {
+  const auto* at = static_cast<const std::uint8_t*>(bytes);
+  for (std::size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001b3ULL;
+}
+
+std::string hash_of(const EbpfOptions& options) {
+  std::size_t length = 0;
+  const void* code = bridge_bpf__elf_bytes(&length);
+  const std::uint64_t ageing = static_cast<std::uint64_t>(options.ageing.count());
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  mix(hash, code, length);
+  mix(hash, &ageing, sizeof ageing);
+  mix(hash, &options.learn_quota, sizeof options.learn_quota);
+  return fmt::format("{:016x}", hash);
+}
+
+Result<UniqueFd> duplicate(int fd, const std::string& what) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_errno(errno, "keep {}", what);
+  return copy;
+}
+
+Result<bpf_map_info> map_info(int fd) {
+  bpf_map_info info{};
+  std::uint32_t length = sizeof info;
+  if (::bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return fail_errno(errno, "look at a BPF map");
+  return info;
+}
+
+// The ids of the maps that a program uses.
+Result<std::set<std::uint32_t>> maps_of(int program_fd) {
+  std::array<std::uint32_t, 64> ids{};
+  bpf_prog_info info{};
+  info.nr_map_ids = ids.size();
+  info.map_ids = reinterpret_cast<std::uint64_t>(ids.data());
+  std::uint32_t length = sizeof info;
+  if (::bpf_obj_get_info_by_fd(program_fd, &info, &length) != 0) return fail_errno(errno, "look at a BPF program");
+  return std::set<std::uint32_t>(ids.begin(), ids.begin() + std::min<std::size_t>(info.nr_map_ids, ids.size()));
+}
+
+Status make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail_errno(error.value(), "make the folder {} for pins", folder);
+  struct statfs where {};
+  if (::statfs(folder.c_str(), &where) != 0) return fail_errno(errno, "look at {}", folder);
+  if (static_cast<unsigned long>(where.f_type) != BPF_FS_MAGIC) {
+    // Leave no trace in a place that is not meant for us.
+    fs::remove(folder, error);
+    return fail(Code::unavailable, "pin in {}: there is no BPF file system mounted", folder);
+  }
+  if (::chmod(folder.c_str(), 0700) != 0) return fail_errno(errno, "protect {}", folder);
+  return {};
+}
+
+// The map's pin if there is one that fits; else libbpf makes the map and pins it.
+Status settle_map(bpf_map* map, const std::string& folder, std::uint32_t entries) {
+  const std::string name = bpf_map__name(map);
+  const std::string path = folder + "/" + name;
+  if (const int error = bpf_map__set_pin_path(map, path.c_str()); error != 0)
+    return fail_errno(-error, "prepare the BPF map \"{}\"", name);
+  const UniqueFd pinned(::bpf_obj_get(path.c_str()));
+  if (pinned) {
+    const auto info = map_info(pinned.get());
+    if (!info) return tl::unexpected(info.error());
+    if (info->type != bpf_map__type(map) || info->key_size != bpf_map__key_size(map) ||
+        info->value_size != bpf_map__value_size(map) || info->map_flags != bpf_map__map_flags(map))
+      return fail(Code::conflict, "adopt {}: it is not a map of layout " MIDONET_LAYOUT, path);
+    if (info->max_entries != entries)
+      log::warning("{} keeps its {} entries; {} take effect after everything was removed", path, info->max_entries,
+                   entries);
+    entries = info->max_entries;
+  } else if (errno != ENOENT) {
+    return fail_errno(errno, "open {}", path);
+  }
+  if (const int error = bpf_map__set_max_entries(map, entries); error != 0)
+    return fail_errno(-error, "size the BPF map \"{}\"", name);
+  return {};
+}
+
+template <class Key, class Value>
+Status take(const bpf_map* from, BpfMap<Key, Value>& to) {
+  const std::string name = bpf_map__name(from);
+  if (bpf_map__key_size(from) != sizeof(Key) || bpf_map__value_size(from) != sizeof(Value))
+    return fail(Code::internal, "the BPF map \"{}\" has entries of another size than abi.h says", name);
+  auto fd = duplicate(bpf_map__fd(from), name);
+  if (!fd) return tl::unexpected(fd.error());
+  to = BpfMap<Key, Value>(std::move(*fd), name);
+  return {};
+}
+
+}  // namespace
+
+Result<std::uint32_t> program_id(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t length = sizeof info;
+  if (::bpf_obj_get_info_by_fd(program_fd, &info, &length) != 0) return fail_errno(errno, "look at a BPF program");
+  return info.id;
+}
+
+Objects::Objects(const EbpfOptions& options)
+    : pin_dir_(options.pin_dir), folder_(options.pin_dir + "/" MIDONET_LAYOUT), hash_(hash_of(options)) {}
+
+Objects::~Objects() = default;
+
+Result<std::unique_ptr<Objects>> Objects::open(const EbpfOptions& options) {
+  if (options.learn_quota == 0 || options.learn_quota > MIDONET_RING_SPOTS)
+    return fail(Code::invalid, "{} learned MACs per port: 1 to {} are possible", options.learn_quota,
+                MIDONET_RING_SPOTS);
+  if (options.ageing.count() <= 0) return fail(Code::invalid, "an ageing time of {} s", options.ageing.count());
+  std::unique_ptr<Objects> objects(new Objects(options));
+  if (auto made = make_folder(objects->folder_); !made) return tl::unexpected(made.error());
+  if (auto loaded = objects->load(options); !loaded) return tl::unexpected(loaded.error());
+  if (auto pinned = objects->pin(); !pinned) return tl::unexpected(pinned.error());
+  if (auto removed = objects->remove_old_programs(); !removed) return tl::unexpected(removed.error());
+  return objects;
+}
+
+Status Objects::load(const EbpfOptions& options) {
+  libbpf_set_print(to_log);
+  const Skeleton skeleton(bridge_bpf__open());
+  if (!skeleton) return fail_errno(errno, "open the BPF programs");
+  skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
+  skeleton->rodata->learn_quota = options.learn_quota;
+
+  const auto& maps = skeleton->maps;
+  const std::array<std::pair<bpf_map*, std::uint32_t>, 8> sizes{{
+      {maps.ports, options.max_ports},
+      {maps.fdb, options.fdb_entries},
+      {maps.learned, options.learned_entries},
+      {maps.rings, options.max_ports},
+      {maps.members, options.max_ports},
+      {maps.neighbours, options.neighbour_entries},
+      {maps.counters, options.max_ports},
+      {maps.drops, options.max_ports * 4},  // few ports have many reasons to drop
+  }};
+  for (const auto& [map, entries] : sizes) {
+    if (auto settled = settle_map(map, folder_, entries); !settled) return settled;
+  }
+
+  UniqueFd from_tap(::bpf_obj_get((folder_ + "/from_tap-" + hash_).c_str()));
+  UniqueFd to_tap(::bpf_obj_get((folder_ + "/to_tap-" + hash_).c_str()));
+  // A program is of use only together with the very maps that are pinned now.
+  adopted_ = from_tap && to_tap;
+  for (const auto& [map, entries] : sizes) {
+    const UniqueFd pinned(adopted_ ? ::bpf_obj_get(bpf_map__pin_path(map)) : -1);
+    if (!pinned) {
+      adopted_ = false;
+      break;
+    }
+    const auto info = map_info(pinned.get());
+    if (!info) return tl::unexpected(info.error());
+    // to_tap uses some of the maps that from_tap uses.
+    const auto used = maps_of(from_tap.get());
+    if (!used) return tl::unexpected(used.error());
+    if (!used->contains(info->id)) adopted_ = false;
+  }
+  bpf_program__set_autoload(skeleton->progs.from_tap, !adopted_);
+  bpf_program__set_autoload(skeleton->progs.to_tap, !adopted_);
+  if (const int error = bridge_bpf__load(skeleton.get()); error != 0)
+    return fail_errno(-error, "load the BPF programs into the kernel");
+
+  maps_.max_ports = bpf_map__max_entries(maps.ports);
+  for (Status taken : {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
+                       take(maps.rings, maps_.rings), take(maps.members, maps_.members),
+                       take(maps.neighbours, maps_.neighbours), take(maps.drops, maps_.drops)}) {
+    if (!taken) return taken;
+  }
+  auto counters = duplicate(bpf_map__fd(maps.counters), "counters");
+  if (!counters) return tl::unexpected(counters.error());
+  maps_.counters = std::move(*counters);
+
+  if (adopted_) {
+    from_tap_ = std::move(from_tap);
+    to_tap_ = std::move(to_tap);
+    return {};
+  }
+  auto loaded_from = duplicate(bpf_program__fd(skeleton->progs.from_tap), "from_tap");
+  auto loaded_to = duplicate(bpf_program__fd(skeleton->progs.to_tap), "to_tap");
+  if (!loaded_from) return tl::unexpected(loaded_from.error());
+  if (!loaded_to) return tl::unexpected(loaded_to.error());
+  from_tap_ = std::move(*loaded_from);
+  to_tap_ = std::move(*loaded_to);
+  return {};
+}
+
+std::vector<Objects::Pin> Objects::pins() const {
+  return {
+      {"ports", maps_.ports.fd(), false},           {"fdb", maps_.fdb.fd(), false},
+      {"learned", maps_.learned.fd(), false},       {"rings", maps_.rings.fd(), false},
+      {"members", maps_.members.fd(), false},       {"neighbours", maps_.neighbours.fd(), false},
+      {"counters", maps_.counters.get(), false},    {"drops", maps_.drops.fd(), false},
+      {"from_tap-" + hash_, from_tap_.get(), true}, {"to_tap-" + hash_, to_tap_.get(), true},
+  };
+}
+
+Status Objects::pin() {
+  if (auto made = make_folder(folder_); !made) return made;
+  for (const Pin& pin : pins()) {
+    const std::string path = folder_ + "/" + pin.file;
+    if (const UniqueFd there(::bpf_obj_get(path.c_str())); there) {
+      std::uint32_t id = 0;
+      std::uint32_t our_id = 0;
+      if (pin.program) {
+        const auto theirs = program_id(there.get());
+        const auto ours = program_id(pin.fd);
+        if (theirs && ours) id = *theirs, our_id = *ours;
+      } else {
+        const auto theirs = map_info(there.get());
+        const auto ours = map_info(pin.fd);
+        if (theirs && ours) id = theirs->id, our_id = ours->id;
+      }
+      if (id == our_id && id != 0) continue;
+      // Somebody else's object under our name, or a program that went with maps which are gone.
+      if (::unlink(path.c_str()) != 0) return fail_errno(errno, "replace the pin {}", path);
+    }
+    if (::bpf_obj_pin(pin.fd, path.c_str()) != 0) return fail_errno(errno, "pin {}", path);
+    log::debug("pinned {}", path);
+  }
+  return {};
+}
+
+bool Objects::is_pin(std::string_view file) const {
+  const auto all = pins();
+  return std::any_of(all.begin(), all.end(), [&](const Pin& pin) { return pin.file == file; });
+}
+
+Status Objects::remove_old_programs() {
+  std::error_code error;
+  std::vector<fs::path> old;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    const std::string file = entry.path().filename();
+    if ((file.starts_with("from_tap-") || file.starts_with("to_tap-")) && !is_pin(file)) old.push_back(entry.path());
+  }
+  if (error) return fail_errno(error.value(), "list {}", folder_);
+  for (const fs::path& path : old) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "unpin {}", path.string());
+  }
+  return {};
+}
+
+Status Objects::unpin() {
+  for (const Pin& pin : pins()) {
+    const std::string path = folder_ + "/" + pin.file;
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "unpin {}", path);
+  }
+  if (auto removed = remove_old_programs(); !removed) return removed;
+  for (const std::string& folder : {folder_, pin_dir_}) {
+    // Something else may live beside our folder; then it stays.
+    if (::rmdir(folder.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY)
+      return fail_errno(errno, "remove the folder {}", folder);
+  }
+  return {};
+}
+
+}  // namespace midonet::datapath

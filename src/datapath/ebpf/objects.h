@@ -1,0 +1,89 @@
+// The kernel's side of the datapath: the programs and the maps, loaded or adopted, and their pins in the BPF file
+// system. Used by EbpfDatapath, on its thread.
+//
+// What is ours there: the folder PIN_DIR/v1 (abi.h, MIDONET_LAYOUT). In it each map under its name, and the two programs
+// as from_tap-HASH and to_tap-HASH, where HASH is of the program's code and its settings. A start with the same hash
+// adopts both; with another one (an upgrade, a changed setting) it loads the new programs over the same maps, and
+// whoever uses this object replaces the filters. A pinned map keeps the size that it was made with.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "datapath/ebpf/abi.h"
+#include "datapath/ebpf/bpf_map.h"
+
+namespace midonet::datapath {
+
+struct EbpfOptions {
+  // A folder within a mounted BPF file system; made, with its parents, when it is not there.
+  std::string pin_dir = "/sys/fs/bpf/midolman";
+  std::uint32_t max_ports = 16384;    // on this host; costs 32 bytes each and per CPU
+  std::uint32_t fdb_entries = 65536;  // configured MACs
+  std::uint32_t learned_entries = 131072;
+  std::uint32_t neighbour_entries = 65536;
+  // A learned MAC that was not seen for so long is forgotten (IEEE 802.1Q, table 8-6: 300 s by default).
+  std::chrono::seconds ageing{300};
+  // Learned MACs per port, 1 to MIDONET_RING_SPOTS.
+  std::uint32_t learn_quota = MIDONET_RING_SPOTS;
+};
+
+struct Maps {
+  BpfMap<std::uint32_t, abi::port> ports;
+  BpfMap<abi::fdb_key, abi::fdb_entry> fdb;
+  BpfMap<abi::fdb_key, abi::learned_entry> learned;
+  BpfMap<std::uint32_t, abi::ring> rings;
+  BpfMap<abi::members_key, abi::members> members;
+  BpfMap<abi::neighbour_key, abi::neighbour> neighbours;
+  UniqueFd counters;  // per CPU: see counters.h
+  BpfMap<abi::drop_key, std::uint64_t> drops;
+  std::uint32_t max_ports = 0;
+};
+
+class Objects {
+ public:
+  // Loads or adopts, and pins. Code::unavailable when there is no BPF file system at PIN_DIR.
+  static Result<std::unique_ptr<Objects>> open(const EbpfOptions& options);
+  ~Objects();
+
+  const Maps& maps() const { return maps_; }
+  int from_tap() const { return from_tap_.get(); }
+  int to_tap() const { return to_tap_.get(); }
+  bool adopted() const { return adopted_; }  // the programs were pinned before
+
+  // Pins anew what is no longer pinned as it should be, from the descriptors that are open here.
+  Status pin();
+  // Whether a file of this name in folder() is one of ours, of this version.
+  bool is_pin(std::string_view file) const;
+  const std::string& folder() const { return folder_; }
+  Status unpin();
+
+ private:
+  struct Pin {
+    std::string file;
+    int fd;
+    bool program;
+  };
+  explicit Objects(const EbpfOptions& options);
+  Status load(const EbpfOptions& options);
+  std::vector<Pin> pins() const;
+  Status remove_old_programs();
+
+  std::string pin_dir_;
+  std::string folder_;
+  std::string hash_;
+  Maps maps_;
+  UniqueFd from_tap_;
+  UniqueFd to_tap_;
+  bool adopted_ = false;
+};
+
+// For BPF_OBJ_GET_INFO_BY_FD: the id that the kernel gave to a loaded program.
+Result<std::uint32_t> program_id(int program_fd);
+
+}  // namespace midonet::datapath

@@ -1,0 +1,54 @@
+// The contents of the BPF maps that the agent writes, as values: what we know to be in the kernel. Filled by reading
+// the maps and kept up to date by each write that succeeded. Pure data; one thread.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mac.h"
+#include "base/uuid.h"
+#include "datapath/ebpf/abi.h"
+
+namespace midonet::datapath {
+
+struct BridgeTables {
+  std::map<Mac, std::uint32_t> fdb;         // configured: MAC -> ifindex
+  std::map<std::uint32_t, Mac> neighbours;  // IPv4 address in network byte order -> MAC
+  std::vector<std::uint32_t> members;       // ifindexes in whole chunks, 0 for a free place
+  bool empty() const { return fdb.empty() && neighbours.empty() && members.empty(); }
+  bool operator==(const BridgeTables&) const = default;
+};
+
+struct Tables {
+  std::unordered_map<std::uint32_t, abi::port> ports;  // by ifindex
+  std::map<std::uint32_t, BridgeTables> bridges;       // by VNI; none that is empty
+};
+
+inline Uuid id_of(const abi::port& port) {
+  std::array<std::uint8_t, 16> bytes;
+  std::copy(std::begin(port.id), std::end(port.id), bytes.begin());
+  return Uuid(bytes);
+}
+
+inline bool same(const abi::port& a, const abi::port& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+inline std::uint32_t flag_if(bool set, abi::port_flags flag) { return set ? static_cast<std::uint32_t>(flag) : 0U; }
+
+inline abi::fdb_key fdb_key(std::uint32_t vni, const Mac& mac) {
+  abi::fdb_key key{};
+  key.vni = vni;
+  std::copy(mac.bytes().begin(), mac.bytes().end(), key.mac);
+  return key;
+}
+
+inline Mac mac_of(const std::uint8_t (&bytes)[6]) {
+  return Mac({bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]});
+}
+
+}  // namespace midonet::datapath

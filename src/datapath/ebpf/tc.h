@@ -1,0 +1,105 @@
+// The tc objects that the datapath needs, over rtnetlink: the clsact qdisc of an interface and the cls_bpf filters at
+// its two hooks. Used by hooks.h. Knows nothing of what is ours; mechanism only.
+//
+// Why not libbpf's bpf_tc_*: it opens a socket per call, can't tell what else hangs at a hook, and its requests carry
+// no port id by which our own changes can be told from others' in the kernel's notifications.
+//
+// Requests block until the kernel has answered (microseconds; at most `deadline`). One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+struct nlmsghdr;
+struct mnl_socket;
+
+namespace midonet::datapath {
+
+enum class Hook { ingress, egress };
+
+// Where a filter hangs. Priority and handle name it within its hook.
+struct FilterPlace {
+  std::uint32_t ifindex = 0;
+  Hook hook = Hook::ingress;
+  std::uint16_t priority = 0;
+  std::uint32_t handle = 0;
+  bool operator==(const FilterPlace&) const = default;
+};
+
+struct Filter {
+  FilterPlace place;
+  std::string kind;              // "bpf", "u32", "matchall" …
+  std::string name;              // of a bpf filter: what its maker called it (TCA_BPF_NAME)
+  std::uint32_t program_id = 0;  // of a bpf filter
+  bool direct_action = false;    // of a bpf filter: the program's return value is the verdict
+};
+
+// A qdisc or filter that somebody made, changed or deleted.
+struct TcEvent {
+  bool qdisc = false;  // else a filter
+  bool deleted = false;
+  FilterPlace place;  // for a qdisc its ifindex alone
+};
+
+class Tc {
+ public:
+  static constexpr std::chrono::seconds deadline{5};
+
+  // Talks to the network namespace that the calling thread is in.
+  static Result<std::unique_ptr<Tc>> open();
+  ~Tc();
+  Tc(const Tc&) = delete;
+  Tc& operator=(const Tc&) = delete;
+
+  // True: made. False: the interface has a clsact already. Code::conflict: it has an ingress qdisc, which excludes a
+  // clsact. Code::not_found: there is no such interface.
+  Result<bool> add_clsact(std::uint32_t ifindex);
+  Status remove_clsact(std::uint32_t ifindex);
+  // All interfaces that have a clsact.
+  Result<std::vector<std::uint32_t>> clsact_interfaces();
+
+  // `replace` swaps the program of the filter that is there (no frame passes between); otherwise Code::conflict when
+  // the place is taken.
+  Status put_filter(const FilterPlace& place, int program_fd, const std::string& name, bool replace);
+  Status remove_filter(const FilterPlace& place);
+  Result<std::optional<Filter>> filter(const FilterPlace& place);
+  Result<std::vector<Filter>> filters(std::uint32_t ifindex, Hook hook);
+
+  // The sender in the kernel's notifications about what this object did.
+  std::uint32_t port_id() const;
+
+ private:
+  explicit Tc(mnl_socket* socket) : socket_(socket) {}
+  // Sends the request and hands each answering message to `each`; 0, or the errno of the kernel's answer.
+  int transact(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& each);
+
+  mnl_socket* socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+// Hears of changes to qdiscs and filters in this network namespace, whoever makes them.
+class TcMonitor {
+ public:
+  static Result<std::unique_ptr<TcMonitor>> open();
+  ~TcMonitor();
+  TcMonitor(const TcMonitor&) = delete;
+  TcMonitor& operator=(const TcMonitor&) = delete;
+
+  int fd() const;
+  // Takes everything that is there, without waiting, and hands over what the socket with port id `ours` did not do.
+  // False when notifications were lost: anything may have happened.
+  bool drain(std::uint32_t ours, const std::function<void(const TcEvent&)>& each);
+
+ private:
+  explicit TcMonitor(mnl_socket* socket) : socket_(socket) {}
+  mnl_socket* socket_;
+};
+
+}  // namespace midonet::datapath

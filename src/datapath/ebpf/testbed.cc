@@ -1,0 +1,170 @@
+#include "datapath/ebpf/testbed.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace midonet::datapath::testing {
+namespace {
+
+// A testbed that can't be built is no finding about the datapath: end at once, with the reason.
+void must(bool done, const std::string& what) {
+  if (done) return;
+  std::perror(what.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+Tap::Tap(const std::string& name, Headers headers) : name_(name) {
+  fd_.reset(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  must(static_cast<bool>(fd_), "open /dev/net/tun");
+  ifreq request{};
+  std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (headers == Headers::virtio ? IFF_VNET_HDR : 0));
+  must(::ioctl(fd_.get(), TUNSETIFF, &request) == 0, "make tap " + name);
+  if (headers == Headers::virtio) {
+    const unsigned offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    must(::ioctl(fd_.get(), TUNSETOFFLOAD, offload) == 0, "let tap " + name + " take GSO frames");
+  }
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  request.ifr_flags = IFF_UP;
+  must(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "set tap " + name + " up");
+  ifindex_ = ::if_nametoindex(name.c_str());
+}
+
+void Tap::send(const Frame& frame) const {
+  must(::write(fd_.get(), frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()), "send from " + name_);
+}
+
+std::optional<Frame> Tap::receive(std::chrono::milliseconds wait) const {
+  pollfd poll_fd{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&poll_fd, 1, static_cast<int>(wait.count())) != 1) return std::nullopt;
+  Frame frame(70 * 1024);
+  const ssize_t length = ::read(fd_.get(), frame.data(), frame.size());
+  if (length < 0) return std::nullopt;
+  frame.resize(static_cast<std::size_t>(length));
+  return frame;
+}
+
+std::vector<Frame> Tap::drain() const {
+  std::vector<Frame> frames;
+  while (auto frame = receive(std::chrono::milliseconds(0))) frames.push_back(std::move(*frame));
+  return frames;
+}
+
+std::string Testbed::impossible() {
+  if (::geteuid() != 0) return "needs root: namespaces, taps and BPF programs";
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) return "needs /dev/net/tun";
+  return {};
+}
+
+Testbed::Testbed() {
+  net_before_.reset(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  mount_before_.reset(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  must(::unshare(CLONE_NEWNET | CLONE_NEWNS) == 0, "make namespaces");
+  must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "keep mounts private");
+  std::array<char, 32> folder{"/tmp/midolman-bpffs-XXXXXX"};
+  must(::mkdtemp(folder.data()) != nullptr, "make a temporary folder");
+  bpffs_ = folder.data();
+  must(::mount("bpf", bpffs_.c_str(), "bpf", 0, nullptr) == 0, "mount a BPF file system");
+  // The kernel would greet each new interface with router solicitations.
+  std::ofstream("/proc/sys/net/ipv6/conf/default/disable_ipv6") << "1\n";
+  rlimit files{};
+  must(::getrlimit(RLIMIT_NOFILE, &files) == 0, "read the limit of open files");
+  files.rlim_cur = files.rlim_max;
+  must(::setrlimit(RLIMIT_NOFILE, &files) == 0, "raise the limit of open files");
+}
+
+Testbed::~Testbed() {
+  ::umount2(bpffs_.c_str(), MNT_DETACH);
+  ::rmdir(bpffs_.c_str());
+  must(::setns(net_before_.get(), CLONE_NEWNET) == 0, "go back to the network namespace");
+  must(::setns(mount_before_.get(), CLONE_NEWNS) == 0, "go back to the mount namespace");
+}
+
+EbpfOptions Testbed::options() const {
+  EbpfOptions options;
+  options.pin_dir = bpffs_ + "/midolman/test";
+  return options;
+}
+
+void Testbed::run(const std::string& command) const { must(std::system(command.c_str()) == 0, command); }
+
+std::string Testbed::output(const std::string& command) const {
+  std::string text;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  must(pipe != nullptr, command);
+  std::array<char, 4096> buffer;
+  while (std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), got);
+  must(::pclose(pipe) == 0, command);
+  return text;
+}
+
+Wanted& Wanted::bridge(std::uint32_t number) {
+  desired.bridges.try_emplace(vni(number), BridgeSpec{.vni = vni(number)});
+  return *this;
+}
+
+Wanted& Wanted::port(std::uint32_t number, const std::string& name, std::uint32_t ifindex, std::optional<Mac> mac) {
+  bridge(number);
+  const Uuid id = id_named(name);
+  desired.ports[id] = PortSpec{.id = id, .vni = vni(number), .ifindex = ifindex, .interface = name, .mac = mac};
+  return *this;
+}
+
+Uuid id_named(const std::string& name) {
+  std::array<std::uint8_t, 16> bytes{};
+  std::copy_n(name.begin(), std::min(name.size(), bytes.size()), bytes.begin());
+  return Uuid(bytes);
+}
+
+Mac mac(const char* text) { return Mac::parse(text).value(); }
+
+Mac mac_number(std::uint32_t number) {
+  return Mac({2, 0, static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16),
+              static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)});
+}
+
+Ip ip(const char* text) { return Ip::parse(text).value(); }
+
+Vni vni(std::uint32_t number) { return Vni::from(number).value(); }
+
+Frame ethernet(const Mac& to, const Mac& from, std::uint8_t mark, std::uint16_t type, std::size_t length) {
+  Frame frame(to.bytes().begin(), to.bytes().end());
+  frame.insert(frame.end(), from.bytes().begin(), from.bytes().end());
+  frame.push_back(static_cast<std::uint8_t>(type >> 8));
+  frame.push_back(static_cast<std::uint8_t>(type));
+  while (frame.size() < length) frame.push_back(static_cast<std::uint8_t>(frame.size() ^ mark));
+  return frame;
+}
+
+Frame arp(std::uint16_t operation, const Mac& sender, const Ip& sender_ip, const Mac& target, const Ip& target_ip,
+          std::optional<Mac> to) {
+  Frame frame = ethernet(to.value_or(broadcast), sender, 0, 0x0806, 14);
+  const auto add = [&](auto bytes) { frame.insert(frame.end(), bytes.begin(), bytes.end()); };
+  add(std::array<std::uint8_t, 6>{0, 1, 8, 0, 6, 4});
+  add(std::array<std::uint8_t, 2>{0, static_cast<std::uint8_t>(operation)});
+  add(sender.bytes());
+  add(sender_ip.bytes());
+  add(target.bytes());
+  add(target_ip.bytes());
+  return frame;
+}
+
+}  // namespace midonet::datapath::testing
