@@ -66,7 +66,7 @@ class SystemTest(unittest.TestCase):
             with open(host.log, encoding="utf-8", errors="replace") as file:
                 print(f"---- log of {host.name}:\n{file.read()[-12000:]}", file=sys.stderr)
         with contextlib.suppress(RuntimeError):
-            print(f"---- interfaces of {host.name}:\n{host.namespace.ip('-br', 'link')}", file=sys.stderr)
+            print(f"---- interfaces of {host.name}:\n{host.namespace.ip('-br', 'link')[:3000]}", file=sys.stderr)
         print(f"---- pins of {host.name}: {host.pins()[:20]}", file=sys.stderr)
 
     # -- what tests are made of; all of it is cleaned up, the last made first

@@ -161,9 +161,9 @@ class Host:
             client.close()
 
     def pins(self):
-        """Every file in the BPF file system, relative to it."""
+        """Every file that Midolman has in the BPF file system, relative to that. (The kernel puts some of its own there.)"""
         return sorted(os.path.relpath(os.path.join(folder, name), self.bpffs)
-                      for folder, _, names in os.walk(self.bpffs) for name in names)
+                      for folder, _, names in os.walk(os.path.join(self.bpffs, "midolman")) for name in names)
 
     def hooks(self, interface):
         """What `tc` shows of the interface's clsact filters, both directions."""
