@@ -82,4 +82,21 @@ const Table& table<PortStatus>() {
   return status;
 }
 
+template <>
+const Table& table<AttachInterface>() {
+  static const Table attach{
+      "AttachInterface",
+      1,
+      "The wish to bind a port to an interface of a host.",
+      {
+          field("hostId", &AttachInterface::host_id, Use::required, "The host.").refers_to("Host"),
+          field("interface", &AttachInterface::interface_name, Use::required, "The interface; it need not exist yet.")
+              .checked_by(check_interface_name),
+          field("previousHostId", &AttachInterface::previous_host_id, Use::optional,
+                "Moves the port, if it is bound on this host.")
+              .refers_to("Host"),
+      }};
+  return attach;
+}
+
 }  // namespace midonet::model

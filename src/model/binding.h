@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,13 @@ struct Binding {
 struct BoundInterface {
   Uuid port_id;
   bool operator==(const BoundInterface&) const = default;
+};
+
+// What is sent to a port's attach_interface.
+struct AttachInterface {
+  Uuid host_id;
+  std::string interface_name;
+  std::optional<Uuid> previous_host_id;
 };
 
 enum class PortState {
@@ -53,5 +61,8 @@ template <>
 const Table& table<BoundInterface>();
 template <>
 const Table& table<PortStatus>();
+
+template <>
+const Table& table<AttachInterface>();
 
 }  // namespace midonet::model

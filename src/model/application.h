@@ -1,0 +1,17 @@
+// What the API says of itself: where its resources are, and the state of the system. Not stored; every field is derived.
+#pragma once
+
+#include "model/record.h"
+
+namespace midonet::model {
+
+struct Application {};
+struct SystemState {};
+
+// Of the links, an answer has only those that are served, and the one to a router, which clients need in any case.
+template <>
+const Table& table<Application>();
+template <>
+const Table& table<SystemState>();
+
+}  // namespace midonet::model
