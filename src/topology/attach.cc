@@ -2,8 +2,8 @@
 
 #include "base/interface_name.h"
 #include "model/binding.h"
-#include "model/host.h"
 #include "model/paths.h"
+#include "topology/hosts.h"
 #include "topology/lookup.h"
 #include "topology/ports.h"
 
@@ -12,7 +12,6 @@ namespace midonet::topology {
 namespace paths = model::paths;
 using model::Binding;
 using model::BoundInterface;
-using model::Host;
 using model::Port;
 
 namespace {
@@ -60,7 +59,7 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
 
   Result<Stored<Port>> stored = read_port(t, request.port_id);
   if (!stored) return failed(stored);
-  if (const auto host = read<Host>(t, paths::host(request.host_id), request.host_id); !host) return failed(host);
+  if (const auto host = read_host(t, request.host_id); !host) return failed(host);
   Port& port = stored->record;
   if (port.host_id == request.host_id && port.interface_name == request.interface_name) return Attached{false};
   if (Status allowed = may_move(request, port); !allowed) return failed(allowed);
@@ -91,6 +90,26 @@ Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optiona
   port.interface_name.reset();
   t.set(paths::port(port.id), encode(port, stored->node->value));
   return Detached{true};
+}
+
+Status bind_unbound(store::Transaction& t, const Uuid& host_id, const Binding& binding, bool require_tunnel_zone) {
+  const std::string index = paths::bound_interface(host_id, binding.interface_name);
+  read_ahead(t, {paths::host(host_id), paths::port(binding.port_id), index});
+  const Result<bool> zone = require_tunnel_zone ? in_any_tunnel_zone(t, host_id) : true;
+
+  if (const auto host = read_host(t, host_id); !host) return failed(host);
+  if (!zone) return failed(zone);
+  if (!*zone) return fail(Code::conflict, "The specified host is not in any tunnel zone.");
+  const Result<Stored<Port>> port = read_port(t, binding.port_id);
+  if (!port) return failed(port);
+  if (port->record.host_id) return fail(Code::conflict, "Port {} is already bound to an interface", binding.port_id);
+  const Result<bool> taken = exists(t, index);
+  if (!taken) return failed(taken);
+  if (*taken) return fail(Code::conflict, "Interface {} is already bound to a port.", binding.interface_name);
+
+  const auto attached = attach(t, {binding.port_id, host_id, binding.interface_name});
+  if (!attached) return failed(attached);
+  return {};
 }
 
 }  // namespace midonet::topology

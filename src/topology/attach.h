@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/uuid.h"
+#include "model/binding.h"
 #include "model/port.h"
 #include "store/transaction.h"
 
@@ -39,6 +40,12 @@ struct Detached {
   bool changed = false;
 };
 Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optional<Uuid> only_host = {});
+
+// The stricter rules of the MidoNet 5 face, which has no move and where a second time is a conflict (REST contract, section
+// 3, HostInterfacePort). In this order: not_found (host), conflict (no tunnel zone), not_found (port), conflict (the port
+// is bound, the interface is taken).
+Status bind_unbound(store::Transaction& t, const Uuid& host_id, const model::Binding& binding,
+                    bool require_tunnel_zone);
 
 // A part of detach, move and the deletion of ports and bridges: stages the removal of the records of where the port is bound
 // (the binding and the interface's index node). The port's own record is the caller's.
