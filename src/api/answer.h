@@ -8,8 +8,11 @@
 
 #include "base/result.h"
 #include "http/message.h"
+#include "model/entity.h"
 
 namespace midonet::api {
+
+using model::Violation;
 
 inline const std::string json_media_type = "application/json";
 inline const std::string error_media_type = "application/vnd.org.midonet.Error-v1+json";
@@ -28,11 +31,6 @@ Answer no_content();                          // 204
 // invalid 400, unauthenticated 401 (WWW-Authenticate), forbidden 403, not_found 404, conflict 409, exhausted 507,
 // unavailable 503 (Retry-After), internal and pending 500.
 int http_status(Code code);
-
-struct Violation {
-  std::string property;
-  std::string message;
-};
 
 // {"message", "code"}; for Code::invalid also "violations": the error's property, if it has one.
 Answer error_answer(const Error& error);

@@ -1,0 +1,62 @@
+// GET of the root and of the system's state, and the answer for routers, of which there are none.
+#include "model/application.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "api/resource.h"
+
+namespace midonet::api {
+
+using model::Application;
+using model::SystemState;
+using model::table;
+
+namespace {
+
+// The application with the links that lead somewhere.
+Json describe_application(const Router& router, const std::string& base_uri) {
+  std::set<std::string> served;
+  for (const Route& route : router.routes()) served.insert(route.path);
+  Json json = model::entity(Application{}, base_uri, Json::object());
+  for (const model::Field& field : table<Application>().fields) {
+    if (field.link.empty() || field.name == "routerTemplate") continue;
+    std::string path = root + field.link;
+    if (const auto id = path.find("{{id}}"); id != std::string::npos) path.replace(id, 6, "{id}");
+    if (!served.contains(path)) json.erase(field.name);
+  }
+  return json;
+}
+
+}  // namespace
+
+void add_application(Router& router, Context&) {
+  router.add({.method = "GET",
+              .path = root,
+              .name = "getApplication",
+              .summary = "Where the resources are",
+              .produces = {table<Application>().media_type()},
+              .handler = [&router](const Call& call, const Reply& reply) {
+                reply(ok_json(call, describe_application(router, call.base_uri)));
+              }});
+  router.add({.method = "GET",
+              .path = root + "/system_state",
+              .name = "getSystemState",
+              .summary = "The state of the system",
+              .produces = {table<SystemState>().media_type()},
+              .handler = [](const Call& call, const Reply& reply) {
+                reply(ok_json(call, model::entity(SystemState{}, call.base_uri, {{"version", MIDONET_VERSION}})));
+              }});
+  router.add({.method = "GET",
+              .path = root + "/routers/{id}",
+              .name = "getRouter",
+              .summary = "There are no routers: always 404; clients look a device up here before they try bridges",
+              .produces = {"application/vnd.org.midonet.Router-v3+json"},
+              .handler = [](const Call& call, const Reply& reply) {
+                const Result<Uuid> id = id_in_path(call, "id");
+                if (!id) return reply(failed(id));
+                reply(fail(Code::not_found, "There is no Router with ID {}.", *id));
+              }});
+}
+
+}  // namespace midonet::api

@@ -1,0 +1,220 @@
+// /ports/<id>/attach_interface: the face of the seed, with its `wait`.
+#include "topology/attach.h"
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <list>
+#include <nlohmann/json.hpp>
+
+#include "api/resource.h"
+#include "model/binding.h"
+#include "store/mirror.h"
+#include "topology/ports.h"
+
+namespace midonet::api {
+
+using model::AttachInterface;
+using model::PortState;
+using model::table;
+using topology::AttachRequest;
+
+namespace {
+
+constexpr std::chrono::seconds max_wait{300};
+
+Result<Answer> attached_port(View& view, const AttachRequest& request, const Call& call, int status) {
+  const Result<Json> json = describe_port(view, call.base_uri, request.port_id);
+  if (!json) return failed(json);
+  Answer port = ok_json(call, *json);
+  port.status = status;
+  return port;
+}
+
+// The port as asked for: empty while its binding is neither active nor in error, an error when the binding has gone.
+Result<std::optional<Answer>> settled(View& view, const AttachRequest& request, const Call& call) {
+  const Result<Json> json = describe_port(view, call.base_uri, request.port_id);
+  const auto stored = topology::read_port(view, request.port_id);
+  if (!stored) return failed(stored);
+  if (!json) return failed(json);
+  const model::Port& port = stored->record;
+  if (!port.host_id) return fail(Code::conflict, "Port {} has been detached meanwhile.", port.id);
+  if (port.host_id != request.host_id || port.interface_name != request.interface_name)
+    return fail(Code::conflict, "Port {} is bound to interface {} of host {} by now.", port.id,
+                port.interface_name.value_or(""), *port.host_id);
+  const Json& state = (*json)["status"]["state"];
+  if (state != model::name(PortState::active) && state != model::name(PortState::error)) return std::optional<Answer>();
+  return ok_json(call, *json);
+}
+
+// A POST whose client waits for the kernel. Lives in the Waits until it has answered.
+class Wait {
+ public:
+  Wait(Context& context, AttachRequest request, Call call, Reply reply, std::chrono::milliseconds time,
+       std::function<void()> over)
+      : context_(context),
+        request_(std::move(request)),
+        call_(std::move(call)),
+        reply_(std::move(reply)),
+        over_(std::move(over)),
+        mirror_(context.loop, context.store, [this] { look(); }),
+        deadline_(context.loop.after(time, [this] { time_is_over(); })) {
+    look();
+  }
+
+ private:
+  void look() {
+    if (!reply_) return;
+    std::optional<Answer> outcome;
+    const Status read = mirror_.read([&](View& view) -> Status {
+      auto now = settled(view, request_, call_);
+      if (!now) return failed(now);
+      outcome = *std::move(now);
+      return {};
+    });
+    if (outcome) return finish(*std::move(outcome));
+    // What cannot be read for now may be readable before the time is over.
+    if (!read && (read.error().code == Code::not_found || read.error().code == Code::conflict)) finish(failed(read));
+  }
+
+  void time_is_over() {
+    if (!reply_) return;
+    answer(
+        context_,
+        [request = request_, call = call_](Transaction& t) -> Result<Answer> {
+          const auto now = settled(t, request, call);
+          if (!now) return failed(now);
+          if (*now) return **now;
+          return attached_port(t, request, call, 202);
+        },
+        std::exchange(reply_, {}));
+    context_.loop.post(over_);
+  }
+
+  void finish(Result<Answer> outcome) {
+    std::exchange(reply_, {})(std::move(outcome));
+    context_.loop.post(over_);  // not from within a callback of our own mirror
+  }
+
+  Context& context_;
+  AttachRequest request_;
+  Call call_;
+  Reply reply_;  // empty once answered
+  std::function<void()> over_;
+  store::Mirror mirror_;
+  Timer deadline_;
+};
+
+// ?wait=2.5 or "Prefer: wait=2.5" (RFC 7240 section 4.3); the query counts when there are both.
+Result<std::optional<std::chrono::milliseconds>> requested_wait(const Call& call) {
+  std::optional<std::string> text = call.query_parameter("wait");
+  for (auto [at, end] = call.headers.equal_range("prefer"); !text && at != end; ++at) {
+    std::string_view rest = at->second;
+    while (!text && !rest.empty()) {
+      const std::size_t comma = rest.find(',');
+      std::string_view preference = rest.substr(0, comma);
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+      while (!preference.empty() && preference.front() == ' ') preference.remove_prefix(1);
+      while (!preference.empty() && preference.back() == ' ') preference.remove_suffix(1);
+      if (preference.starts_with("wait=")) text = std::string(preference.substr(5));
+    }
+  }
+  if (!text) return std::optional<std::chrono::milliseconds>();
+  double seconds = 0;
+  const auto [end, error] =
+      std::from_chars(text->data(), text->data() + text->size(), seconds, std::chars_format::fixed);
+  if (error != std::errc{} || end != text->data() + text->size() || !std::isfinite(seconds) || seconds < 0)
+    return tl::unexpected<Error>(
+        Error{Code::invalid, fmt::format("wait must be a number of seconds, not '{}'", text->substr(0, 32)), "wait"});
+  const double capped = std::min(seconds, static_cast<double>(max_wait.count()));
+  return std::chrono::milliseconds(static_cast<std::int64_t>(capped * 1000));
+}
+
+}  // namespace
+
+class Waits : public std::enable_shared_from_this<Waits> {
+ public:
+  void add(Context& context, const AttachRequest& request, const Call& call, Reply reply,
+           std::chrono::milliseconds time) {
+    waits_.emplace_front();
+    const auto place = waits_.begin();
+    const auto over = [self = weak_from_this(), place] {
+      if (const auto alive = self.lock()) alive->waits_.erase(place);
+    };
+    *place = std::make_unique<Wait>(context, request, call, std::move(reply), time, over);
+  }
+
+ private:
+  std::list<std::unique_ptr<Wait>> waits_;
+};
+
+namespace {
+
+void post(Context& context, const Call& call, Reply reply) {
+  const Result<Uuid> port = id_in_path(call, "id");
+  if (!port) return reply(failed(port));
+  const auto wait = requested_wait(call);
+  if (!wait) return reply(failed(wait));
+  AttachInterface body;
+  if (!read_body(call, table<AttachInterface>(), model::Writing::create, &body, reply)) return;
+  const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
+  store::transact<topology::Attached>(
+      context.store, [request](Transaction& t) { return topology::attach(t, request); },
+      [&context, request, call, reply, wait = *wait](const Result<topology::Attached>& attached) {
+        if (!attached) return reply(failed(attached));
+        if (wait) return context.waits->add(context, request, call, reply, *wait);
+        // Read after the commit, because that gave the binding its revision.
+        answer(
+            context, [request, call](Transaction& t) { return attached_port(t, request, call, 200); }, reply);
+      });
+}
+
+void show(Context& context, const Call& call, Reply reply) {
+  const Result<Uuid> id = id_in_path(call, "id");
+  if (!id) return reply(failed(id));
+  answer(
+      context,
+      [id = *id, call](Transaction& t) -> Result<Answer> {
+        const auto port = topology::read_port(t, id);
+        if (!port) return failed(port);
+        if (!port->record.host_id) return fail(Code::not_found, "Port {} is not attached to an interface.", id);
+        const Result<Json> binding = describe_binding(t, call.base_uri, *port->record.host_id, id);
+        if (!binding) return failed(binding);
+        return ok_json(call, *binding);
+      },
+      std::move(reply));
+}
+
+Status detach(Transaction& t, const Uuid& port) {
+  const auto detached = topology::detach(t, port);
+  if (!detached) return failed(detached);
+  return {};
+}
+
+}  // namespace
+
+void add_attach(Router& router, Context& context) {
+  context.waits = std::make_shared<Waits>();
+  const std::string path = root + "/ports/{id}/attach_interface";
+  router.add({.method = "GET",
+              .path = path,
+              .name = "getAttachedInterface",
+              .summary = "Where a port is bound, with the status of the binding",
+              .produces = {table<model::Binding>().media_type()},
+              .handler = [&context](const Call& call, Reply reply) { show(context, call, std::move(reply)); }});
+  router.add(
+      {.method = "POST",
+       .path = path,
+       .name = "attachInterface",
+       .summary = "Bind a port to an interface of a host, and wait for the kernel if asked to with ?wait=SECONDS",
+       .produces = {table<model::Port>().media_type()},
+       .consumes = {table<AttachInterface>().media_type()},
+       .handler = [&context](const Call& call, Reply reply) { post(context, call, std::move(reply)); }});
+  router.add({.method = "DELETE",
+              .path = path,
+              .name = "detachInterface",
+              .summary = "Unbind a port; a success too when it was not bound",
+              .handler = remover(context, detach, 204)});
+}
+
+}  // namespace midonet::api

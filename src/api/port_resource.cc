@@ -1,0 +1,99 @@
+// /ports and /bridges/<id>/ports
+#include "topology/ports.h"
+
+#include <nlohmann/json.hpp>
+
+#include "api/resource.h"
+#include "model/paths.h"
+#include "topology/bridges.h"
+
+namespace midonet::api {
+
+using model::Port;
+using model::table;
+
+Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& id) {
+  const auto port = topology::read_port(view, id);
+  if (!port) return failed(port);
+  const Result<model::PortStatus> status = topology::port_status(view, port->record);
+  if (!status) return failed(status);
+  return model::entity(
+      port->record, base_uri,
+      {{"status", model::entity(*status, base_uri, Json::object())}, {"active", topology::is_active(*status)}});
+}
+
+namespace {
+
+void list_of_bridge(Context& context, const Call& call, Reply reply) {
+  const Result<Uuid> bridge = id_in_path(call, "id");
+  if (!bridge) return reply(failed(bridge));
+  answer(
+      context,
+      [bridge = *bridge, call](Transaction& t) -> Result<Answer> {
+        const auto ids = topology::list_ids(t, model::paths::bridge_ports(bridge));
+        if (const auto found = topology::read_bridge(t, bridge); !found) return failed(found);
+        if (!ids) return failed(ids);
+        return list_answer(t, call, table<Port>(), *ids, describe_port);
+      },
+      std::move(reply));
+}
+
+void create(Context& context, const Call& call, Reply reply) {
+  const Result<Uuid> bridge = id_in_path(call, "id");
+  if (!bridge) return reply(failed(bridge));
+  Port port;
+  if (!read_body(call, table<Port>(), model::Writing::create, &port, reply)) return;
+  if (port.id.is_nil()) port.id = Uuid::random();
+  port.bridge_id = *bridge;
+  answer(
+      context,
+      [port, base = call.base_uri](Transaction& t) -> Result<Answer> {
+        if (const Status made = topology::create_port(t, port); !made) return failed(made);
+        return created(base + "/ports/" + port.id.to_string());
+      },
+      std::move(reply));
+}
+
+}  // namespace
+
+void add_ports(Router& router, Context& context) {
+  const Table& ports = table<Port>();
+  router.add(
+      {.method = "GET",
+       .path = root + "/bridges/{id}/ports",
+       .name = "listBridgePorts",
+       .summary = "The ports of a bridge",
+       .produces = {ports.collection_media_type()},
+       .handler = [&context](const Call& call, Reply reply) { list_of_bridge(context, call, std::move(reply)); }});
+  router.add({.method = "POST",
+              .path = root + "/bridges/{id}/ports",
+              .name = "createPort",
+              .summary = "Make a port of a bridge",
+              .consumes = {ports.media_type()},
+              .handler = [&context](const Call& call, Reply reply) { create(context, call, std::move(reply)); }});
+  router.add({.method = "GET",
+              .path = root + "/ports",
+              .name = "listPorts",
+              .summary = "All ports",
+              .produces = {ports.collection_media_type()},
+              .handler = lister(context, ports, model::paths::ports, describe_port)});
+  router.add({.method = "GET",
+              .path = root + "/ports/{id}",
+              .name = "getPort",
+              .summary = "One port with its status",
+              .produces = {ports.media_type()},
+              .handler = shower(context, describe_port)});
+  router.add({.method = "PUT",
+              .path = root + "/ports/{id}",
+              .name = "updatePort",
+              .summary = "Change a port; its binding cannot be changed here",
+              .consumes = {ports.media_type()},
+              .handler = updater<Port>(context, topology::update_port, 204)});
+  router.add({.method = "DELETE",
+              .path = root + "/ports/{id}",
+              .name = "deletePort",
+              .summary = "Delete a port with its binding",
+              .handler = remover(context, topology::delete_port, 204)});
+}
+
+}  // namespace midonet::api

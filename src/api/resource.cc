@@ -1,0 +1,102 @@
+#include "api/resource.h"
+
+#include <nlohmann/json.hpp>
+
+namespace midonet::api {
+
+void answer(Context& context, std::function<Result<Answer>(Transaction&)> body, Reply reply) {
+  store::transact<Answer>(context.store, std::move(body), std::move(reply));
+}
+
+Answer ok_json(const Call& call, const Json& json) {
+  return ok(json.dump(-1, ' ', false, Json::error_handler_t::replace), call.media_type);
+}
+
+Result<Uuid> id_in_path(const Call& call, std::string_view parameter) {
+  Result<Uuid> id = Uuid::parse(call.parameter(parameter));
+  if (!id) id.error().property = std::string(parameter);
+  return id;
+}
+
+std::shared_ptr<const Json> read_body(const Call& call, const Table& table, model::Writing writing, void* record,
+                                      const Reply& reply) {
+  Result<Json> body = model::parse_object(call.body);
+  if (!body) {
+    reply(failed(body));
+    return nullptr;
+  }
+  if (const auto violations = model::read_entity(table, *body, writing, record); !violations.empty()) {
+    reply(invalid_answer(violations));
+    return nullptr;
+  }
+  return std::make_shared<const Json>(*std::move(body));
+}
+
+Result<Answer> list_answer(View& view, const Call& call, const Table& table, const std::vector<std::string>& ids,
+                           const Describe& describe) {
+  topology::Steps steps;
+  Json list = Json::array();
+  for (const std::string& text : ids) {
+    const Result<Uuid> id = Uuid::parse(text);
+    if (!id) continue;  // not ours: nothing of this program makes such a node
+    Result<Json> entity = describe(view, call.base_uri, *id);
+    if (!entity && entity.error().code == Code::not_found) continue;
+    if (steps.add(entity)) list.push_back(*std::move(entity));
+  }
+  if (!steps.outcome()) return failed(steps.outcome());
+  for (const model::Field& field : table.fields) {
+    const auto wanted = field.filter.empty() ? std::nullopt : call.query_parameter(field.filter);
+    if (!wanted) continue;
+    Json kept = Json::array();
+    for (Json& entity : list)
+      if (entity[field.name] == *wanted) kept.push_back(std::move(entity));
+    list = std::move(kept);
+  }
+  return ok_json(call, list);
+}
+
+std::function<void(const Call&, Reply)> lister(Context& context, const Table& table, std::string folder,
+                                               Describe describe) {
+  return [&context, &table, folder, describe](const Call& call, Reply reply) {
+    answer(
+        context,
+        [&table, folder, describe, call](Transaction& t) -> Result<Answer> {
+          const auto ids = topology::list_ids(t, folder);
+          if (!ids) return failed(ids);
+          return list_answer(t, call, table, *ids, describe);
+        },
+        std::move(reply));
+  };
+}
+
+std::function<void(const Call&, Reply)> shower(Context& context, Describe describe) {
+  return [&context, describe](const Call& call, Reply reply) {
+    const Result<Uuid> id = id_in_path(call, "id");
+    if (!id) return reply(failed(id));
+    answer(
+        context,
+        [describe, id = *id, call](Transaction& t) -> Result<Answer> {
+          const Result<Json> entity = describe(t, call.base_uri, id);
+          if (!entity) return failed(entity);
+          return ok_json(call, *entity);
+        },
+        std::move(reply));
+  };
+}
+
+std::function<void(const Call&, Reply)> remover(Context& context, Status (*remove)(Transaction&, const Uuid&),
+                                                int status) {
+  return [&context, remove, status](const Call& call, Reply reply) {
+    const Result<Uuid> id = id_in_path(call, "id");
+    if (!id) return reply(failed(id));
+    answer(
+        context,
+        [remove, id = *id, status](Transaction& t) -> Result<Answer> {
+          if (const Status removed = remove(t, id); !removed) return failed(removed);
+          return Answer{.status = status};
+        },
+        std::move(reply));
+  };
+}
+
+}  // namespace midonet::api

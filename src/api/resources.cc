@@ -1,0 +1,28 @@
+#include "api/resources.h"
+
+#include "api/openapi.h"
+#include "api/resource.h"
+
+namespace midonet::api {
+
+struct Resources::Impl {
+  Context context;
+};
+
+Resources::Resources(Loop& loop, store::Store& store, Options options)
+    : impl_(std::make_unique<Impl>(Impl{{loop, store, options.require_tunnel_zone}})) {}
+
+Resources::~Resources() = default;
+
+void Resources::add_to(Router& router) {
+  Context& context = impl_->context;
+  add_application(router, context);
+  add_hosts(router, context);
+  add_bindings(router, context);
+  add_bridges(router, context);
+  add_ports(router, context);
+  add_attach(router, context);
+  add_openapi(router);
+}
+
+}  // namespace midonet::api
