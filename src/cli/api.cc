@@ -1,0 +1,148 @@
+#include "cli/api.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "http/client.h"
+
+namespace midonet::cli {
+
+namespace {
+
+constexpr std::string_view scheme = "http://";
+
+struct Location {
+  std::string endpoint;  // "http://host:port"
+  std::string target;    // "/…", or empty
+};
+
+std::optional<Location> split(const std::string& uri) {
+  if (!uri.starts_with(scheme)) return std::nullopt;
+  const std::size_t slash = uri.find('/', scheme.size());
+  if (slash == scheme.size() || uri.size() == scheme.size()) return std::nullopt;
+  if (slash == std::string::npos) return Location{uri, {}};
+  return Location{uri.substr(0, slash), uri.substr(slash)};
+}
+
+// A path below the root, or where the API itself says that something is.
+Location locate(const std::string& endpoint, const std::string& root, const std::string& path) {
+  return split(path).value_or(Location{endpoint, root + path});
+}
+
+// The JSON library throws for bytes that are not UTF-8, which only an argument of the command line can bring here.
+Result<std::string> serialized(const Json& body) {
+  try {
+    return body.dump();
+  } catch (const Json::exception&) {
+    return fail(Code::invalid, "an argument is not text in UTF-8");
+  }
+}
+
+Code code_of_status(int status) {
+  switch (status) {
+    case 400:
+    case 405:
+    case 406:
+    case 413:
+    case 415: return Code::invalid;
+    case 401: return Code::unauthenticated;
+    case 403: return Code::forbidden;
+    case 404: return Code::not_found;
+    case 409: return Code::conflict;
+    case 503:
+    case 504: return Code::unavailable;
+    case 507: return Code::exhausted;
+    default: return Code::internal;
+  }
+}
+
+// What the API says in {"message", "violations"}, and what to do next where that is known.
+Error error_of(const http::Response& response, const std::string& url) {
+  const Json body = Json::parse(response.body, nullptr, false);
+  std::string message = text_of(body, "message");
+  if (const Json& violations = member_of(body, "violations"); violations.is_array()) {
+    for (const Json& violation : violations) {
+      const std::string what = text_of(violation, "message");
+      // The message often repeats its only violation.
+      if (message.find(what) == std::string::npos)
+        message += fmt::format(" ({}: {})", text_of(violation, "property"), what);
+    }
+  }
+  if (message.empty()) message = fmt::format("the API at {} answers with HTTP status {}", url, response.status);
+  if (response.status == 503) message += ": try again when its store answers";
+  return Error{code_of_status(response.status), std::move(message)};
+}
+
+Result<Json> parse(const std::string& body, const std::string& url) {
+  Json json = Json::parse(body, nullptr, false);
+  if (json.is_discarded()) return fail(Code::internal, "what {} answers is not JSON: is it the API of MidoNet?", url);
+  return json;
+}
+
+Result<http::Response> call(const Location& at, const std::string& method, const std::string& body,
+                            std::chrono::milliseconds deadline) {
+  http::Headers headers{{"Accept", "application/json"}};
+  if (!body.empty()) headers.emplace("Content-Type", "application/json");
+  auto response = http::call(at.endpoint, method, at.target, headers, body, deadline);
+  if (!response && response.error().code == Code::unavailable) {
+    response.error().message += ": start midonet-api or `midolman standalone`, or name another with --api URL";
+    return response;
+  }
+  if (response && response->status >= 300) return tl::unexpected<Error>(error_of(*response, at.endpoint));
+  return response;
+}
+
+}  // namespace
+
+Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout) {
+  const auto location = split(url);
+  if (!location) return fail(Code::invalid, "'{}' is not the URL of an API: give one like http://127.0.0.1:8181", url);
+  Api api;
+  api.endpoint_ = location->endpoint;
+  api.root_ = location->target;
+  while (api.root_.ends_with('/')) api.root_.pop_back();
+  if (api.root_.empty()) api.root_ = "/midonet-api";
+  api.url_ = api.endpoint_ + api.root_;
+  api.timeout_ = timeout;
+  return api;
+}
+
+Result<Json> Api::get(const std::string& path) const {
+  const auto response = call(locate(endpoint_, root_, path), "GET", {}, timeout_);
+  if (!response) return tl::unexpected<Error>(response.error());
+  return parse(response->body, endpoint_);
+}
+
+Result<std::string> Api::create(const std::string& path, const Json& body) const {
+  const auto text = serialized(body);
+  if (!text) return tl::unexpected<Error>(text.error());
+  const auto response = call(locate(endpoint_, root_, path), "POST", *text, timeout_);
+  if (!response) return tl::unexpected<Error>(response.error());
+  const auto location = response->headers.find("Location");
+  if (location == response->headers.end())
+    return fail(Code::internal, "{} does not say where it made what was asked for", endpoint_);
+  return location->second;
+}
+
+Status Api::remove(const std::string& path) const {
+  const auto response = call(locate(endpoint_, root_, path), "DELETE", {}, timeout_);
+  if (!response) return tl::unexpected<Error>(response.error());
+  return {};
+}
+
+Result<Json> Api::post(const std::string& path, const Json& body, std::chrono::milliseconds more_time) const {
+  const auto text = serialized(body);
+  if (!text) return tl::unexpected<Error>(text.error());
+  const auto response = call(locate(endpoint_, root_, path), "POST", *text, timeout_ + more_time);
+  if (!response) return tl::unexpected<Error>(response.error());
+  return parse(response->body, endpoint_);
+}
+
+Result<Json> agent_status(const std::string& socket, std::chrono::milliseconds timeout) {
+  const auto response = http::call("unix:" + socket, "GET", "/status", {}, {}, timeout);
+  if (!response) return tl::unexpected<Error>(response.error());
+  if (response->status != 200) return tl::unexpected<Error>(error_of(*response, socket));
+  return parse(response->body, socket);
+}
+
+}  // namespace midonet::cli

@@ -1,0 +1,292 @@
+#include "cli/commands.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/uuid.h"
+#include "cli/find.h"
+#include "cli/overview.h"
+
+namespace midonet::cli {
+
+namespace {
+
+std::string plural_of(const std::string& noun) { return noun + "s"; }
+std::string class_of(const std::string& noun) { return noun == "bridge" ? "Bridge" : noun == "host" ? "Host" : "Port"; }
+
+tl::unexpected<Failure> failed(const Error& error) { return tl::unexpected<Failure>(failure(error)); }
+
+// An array, even of an API that says something else.
+Result<Json> all_of(const Session& session, const std::string& noun) {
+  auto all = session.api.get("/" + plural_of(noun));
+  if (all && !all->is_array())
+    return fail(Code::internal, "{} does not answer with a list of {}s", session.api.url(), noun);
+  return all;
+}
+
+std::vector<Candidate> candidates(const std::string& noun, const Json& all) {
+  std::vector<Candidate> out;
+  for (const Json& one : all) {
+    Candidate candidate{text_of(one, "id"), {}};
+    for (const char* key : {"name", "interfaceName", "macAddress"}) {
+      if (const std::string name = text_of(one, key); !name.empty() && (noun == "port") == (key[0] != 'n'))
+        candidate.names.push_back(name);
+    }
+    out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
+// The entity that is meant. A whole id costs one request for it, anything else one for all of them.
+Result<Json> find(const Session& session, const std::string& noun, const std::string& wanted) {
+  if (const auto id = Uuid::parse(wanted)) {
+    auto one = session.api.get("/" + plural_of(noun) + "/" + id->to_string());
+    if (one || one.error().code != Code::not_found) return one;
+  }
+  auto all = all_of(session, noun);
+  if (!all) return all;
+  const auto id = find_one(noun, wanted, candidates(noun, *all));
+  if (!id) return tl::unexpected<Error>(id.error());
+  for (Json& one : *all) {
+    if (text_of(one, "id") == *id) return std::move(one);
+  }
+  return fail(Code::internal, "{} {} has gone", noun, *id);
+}
+
+struct Everything {
+  Json hosts, bridges, ports;
+};
+Result<Everything> everything(const Session& session) {
+  auto hosts = all_of(session, "host");
+  if (!hosts) return tl::unexpected<Error>(hosts.error());
+  auto bridges = all_of(session, "bridge");
+  if (!bridges) return tl::unexpected<Error>(bridges.error());
+  auto ports = all_of(session, "port");
+  if (!ports) return tl::unexpected<Error>(ports.error());
+  Everything all{sorted_by_name(*std::move(hosts)), sorted_by_name(*std::move(bridges)), {}};
+  all.ports = sorted_ports(*std::move(ports), all.bridges, all.hosts);
+  return all;
+}
+
+// What an attach came to, as `port list` would show it.
+std::string port_line(const Session& session, const Json& port) {
+  if (session.look.format == Format::json) return json_text(port);
+  const auto bridges = all_of(session, "bridge");
+  const auto hosts = all_of(session, "host");
+  return port_list(Json::array({port}), bridges.value_or(Json::array()), hosts.value_or(Json::array()), session.look);
+}
+
+}  // namespace
+
+Failure failure(const Error& error) {
+  using namespace midonet_exit;
+  switch (error.code) {
+    case Code::invalid: return {usage, error.message};
+    case Code::not_found: return {not_found, error.message};
+    case Code::unauthenticated:
+    case Code::forbidden:
+    case Code::conflict:
+    case Code::exhausted: return {refused, error.message};
+    case Code::unavailable: return {unreachable, error.message};
+    case Code::internal:
+    case Code::pending: break;
+  }
+  return {defect, error.message};
+}
+
+Outcome status(const Session& session) {
+  Health report;
+  report.api_url = session.api.url();
+  report.socket = session.socket;
+  const auto agent = agent_status(session.socket, std::chrono::seconds(2));
+  if (agent)
+    report.agent = &*agent;
+  else
+    report.agent_silence = "none: " + agent.error().message;
+  const auto root = session.api.get("");
+  if (!root) return failed(root.error());
+  report.api_version = text_of(*root, "version");
+  const auto state = session.api.get("/system_state");
+  if (!state) return failed(state.error());
+  report.api_state = text_of(*state, "state") + " " + text_of(*state, "availability");
+  const auto all = everything(session);
+  if (!all) return failed(all.error());
+  return health(report, all->hosts, all->bridges, all->ports, session.look);
+}
+
+Outcome show(const Session& session) {
+  const auto all = everything(session);
+  if (!all) return failed(all.error());
+  return tree(all->hosts, all->bridges, all->ports, session.look);
+}
+
+Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant) {
+  if (noun != "port") {
+    auto all = all_of(session, noun);
+    if (!all) return failed(all.error());
+    if (bridge_or_tenant)
+      std::erase_if(all->get_ref<Json::array_t&>(),
+                    [&](const Json& one) { return text_of(one, "tenantId") != *bridge_or_tenant; });
+    const Json sorted = sorted_by_name(*std::move(all));
+    return noun == "bridge" ? bridge_list(sorted, session.look) : host_list(sorted, session.look);
+  }
+  const auto all = everything(session);
+  if (!all) return failed(all.error());
+  if (!bridge_or_tenant) return port_list(all->ports, all->bridges, all->hosts, session.look);
+  const auto bridge = find_one("bridge", *bridge_or_tenant, candidates("bridge", all->bridges));
+  if (!bridge) return failed(bridge.error());
+  Json ports = all->ports;
+  std::erase_if(ports.get_ref<Json::array_t&>(),
+                [&](const Json& port) { return text_of(port, "deviceId") != *bridge; });
+  return port_list(ports, all->bridges, all->hosts, session.look);
+}
+
+Outcome show_one(const Session& session, const std::string& noun, const std::string& which) {
+  const auto one = find(session, noun, which);
+  if (!one) return failed(one.error());
+  std::string out = details(class_of(noun), *one, session.look);
+  if (session.look.format == Format::json || noun == "port") return out;
+  const std::string id = text_of(*one, "id");
+  if (noun == "host") {
+    const auto interfaces = session.api.get("/hosts/" + id + "/interfaces");
+    if (!interfaces) return failed(interfaces.error());
+    if (!interfaces->empty()) out += "\n" + interface_list(sorted_by_name(*interfaces), session.look);
+  }
+  const auto all = everything(session);
+  if (!all) return failed(all.error());
+  Json ports = all->ports;
+  std::erase_if(ports.get_ref<Json::array_t&>(),
+                [&](const Json& port) { return text_of(port, noun == "host" ? "hostId" : "deviceId") != id; });
+  if (!ports.empty()) out += "\n" + port_list(ports, all->bridges, all->hosts, session.look);
+  return out;
+}
+
+Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which) {
+  // All of them are looked up before the first one goes, so that a wrong name changes nothing.
+  std::vector<Json> found;
+  for (const std::string& wanted : which) {
+    auto one = find(session, noun, wanted);
+    if (!one) return failed(one.error());
+    found.push_back(*std::move(one));
+  }
+  std::string out;
+  for (const Json& one : found) {
+    const std::string id = text_of(one, "id");
+    const Status removed = session.api.remove("/" + plural_of(noun) + "/" + id);
+    if (!removed) {
+      Failure why = failure(removed.error());
+      why.output = out;
+      return tl::unexpected<Failure>(std::move(why));
+    }
+    if (session.look.format == Format::json) continue;
+    const std::string name = text_of(one, "name");
+    out += fmt::format("deleted {} {}{}\n", noun, id, name.empty() ? "" : " (" + printable(name) + ")");
+  }
+  return out;
+}
+
+namespace {
+
+// The id of what was made, or all of it as JSON.
+Outcome made(const Session& session, const std::string& path, const Json& body) {
+  const auto location = session.api.create(path, body);
+  if (!location) return failed(location.error());
+  if (session.look.format == Format::table) return location->substr(location->rfind('/') + 1) + "\n";
+  const auto entity = session.api.get(*location);
+  if (!entity) return failed(entity.error());
+  return details(path == "/bridges" ? "Bridge" : "Port", *entity, session.look);
+}
+
+}  // namespace
+
+Outcome create_bridge(const Session& session, const NewBridge& bridge) {
+  Json body{{"name", bridge.name}};
+  if (!bridge.tenant.empty()) body["tenantId"] = bridge.tenant;
+  if (!bridge.id.empty()) body["id"] = bridge.id;
+  return made(session, "/bridges", body);
+}
+
+Outcome create_port(const Session& session, const NewPort& port) {
+  const auto bridge = find(session, "bridge", port.bridge);
+  if (!bridge) return failed(bridge.error());
+  Json body = Json::object();
+  if (!port.mac.empty()) body["macAddress"] = port.mac;
+  if (!port.id.empty()) body["id"] = port.id;
+  return made(session, "/bridges/" + text_of(*bridge, "id") + "/ports", body);
+}
+
+Outcome attach(const Session& session, const Attach& attach) {
+  const auto port = find(session, "port", attach.port);
+  if (!port) return failed(port.error());
+  const auto host = find(session, "host", attach.host);
+  if (!host) return failed(host.error());
+  Json body{{"hostId", text_of(*host, "id")}, {"interface", attach.interface}};
+  if (attach.move_from) {
+    const auto from = find(session, "host", *attach.move_from);
+    if (!from) return failed(from.error());
+    body["previousHostId"] = text_of(*from, "id");
+  }
+  // The API says where to attach a port; the path is never made here.
+  std::string uri = text_of(*port, "attach_interface");
+  if (uri.empty()) return failed(Error{Code::internal, "the API does not say where to attach a port", {}});
+  if (attach.wait) uri += fmt::format("?wait={}", std::chrono::duration<double>(*attach.wait).count());
+  const auto posted = session.api.post(uri, body, attach.wait.value_or(std::chrono::milliseconds(0)));
+  if (!posted) {
+    Failure why = failure(posted.error());
+    if (posted.error().code == Code::conflict && !attach.move_from)
+      why.message += ": `midonet detach` it there first, or move it with --move-from HOST";
+    return tl::unexpected<Failure>(std::move(why));
+  }
+
+  const std::string line = port_line(session, *posted);
+  if (!attach.wait) return line;
+  const std::string state = state_of(*posted);
+  const std::string reason = reason_of(*posted);
+  const std::string why = reason.empty() ? "" : ": " + printable(reason);
+  const std::string id = text_of(*port, "id");
+  if (state == "error")
+    return tl::unexpected<Failure>(
+        Failure{midonet_exit::port_error, fmt::format("port {} is attached, but not active{}", id, why), line});
+  if (state != "active")
+    return tl::unexpected<Failure>(Failure{midonet_exit::not_yet,
+                                           fmt::format("port {} is attached, but still {} after {} s{}", id, state,
+                                                       std::chrono::duration<double>(*attach.wait).count(), why),
+                                           line});
+  return line;
+}
+
+Outcome detach(const Session& session, const std::string& which) {
+  const auto port = find(session, "port", which);
+  if (!port) return failed(port.error());
+  const std::string uri = text_of(*port, "attach_interface");
+  if (uri.empty()) return failed(Error{Code::internal, "the API does not say where to detach a port", {}});
+  if (const Status detached = session.api.remove(uri); !detached) return failed(detached.error());
+  if (session.look.format == Format::json) return std::string();
+  const std::string interface = text_of(*port, "interfaceName");
+  if (interface.empty()) return fmt::format("port {} was not attached\n", text_of(*port, "id"));
+  return fmt::format("detached port {} from {}\n", text_of(*port, "id"), printable(interface));
+}
+
+std::vector<std::string> choices(const Session& session, const std::string& noun, const std::string& host) {
+  std::vector<std::string> out;
+  if (noun == "interface") {
+    const auto one = find(session, "host", host);
+    const auto all =
+        one ? session.api.get("/hosts/" + text_of(*one, "id") + "/interfaces") : Result<Json>(Json::array());
+    for (const Json& interface : all.value_or(Json::array())) out.push_back(text_of(interface, "name"));
+  } else {
+    for (const Candidate& candidate : candidates(noun, all_of(session, noun).value_or(Json::array()))) {
+      out.push_back(candidate.id);
+      out.insert(out.end(), candidate.names.begin(), candidate.names.end());
+    }
+  }
+  // What a shell would split or show as something else is no help there.
+  std::erase_if(out, [](const std::string& text) {
+    return text.empty() || text.find_first_of(" \t'\"\\$`") != std::string::npos || printable(text) != text;
+  });
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+}  // namespace midonet::cli

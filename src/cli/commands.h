@@ -1,0 +1,73 @@
+// The verbs of the operator's command, each a function from what was typed to what is printed. Blocking; they talk to the
+// REST API, and to the agent's socket for what is local. Flags are the program's (programs/midonet.cc).
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/api.h"
+#include "cli/listing.h"
+
+namespace midonet::cli {
+
+namespace midonet_exit {
+inline constexpr int success = 0;
+inline constexpr int usage = 1;  // wrong usage, a bad value, or a name that may be several things
+inline constexpr int not_found = 2;
+inline constexpr int refused = 3;      // the present state or the caller's rights do not allow it
+inline constexpr int unreachable = 4;  // the API, or its store, does not answer
+inline constexpr int not_yet = 5;      // attached, and --wait is over before the port is active
+inline constexpr int port_error = 6;   // attached, and the host's agent reports an error
+inline constexpr int defect = 7;       // the API failed, or answers what cannot be understood
+}  // namespace midonet_exit
+
+struct Failure {
+  int exit_status;
+  std::string message;   // one line, without a line break
+  std::string output{};  // for stdout all the same
+};
+Failure failure(const Error& error);
+
+// What goes to stdout.
+using Outcome = tl::expected<std::string, Failure>;
+
+struct Session {
+  Api api;
+  Look look;
+  std::string socket;  // the local agent's
+};
+
+Outcome status(const Session& session);
+Outcome show(const Session& session);
+
+// `noun` is "bridge", "port" or "host"; things go by name, id or the beginning of an id, ports also by MAC address or
+// interface name.
+Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant);
+Outcome show_one(const Session& session, const std::string& noun, const std::string& which);
+Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which);
+
+struct NewBridge {
+  std::string name, tenant, id;  // empty: not given
+};
+Outcome create_bridge(const Session& session, const NewBridge& bridge);
+struct NewPort {
+  std::string bridge, mac, id;
+};
+Outcome create_port(const Session& session, const NewPort& port);
+
+struct Attach {
+  std::string port, host, interface;
+  std::optional<std::string> move_from;           // a host
+  std::optional<std::chrono::milliseconds> wait;  // until the port is active
+};
+Outcome attach(const Session& session, const Attach& attach);
+Outcome detach(const Session& session, const std::string& port);
+
+// What may stand where a bridge, a port, a host or an interface (of `host`) is asked for: for completion by a shell.
+std::vector<std::string> choices(const Session& session, const std::string& noun, const std::string& host);
+
+}  // namespace midonet::cli

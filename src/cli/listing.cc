@@ -1,0 +1,234 @@
+#include "cli/listing.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
+
+#include "cli/age.h"
+#include "model/bridge.h"
+#include "model/field.h"
+#include "model/host.h"
+#include "model/port.h"
+
+namespace midonet::cli {
+
+namespace {
+
+// A column with a rule of its own. The other fields of the resource follow by themselves in the wide form.
+struct Column {
+  std::string heading;
+  std::set<std::string> shows;  // the fields that need no column of their own then
+  std::function<Cell(const Json&)> cell;
+  bool only_if_any = false;  // left out when it would be empty in every row
+};
+
+// "adminStateUp" -> "ADMIN STATE UP"
+std::string heading_of(std::string_view field) {
+  std::string out;
+  for (const char c : field) {
+    if (c >= 'A' && c <= 'Z') out += ' ';
+    out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c == '_' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string plain(const Json& value) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_array()) {
+    std::string out;
+    for (const Json& item : value) out += (out.empty() ? "" : " ") + plain(item);
+    return out;
+  }
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+bool is_column(const model::Field& field) {
+  return field.kind != model::Kind::uri && field.kind != model::Kind::object && field.kind != model::Kind::objects;
+}
+
+std::string listing(const Json& entities, std::vector<Column> columns, const model::Table& table, const Look& look) {
+  if (look.format == Format::json) return json_text(entities);
+  if (look.format == Format::wide) {
+    std::set<std::string> shown;
+    for (const Column& column : columns) shown.insert(column.shows.begin(), column.shows.end());
+    for (const model::Field& field : table.fields) {
+      if (!is_column(field) || shown.contains(field.name)) continue;
+      columns.push_back(
+          {heading_of(field.name),
+           {},
+           [name = field.name](const Json& entity) { return Cell(plain(member_of(entity, name.c_str()))); },
+           true});
+    }
+  }
+  std::vector<Row> rows(entities.size());
+  std::vector<std::string> headings;
+  for (const Column& column : columns) {
+    std::vector<Cell> cells;
+    bool any = false;
+    for (const Json& entity : entities) {
+      cells.push_back(column.cell(entity));
+      any = any || !cells.back().text.empty();
+    }
+    if (column.only_if_any && !any) continue;
+    headings.push_back(column.heading);
+    for (std::size_t i = 0; i < cells.size(); ++i) rows[i].push_back(std::move(cells[i]));
+  }
+  return text_table(headings, rows, look.colour);
+}
+
+Column field_column(const char* heading, const char* field, bool only_if_any = false) {
+  return {heading, {field}, [field](const Json& entity) { return Cell(plain(member_of(entity, field))); }, only_if_any};
+}
+
+const model::Table& table_of(std::string_view resource) {
+  if (resource == "Bridge") return model::table<model::Bridge>();
+  if (resource == "Host") return model::table<model::Host>();
+  return model::table<model::Port>();
+}
+
+std::string when(const Json& port, const Look& look) {
+  const std::string since = since_of(port);
+  return look.format == Format::table && !since.empty() ? age(since, look.now) : since;
+}
+
+Cell alive_cell(const Json& host) {
+  return flag_of(host, "alive") ? Cell("alive", Tint::good) : Cell("down", Tint::bad);
+}
+
+}  // namespace
+
+std::string state_of(const Json& port) {
+  const std::string state = text_of(member_of(port, "status"), "state");
+  return state.empty() ? "unbound" : state;
+}
+std::string since_of(const Json& port) { return text_of(member_of(port, "status"), "since"); }
+std::string reason_of(const Json& port) { return text_of(member_of(port, "status"), "reason"); }
+
+Cell state_cell(const Json& port) {
+  const std::string state = state_of(port);
+  const Tint tint = state == "active"    ? Tint::good
+                    : state == "error"   ? Tint::bad
+                    : state == "unbound" ? Tint::faint
+                                         : Tint::waiting;
+  return {state, tint};
+}
+
+std::string name_in(const Json& all, const std::string& id) {
+  for (const Json& one : all) {
+    if (text_of(one, "id") != id) continue;
+    const std::string name = text_of(one, "name");
+    return name.empty() ? id : name;
+  }
+  return id;
+}
+
+Json sorted_by_name(Json all) {
+  std::sort(all.begin(), all.end(), [](const Json& a, const Json& b) {
+    return std::make_tuple(text_of(a, "name"), text_of(a, "id")) <
+           std::make_tuple(text_of(b, "name"), text_of(b, "id"));
+  });
+  return all;
+}
+
+Json sorted_ports(Json ports, const Json& bridges, const Json& hosts) {
+  // The keys are made once per port, not once per comparison: there may be ten thousand of them.
+  std::map<std::string, std::string> names;
+  for (const Json* all : {&bridges, &hosts}) {
+    for (const Json& one : *all) names.emplace(text_of(one, "id"), text_of(one, "name"));
+  }
+  std::vector<std::pair<std::array<std::string, 6>, Json>> keyed;
+  keyed.reserve(ports.size());
+  for (Json& port : ports) {
+    const std::string bridge = text_of(port, "deviceId");
+    const std::string host = text_of(port, "hostId");
+    std::array<std::string, 6> key{names[bridge],      bridge, names[host], host, text_of(port, "interfaceName"),
+                                   text_of(port, "id")};
+    keyed.emplace_back(std::move(key), std::move(port));
+  }
+  std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  Json sorted = Json::array();
+  for (auto& [key, port] : keyed) sorted.push_back(std::move(port));
+  return sorted;
+}
+
+std::string bridge_list(const Json& bridges, const Look& look) {
+  return listing(bridges,
+                 {field_column("ID", "id"), field_column("NAME", "name"), field_column("TENANT", "tenantId"),
+                  field_column("VNI", "vni"), field_column("UP", "adminStateUp")},
+                 model::table<model::Bridge>(), look);
+}
+
+std::string host_list(const Json& hosts, const Look& look) {
+  return listing(hosts,
+                 {field_column("ID", "id"),
+                  field_column("NAME", "name"),
+                  {"STATE", {"alive"}, alive_cell},
+                  field_column("ADDRESSES", "addresses")},
+                 model::table<model::Host>(), look);
+}
+
+std::string port_list(const Json& ports, const Json& bridges, const Json& hosts, const Look& look) {
+  std::map<std::string, std::string> names;
+  for (const Json* all : {&bridges, &hosts}) {
+    for (const Json& one : *all) names.emplace(text_of(one, "id"), text_of(one, "name"));
+  }
+  const auto named = [&names](const Json& port, const char* field) {
+    const std::string id = text_of(port, field);
+    const auto found = names.find(id);
+    return Cell(found == names.end() || found->second.empty() ? id : found->second);
+  };
+  return listing(ports,
+                 {field_column("ID", "id"),
+                  {"BRIDGE", {}, [&](const Json& port) { return named(port, "deviceId"); }},
+                  {"HOST", {}, [&](const Json& port) { return named(port, "hostId"); }},
+                  field_column("INTERFACE", "interfaceName"),
+                  {"STATE", {"status"}, state_cell},
+                  {"SINCE", {}, [&](const Json& port) { return Cell(when(port, look)); }},
+                  field_column("MAC", "macAddress", true),
+                  {"REASON", {}, [](const Json& port) { return Cell(reason_of(port)); }, true}},
+                 model::table<model::Port>(), look);
+}
+
+std::string interface_list(const Json& interfaces, const Look& look) {
+  const auto state = [](const Json& interface) {
+    const Json& bits = member_of(interface, "status");
+    const auto status = bits.is_number_integer() ? bits.get<std::int64_t>() : 0;
+    if ((status & 1) == 0) return Cell("down", Tint::bad);
+    return (status & 2) != 0 ? Cell("up", Tint::good) : Cell("no link", Tint::waiting);
+  };
+  return listing(interfaces,
+                 {field_column("INTERFACE", "name"),
+                  {"STATE", {"status"}, state},
+                  field_column("MAC", "mac"),
+                  field_column("MTU", "mtu"),
+                  field_column("TYPE", "type"),
+                  field_column("ENDPOINT", "endpoint"),
+                  field_column("ADDRESSES", "addresses")},
+                 model::table<model::Interface>(), look);
+}
+
+std::string details(std::string_view resource, const Json& entity, const Look& look) {
+  if (look.format == Format::json) return json_text(entity);
+  std::vector<Row> rows;
+  for (const model::Field& field : table_of(resource).fields) {
+    if (field.name == "status") {
+      rows.push_back({"state", state_cell(entity)});
+      if (!reason_of(entity).empty()) rows.push_back({"reason", reason_of(entity)});
+      if (!since_of(entity).empty()) rows.push_back({"since", when(entity, look)});
+      continue;
+    }
+    const std::string value = plain(member_of(entity, field.name.c_str()));
+    const bool link = field.kind == model::Kind::uri;
+    if (look.format == Format::wide ? (!link && !is_column(field)) : (!is_column(field) || value.empty())) continue;
+    rows.push_back({field.name, value});
+  }
+  return text_table({}, rows, look.colour);
+}
+
+std::string json_text(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace midonet::cli

@@ -1,0 +1,219 @@
+#include "cli/overview.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/age.h"
+
+namespace midonet::cli {
+
+namespace {
+
+using Names = std::map<std::string, std::string>;
+
+// id -> name; the id itself for what has no name.
+Names names_of(const Json& all) {
+  Names names;
+  for (const Json& one : all) {
+    const std::string id = text_of(one, "id");
+    const std::string name = text_of(one, "name");
+    names.emplace(id, name.empty() ? id : name);
+  }
+  return names;
+}
+std::string name_of(const Names& names, const std::string& id) {
+  const auto found = names.find(id);
+  return found == names.end() ? id : found->second;
+}
+
+// "host cmp1 (3f25…)" where ids are wanted too.
+std::string titled(const char* noun, const std::string& name, const std::string& id, const Look& look) {
+  if (look.format == Format::wide && name != id) return fmt::format("{} {} ({})", noun, printable(name), id);
+  return fmt::format("{} {}", noun, printable(name));
+}
+
+std::string plural(std::size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::string, std::vector<const Json*>>& bound,
+               const std::map<std::string, std::vector<const Json*>>& unbound) {
+  const Names bridge_names = names_of(bridges);
+  Json out{{"hosts", Json::array()}, {"bridges", Json::array()}};
+  for (const Json& host : hosts) {
+    Json entry{{"id", text_of(host, "id")},
+               {"name", text_of(host, "name")},
+               {"alive", flag_of(host, "alive")},
+               {"ports", Json::array()}};
+    const auto found = bound.find(text_of(host, "id"));
+    for (const Json* port : found == bound.end() ? std::vector<const Json*>{} : found->second) {
+      const std::string bridge = text_of(*port, "deviceId");
+      entry["ports"].push_back({{"id", text_of(*port, "id")},
+                                {"bridgeId", bridge},
+                                {"bridge", name_of(bridge_names, bridge)},
+                                {"interfaceName", text_of(*port, "interfaceName")},
+                                {"status", member_of(*port, "status")}});
+    }
+    out["hosts"].push_back(std::move(entry));
+  }
+  for (const Json& bridge : bridges) {
+    Json entry{{"id", text_of(bridge, "id")}, {"name", text_of(bridge, "name")}, {"unboundPorts", Json::array()}};
+    const auto found = unbound.find(text_of(bridge, "id"));
+    for (const Json* port : found == unbound.end() ? std::vector<const Json*>{} : found->second)
+      entry["unboundPorts"].push_back(text_of(*port, "id"));
+    out["bridges"].push_back(std::move(entry));
+  }
+  return out;
+}
+
+// What of the agent's answer fits on a line: its members that are plain values.
+std::string agent_line(const Json& agent) {
+  std::string line;
+  for (const auto& [key, value] : agent.items()) {
+    if (value.is_structured() || value.is_null()) continue;
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", key, printable(text));
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look) {
+  std::map<std::string, std::vector<const Json*>> bound;    // host id -> ports
+  std::map<std::string, std::vector<const Json*>> unbound;  // bridge id -> ports
+  for (const Json& port : ports) {
+    const std::string host = text_of(port, "hostId");
+    (host.empty() ? unbound[text_of(port, "deviceId")] : bound[host]).push_back(&port);
+  }
+  if (look.format == Format::json) return json_text(tree_json(hosts, bridges, bound, unbound));
+
+  // All ports make one table, so that columns stand below each other; its lines are then put below their titles.
+  const Names bridge_names = names_of(bridges);
+  struct Branch {
+    std::string title;
+    std::size_t rows;
+  };
+  std::vector<Branch> branches;
+  std::vector<Row> rows;
+  const auto port_row = [&](const Json& port) {
+    Row row{Cell("  port " + text_of(port, "id"))};
+    if (!text_of(port, "hostId").empty()) {
+      const std::string bridge = text_of(port, "deviceId");
+      row.push_back("on " + name_of(bridge_names, bridge));
+      row.push_back(text_of(port, "interfaceName"));
+      row.push_back(state_cell(port));
+      const std::string since = since_of(port);
+      row.push_back(look.format == Format::wide ? since : age(since, look.now));
+      if (!reason_of(port).empty()) row.push_back(reason_of(port));
+    }
+    rows.push_back(std::move(row));
+  };
+  for (const Json& host : hosts) {
+    const std::string id = text_of(host, "id");
+    const auto found = bound.find(id);
+    const std::size_t count = found == bound.end() ? 0 : found->second.size();
+    const Cell state = flag_of(host, "alive") ? Cell("alive", Tint::good) : Cell("down", Tint::bad);
+    branches.push_back({fmt::format("{}  {}{}", titled("host", name_in(Json::array({host}), id), id, look),
+                                    tinted(state, look.colour), count == 0 ? "  no ports" : ""),
+                        count});
+    if (count == 0) continue;
+    for (const Json* port : found->second) port_row(*port);
+    bound.erase(found);
+  }
+  // Bound to a host that was deleted between the two answers.
+  for (const auto& [host, list] : bound) {
+    branches.push_back({titled("host", host, host, look) + "  unknown", list.size()});
+    for (const Json* port : list) port_row(*port);
+  }
+  for (const Json& bridge : bridges) {
+    const std::string id = text_of(bridge, "id");
+    const auto found = unbound.find(id);
+    if (found == unbound.end()) continue;
+    branches.push_back({fmt::format("{}  {}", titled("bridge", name_of(bridge_names, id), id, look),
+                                    plural(found->second.size(), "unbound port")),
+                        found->second.size()});
+    for (const Json* port : found->second) port_row(*port);
+  }
+  if (branches.empty())
+    return "nothing here yet: `midonet bridge create NAME` makes a bridge, and a host appears when its agent starts\n";
+
+  const std::string table = text_table({}, rows, look.colour);
+  std::string_view lines = table;
+  std::string out;
+  for (const Branch& branch : branches) {
+    out += branch.title + '\n';
+    for (std::size_t i = 0; i < branch.rows; ++i) {
+      const std::size_t end = lines.find('\n') + 1;
+      out += lines.substr(0, end);
+      lines.remove_prefix(end);
+    }
+  }
+  return out;
+}
+
+std::string health(const Health& health, const Json& hosts, const Json& bridges, const Json& ports, const Look& look) {
+  std::vector<std::string> down;
+  std::size_t alive = 0;
+  for (const Json& host : hosts) {
+    if (flag_of(host, "alive"))
+      ++alive;
+    else
+      down.push_back(name_in(Json::array({host}), text_of(host, "id")));
+  }
+  std::map<std::string, std::size_t> states;
+  std::vector<const Json*> unwell;
+  for (const Json& port : ports) {
+    const std::string state = state_of(port);
+    ++states[state];
+    if (state != "active" && state != "unbound") unwell.push_back(&port);
+  }
+  if (look.format == Format::json) {
+    Json out{{"api", {{"url", health.api_url}, {"version", health.api_version}, {"state", health.api_state}}},
+             {"hosts", {{"alive", alive}, {"down", down}}},
+             {"bridges", bridges.size()},
+             {"ports", states},
+             {"agent", health.agent != nullptr ? *health.agent : Json()}};
+    return json_text(out);
+  }
+
+  std::string down_text;
+  if (!down.empty()) {
+    down_text = fmt::format(", {} down:", down.size());
+    constexpr std::size_t most = 8;
+    for (std::size_t i = 0; i < std::min(most, down.size()); ++i) down_text += " " + printable(down[i]);
+    if (down.size() > most) down_text += " …";
+  }
+  std::string ports_text = std::to_string(ports.size());
+  for (const auto& [state, count] : states)
+    ports_text += fmt::format("{}{} {}", &states.begin()->first == &state ? ": " : ", ", count, state);
+  std::vector<Row> rows{
+      {"API", Cell(fmt::format("{} at {}, {}", health.api_version, health.api_url, health.api_state))},
+      {"hosts", Cell(fmt::format("{} alive{}", alive, down_text), down.empty() ? Tint::none : Tint::bad)},
+      {"bridges", Cell(std::to_string(bridges.size()))},
+      {"ports", Cell(ports_text)},
+      {"agent here", Cell(health.agent != nullptr ? agent_line(*health.agent) : health.agent_silence)}};
+  std::string out = text_table({}, rows, look.colour);
+  if (unwell.empty()) return out;
+
+  const Names bridge_names = names_of(bridges);
+  const Names host_names = names_of(hosts);
+  constexpr std::size_t most = 20;
+  std::vector<Row> list;
+  for (const Json* port : unwell) {
+    if (list.size() == most) break;
+    list.push_back(
+        {Cell("  port " + text_of(*port, "id")), Cell("on " + name_of(bridge_names, text_of(*port, "deviceId"))),
+         Cell(name_of(host_names, text_of(*port, "hostId"))), Cell(text_of(*port, "interfaceName")), state_cell(*port),
+         Cell(look.format == Format::wide ? since_of(*port) : age(since_of(*port), look.now))});
+    if (!reason_of(*port).empty()) list.back().push_back(reason_of(*port));
+  }
+  out += "not active:\n" + text_table({}, list, look.colour);
+  if (unwell.size() > most) out += fmt::format("  and {} more: `midonet port list`\n", unwell.size() - most);
+  return out;
+}
+
+}  // namespace midonet::cli

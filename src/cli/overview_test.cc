@@ -1,0 +1,106 @@
+#include "cli/overview.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/testdata.h"
+
+namespace midonet::cli {
+namespace {
+
+using testdata::bridges;
+using testdata::hosts;
+using testdata::look;
+using testdata::ports;
+
+TEST(Tree, GoesFromHostsOverPortsToInterfacesAndTheirState) {
+  EXPECT_EQ(
+      tree(hosts(), bridges(), ports(), look(Format::table)),
+      "host cmp1  alive\n"
+      "  port dddd0001-0000-0000-0000-000000000000  on web  tap1  active        3m\n"
+      "  port dddd0002-0000-0000-0000-000000000000  on db   tap2  error         12s  tap2 is a port of the bridge br0\n"
+      "host cmp2  down\n"
+      "  port dddd0003-0000-0000-0000-000000000000  on web  tap3  pending-host  -\n"
+      "bridge web  1 unbound port\n"
+      "  port dddd0004-0000-0000-0000-000000000000\n");
+}
+
+TEST(Tree, KeepsAPortWhoseHostHasGone) {
+  const std::string text = tree(Json::array(), bridges(), ports(), look(Format::table));
+  EXPECT_NE(text.find("host 22222222-0000-0000-0000-00000000000b  unknown\n  port dddd0003"), std::string::npos)
+      << text;
+}
+
+TEST(Tree, ShowsIdsAndTimesInFullWhenItIsWide) {
+  const std::string text = tree(hosts(), bridges(), ports(), look(Format::wide));
+  EXPECT_NE(text.find("host cmp1 (11111111-0000-0000-0000-00000000000a)  alive"), std::string::npos) << text;
+  EXPECT_NE(text.find("2026-03-01T11:59:48.000Z"), std::string::npos);
+}
+
+TEST(Tree, SaysWhatToDoWhenThereIsNothing) {
+  EXPECT_EQ(
+      tree(Json::array(), Json::array(), Json::array(), look(Format::table)),
+      "nothing here yet: `midonet bridge create NAME` makes a bridge, and a host appears when its agent starts\n");
+}
+
+TEST(Tree, IsOneObjectAsJson) {
+  const Json json = Json::parse(tree(hosts(), bridges(), ports(), look(Format::json)));
+  EXPECT_EQ(json["hosts"][0]["ports"][0]["interfaceName"], "tap1");
+  EXPECT_EQ(json["hosts"][0]["ports"][0]["bridge"], "web");
+  EXPECT_EQ(json["hosts"][0]["ports"][0]["status"]["since"], "2026-03-01T11:57:00.000Z");
+  EXPECT_EQ(json["hosts"][1]["alive"], false);
+  EXPECT_EQ(json["bridges"][1]["unboundPorts"], Json::array({"dddd0004-0000-0000-0000-000000000000"}));
+  EXPECT_EQ(json["bridges"][0]["unboundPorts"], Json::array());
+}
+
+Health report() {
+  Health health;
+  health.api_url = "http://127.0.0.1:8181/midonet-api";
+  health.api_version = "v5.0";
+  health.api_state = "ACTIVE READWRITE";
+  health.agent_silence = "none: no socket";
+  return health;
+}
+
+TEST(HealthText, CountsStatesAndListsWhatIsNotActive) {
+  EXPECT_EQ(health(report(), hosts(), bridges(), ports(), look(Format::table)),
+            "API         v5.0 at http://127.0.0.1:8181/midonet-api, ACTIVE READWRITE\n"
+            "hosts       1 alive, 1 down: cmp2\n"
+            "bridges     2\n"
+            "ports       4: 1 active, 1 error, 1 pending-host, 1 unbound\n"
+            "agent here  none: no socket\n"
+            "not active:\n"
+            "  port dddd0002-0000-0000-0000-000000000000  on db   cmp1  tap2  error         12s  tap2 is a port of the "
+            "bridge br0\n"
+            "  port dddd0003-0000-0000-0000-000000000000  on web  cmp2  tap3  pending-host  -\n");
+}
+
+TEST(HealthText, OfAnEmptyCloudIsShort) {
+  EXPECT_EQ(health(report(), Json::array(), Json::array(), Json::array(), look(Format::table)),
+            "API         v5.0 at http://127.0.0.1:8181/midonet-api, ACTIVE READWRITE\n"
+            "hosts       0 alive\n"
+            "bridges     0\n"
+            "ports       0\n"
+            "agent here  none: no socket\n");
+}
+
+TEST(HealthText, CutsALongListShort) {
+  Json many = Json::array();
+  for (int i = 0; i < 30; ++i) many.push_back(ports()[2]);
+  const std::string text = health(report(), hosts(), bridges(), many, look(Format::table));
+  EXPECT_TRUE(text.ends_with("  and 10 more: `midonet port list`\n")) << text;
+}
+
+TEST(HealthText, IsOneObjectAsJson) {
+  Health with_agent = report();
+  const Json agent{{"hostId", "x"}};
+  with_agent.agent = &agent;
+  const Json json = Json::parse(health(with_agent, hosts(), bridges(), ports(), look(Format::json)));
+  EXPECT_EQ(json["hosts"], (Json{{"alive", 1}, {"down", {"cmp2"}}}));
+  EXPECT_EQ(json["ports"]["active"], 1);
+  EXPECT_EQ(json["agent"]["hostId"], "x");
+}
+
+}  // namespace
+}  // namespace midonet::cli
