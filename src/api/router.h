@@ -1,5 +1,5 @@
 // From an HTTP request to the function that answers it: the table of routes, and the rules that hold for all of them, once
-// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, trailing slash, base URI, error bodies.
+// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, one trailing slash, base URI, error bodies.
 //
 //   router.add({.method = "GET", .path = "/midonet-api/ports/{id}", .name = "getPort", .summary = "One port",
 //               .produces = {media::port}, .handler = [&](const Call& call, Reply reply) { … reply(Answer{…}); }});
@@ -82,6 +82,11 @@ class Router {
 
  private:
   struct Node;
+  static const Node* find(const Node& node, const std::vector<std::string>& segments, std::size_t at,
+                          std::vector<std::string>& values);
+  static std::string allowed(const Node& node);
+  std::string base_uri(const http::Request& request) const;
+
   Options options_;
   std::vector<Route> routes_;
   std::unique_ptr<Node> tree_;

@@ -44,6 +44,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   void drain() override;
   void close() override;
   Loop& loop() { return all_->loop; }
+  const std::string& error_media_type() const { return all_->options.error_media_type; }
 
  private:
   // A request whose answer has not been handed to `out_` yet.
@@ -131,7 +132,7 @@ class Ticket {
     // Whoever drops it does not expect to be called back from here.
     connection->loop().post([connection, id = id_] {
       log::error("http: a handler dropped its request without an answer");
-      connection->respond(id, plain_error(500, "the request was not answered", "application/json"));
+      connection->respond(id, plain_error(500, "the request was not answered", connection->error_media_type()));
     });
   }
   void use(Response response) {

@@ -19,14 +19,14 @@ struct HeaderLess {
 using Headers = std::multimap<std::string, std::string, HeaderLess>;
 
 struct Request {
-  std::string method;  // "GET"
+  std::string method{};  // "GET"
   // As received, "/midonet-api/ports?tenant_id=x", or "*" (OPTIONS). An absolute form is reduced to this.
-  std::string target;
-  std::string path;                                            // percent-decoded, without query
-  std::multimap<std::string, std::string, std::less<>> query;  // percent-decoded
-  Headers headers;
-  std::string body;
-  std::string peer;  // "127.0.0.1:34567" or "unix"
+  std::string target{};
+  std::string path{};                                            // percent-decoded, without query
+  std::multimap<std::string, std::string, std::less<>> query{};  // percent-decoded
+  Headers headers{};
+  std::string body{};
+  std::string peer{};  // "127.0.0.1:34567" or "unix"
 
   // The first value, if there is one.
   std::optional<std::string> header(std::string_view name) const;
@@ -35,8 +35,8 @@ struct Request {
 
 struct Response {
   int status = 200;
-  Headers headers;  // Content-Length, Connection and Date are the server's
-  std::string body;
+  Headers headers{};  // Content-Length, Connection and Date are the server's
+  std::string body{};
   std::string route{};  // for metrics and the log: which of few routes it was, "/midonet-api/ports/{id}"; never sent
 };
 

@@ -93,6 +93,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     for (int i = 0; i < accepts_per_turn; ++i) {
       Accepted accepted = accept_from(listener.socket.get());
       if (accepted.error == 0) {
+        exhausted_ = false;
         if (connections_->open.size() >= connections_->options.limits.connections)
           connections_->traffic.refused("limit");
         else
@@ -114,8 +115,9 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   // in the backlog is accepted when a connection is closed, or after the pause (others close descriptors too).
   void pause(int error) {
     if (paused_.armed()) return;
-    log::warning("http server={}: accept: {}; no new connections until one is closed", connections_->options.name,
-                 strerrordesc_np(error));
+    if (!std::exchange(exhausted_, true))
+      log::warning("http server={}: accept: {}; new connections have to wait", connections_->options.name,
+                   strerrordesc_np(error));
     for (const auto& listener : listeners_) listener->watch.cancel();
     paused_ = loop_.after(accept_pause, [this] { resume(); });
   }
@@ -156,6 +158,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   std::vector<std::unique_ptr<Listener>> listeners_;
   Timer paused_;
   Timer deadline_;
+  bool exhausted_ = false;  // said so in the log already
   bool stopping_ = false;
   std::vector<std::function<void()>> stopped_;
 };

@@ -1,0 +1,69 @@
+#include "api/answer.h"
+
+#include <nlohmann/json.hpp>
+
+namespace midonet::api {
+
+namespace {
+
+// What others sent may stand in a message: a byte that is not UTF-8 must not fail the answer.
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+nlohmann::ordered_json error_json(int status, std::string_view message) {
+  return {{"message", std::string(message)}, {"code", status}};
+}
+
+nlohmann::ordered_json violation_json(const Violation& violation) {
+  return {{"property", violation.property}, {"message", violation.message}};
+}
+
+}  // namespace
+
+Answer ok(std::string body, std::string media_type) { return {200, std::move(media_type), std::move(body)}; }
+
+Answer created(const std::string& location) { return {201, "", "", {{"Location", location}}}; }
+
+Answer no_content() { return {204}; }
+
+int http_status(Code code) {
+  switch (code) {
+    case Code::invalid: return 400;
+    case Code::unauthenticated: return 401;
+    case Code::forbidden: return 403;
+    case Code::not_found: return 404;
+    case Code::conflict: return 409;
+    case Code::unavailable: return 503;
+    case Code::exhausted: return 507;
+    case Code::internal: return 500;
+    case Code::pending: return 500;  // it should never have left the store
+  }
+  return 500;
+}
+
+Answer error_answer(const Error& error) {
+  if (error.code == Code::invalid) {
+    nlohmann::ordered_json json = error_json(400, error.message);
+    json["violations"] = nlohmann::ordered_json::array();
+    if (!error.property.empty()) json["violations"].push_back(violation_json({error.property, error.message}));
+    return {400, error_media_type, text_of(json)};
+  }
+  return status_answer(http_status(error.code), error.message);
+}
+
+Answer invalid_answer(const std::vector<Violation>& violations) {
+  nlohmann::ordered_json json = error_json(400, violations.empty() ? "invalid" : violations.front().message);
+  json["violations"] = nlohmann::ordered_json::array();
+  for (const Violation& violation : violations) json["violations"].push_back(violation_json(violation));
+  return {400, error_media_type, text_of(json)};
+}
+
+Answer status_answer(int status, std::string_view message) {
+  Answer answer{status, error_media_type, text_of(error_json(status, message))};
+  if (status == 401) answer.headers.emplace("WWW-Authenticate", "Basic realm=\"midonet\"");
+  if (status == 503) answer.headers.emplace("Retry-After", "1");
+  return answer;
+}
+
+}  // namespace midonet::api
