@@ -4,9 +4,7 @@
 
 namespace midonet::netlink {
 
-bool Link::ethernet() const {
-  return hardware_type == ARPHRD_ETHER;
-}
+bool Link::ethernet() const { return hardware_type == ARPHRD_ETHER; }
 
 const Link* LinkTable::find(std::uint32_t ifindex) const {
   const auto it = links_.find(ifindex);

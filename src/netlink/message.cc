@@ -49,14 +49,9 @@ std::optional<std::uint32_t> u32(const nlattr* attribute) {
 void link_info(const nlattr* nest, Link& link) {
   attributes(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case IFLA_INFO_KIND:
-        link.kind = text(attribute);
-        break;
-      case IFLA_INFO_SLAVE_KIND:
-        link.master_kind = text(attribute);
-        break;
-      default:
-        break;
+      case IFLA_INFO_KIND: link.kind = text(attribute); break;
+      case IFLA_INFO_SLAVE_KIND: link.master_kind = text(attribute); break;
+      default: break;
     }
   });
 }
@@ -70,15 +65,9 @@ std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) 
   link.loopback = (header.ifi_flags & IFF_LOOPBACK) != 0;
   attributes_of(message, sizeof header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case IFLA_IFNAME:
-        link.name = text(attribute);
-        break;
-      case IFLA_MTU:
-        link.mtu = u32(attribute).value_or(0);
-        break;
-      case IFLA_MASTER:
-        link.master = u32(attribute).value_or(0);
-        break;
+      case IFLA_IFNAME: link.name = text(attribute); break;
+      case IFLA_MTU: link.mtu = u32(attribute).value_or(0); break;
+      case IFLA_MASTER: link.master = u32(attribute).value_or(0); break;
       case IFLA_OPERSTATE:
         if (mnl_attr_get_payload_len(attribute) >= 1) link.operstate = mnl_attr_get_u8(attribute);
         break;
@@ -88,11 +77,8 @@ std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) 
           link.mac = Mac(bytes);
         }
         break;
-      case IFLA_LINKINFO:
-        link_info(attribute, link);
-        break;
-      default:
-        break;
+      case IFLA_LINKINFO: link_info(attribute, link); break;
+      default: break;
     }
   });
   if (header.ifi_index <= 0 || link.name.empty()) return {};
@@ -122,14 +108,9 @@ std::optional<AddressIs> read_address(const nlmsghdr* message) {
   std::optional<Ip> address;
   attributes_of(message, sizeof *header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case IFA_LOCAL:
-        local = read_ip(attribute, header->ifa_family);
-        break;
-      case IFA_ADDRESS:
-        address = read_ip(attribute, header->ifa_family);
-        break;
-      default:
-        break;
+      case IFA_LOCAL: local = read_ip(attribute, header->ifa_family); break;
+      case IFA_ADDRESS: address = read_ip(attribute, header->ifa_family); break;
+      default: break;
     }
   });
   const std::optional<Ip> ip = local ? local : address;
@@ -159,15 +140,14 @@ std::vector<std::uint8_t> dump(std::uint16_t type, std::uint32_t sequence, std::
 }  // namespace
 
 bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Message&&)>& each) {
-  // Netlink headers are read in place, so the bytes must be aligned as recvmsg(2) into an aligned buffer
-  // gives them.
+  // Netlink headers are read in place, so the bytes must be aligned as recvmsg(2) into an aligned buffer gives them.
   const auto* at = datagram.data();
-  int left = static_cast<int>(datagram.size());
+  std::size_t left = datagram.size();
   while (left > 0) {
     const auto* message = reinterpret_cast<const nlmsghdr*>(at);
-    if (!mnl_nlmsg_ok(message, left)) return false;
-    Message out{message->nlmsg_seq, message->nlmsg_pid, (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0,
-                Done{0}};
+    // Not mnl_nlmsg_ok(): it takes a length of 2^31 and more for a negative one, and so for one that fits.
+    if (left < sizeof *message || message->nlmsg_len < sizeof *message || message->nlmsg_len > left) return false;
+    Message out{message->nlmsg_seq, message->nlmsg_pid, (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0, Done{0}};
     switch (message->nlmsg_type) {
       case RTM_NEWLINK:
       case RTM_DELLINK: {
@@ -200,12 +180,10 @@ bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Mes
         out.body = Done{error_of(message)};
         each(std::move(out));
         break;
-      case NLMSG_OVERRUN:
-        return false;
-      default:
-        break;
+      case NLMSG_OVERRUN: return false;
+      default: break;
     }
-    const int step = static_cast<int>(MNL_ALIGN(message->nlmsg_len));
+    const std::size_t step = std::min<std::size_t>(MNL_ALIGN(message->nlmsg_len), left);
     at += step;
     left -= step;
   }
@@ -216,8 +194,6 @@ std::vector<std::uint8_t> dump_links(std::uint32_t sequence) {
   return dump<ifinfomsg>(RTM_GETLINK, sequence, RTEXT_FILTER_SKIP_STATS);
 }
 
-std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) {
-  return dump<ifaddrmsg>(RTM_GETADDR, sequence, 0);
-}
+std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) { return dump<ifaddrmsg>(RTM_GETADDR, sequence, 0); }
 
 }  // namespace midonet::netlink

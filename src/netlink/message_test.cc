@@ -44,8 +44,7 @@ void follow(LinkTable& table, const Message& message) {
   if (const auto* is = std::get_if<LinkIs>(&message.body)) table.put(is->link);
   if (const auto* gone = std::get_if<LinkGone>(&message.body)) table.remove(gone->ifindex);
   if (const auto* is = std::get_if<AddressIs>(&message.body)) table.add_address(is->ifindex, is->ip);
-  if (const auto* gone = std::get_if<AddressGone>(&message.body))
-    table.remove_address(gone->ifindex, gone->ip);
+  if (const auto* gone = std::get_if<AddressGone>(&message.body)) table.remove_address(gone->ifindex, gone->ip);
 }
 
 // The table after all events up to the last one with this label.

@@ -46,9 +46,8 @@ Result<std::unique_ptr<Monitor>> Monitor::open(Loop& loop, Registry& registry, i
 
 Monitor::Monitor(Loop& loop, Registry& registry, Socket socket, int buffer_bytes)
     : loop_(loop),
-      overrun_counter_(
-          registry.counter("midonet_netlink_overruns_total",
-                           "Times that the kernel dropped link events and all links were read anew")),
+      overrun_counter_(registry.counter("midonet_netlink_overruns_total",
+                                        "Times that the kernel dropped link events and all links were read anew")),
       socket_(std::move(socket)),
       buffer_bytes_(buffer_bytes) {}
 

@@ -37,8 +37,7 @@ class Monitor : public LinkSource {
   static constexpr int default_buffer_bytes = 8 * 1024 * 1024;
 
   // Looks at the namespace that the calling thread is in.
-  static Result<std::unique_ptr<Monitor>> open(Loop& loop, Registry& registry,
-                                               int buffer_bytes = default_buffer_bytes);
+  static Result<std::unique_ptr<Monitor>> open(Loop& loop, Registry& registry, int buffer_bytes = default_buffer_bytes);
   ~Monitor() override = default;
 
   const LinkTable& links() const override { return links_; }

@@ -28,9 +28,7 @@ class MonitorInNamespace : public testing::Test {
     if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "no network namespace: " << std::strerror(errno);
   }
 
-  static void ip(const std::string& arguments) {
-    ASSERT_EQ(std::system(("ip " + arguments).c_str()), 0) << arguments;
-  }
+  static void ip(const std::string& arguments) { ASSERT_EQ(std::system(("ip " + arguments).c_str()), 0) << arguments; }
   static void batch(const std::string& lines) {
     const std::string path = testing::TempDir() + "/ip-batch-" + std::to_string(::getpid());
     std::ofstream(path) << lines;

@@ -40,8 +40,8 @@ Result<Socket> Socket::open(std::span<const int> groups, int buffer_bytes) {
 Status Socket::send(std::span<const std::uint8_t> request) {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
-  const ssize_t sent = ::sendto(fd_.get(), request.data(), request.size(), 0,
-                                reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+  const ssize_t sent =
+      ::sendto(fd_.get(), request.data(), request.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
   if (sent < 0) return fail_errno(errno, "send an rtnetlink request");
   return {};
 }

@@ -1,0 +1,355 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/log.h"
+#include "model/paths.h"
+#include "model/record.h"
+#include "store/transaction.h"
+#include "topology/hosts.h"
+
+#include <unistd.h>
+
+namespace midonet::agent {
+
+namespace paths = model::paths;
+using model::PortState;
+using model::PortStatus;
+
+namespace {
+
+// How long a look at the store may stay incomplete before what is known is applied without the rest.
+constexpr std::chrono::milliseconds patience{20};
+// How long records that contradict each other may stay so before it is reported.
+constexpr std::chrono::milliseconds doubt_time{20};
+// Interfaces come and go in bunches; nobody waits for them.
+constexpr std::chrono::milliseconds interfaces_delay{100};
+// A reconcile that took long is followed by a pause as long as it took, at most so long: a burst of changes becomes few
+// reconciles, one change is not delayed.
+constexpr std::chrono::milliseconds longest_pause{50};
+constexpr std::chrono::milliseconds first_registration_delay{100};
+constexpr std::chrono::milliseconds last_registration_delay{10'000};
+
+double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapath::Datapath& datapath,
+             Registry& registry, Options options)
+    : loop_(loop),
+      store_(store),
+      links_(links),
+      datapath_(datapath),
+      registry_(registry),
+      options_(std::move(options)),
+      mirror_seconds_(stage("mirror")),
+      plan_seconds_(stage("plan")),
+      apply_seconds_(stage("apply")),
+      report_seconds_(stage("report")),
+      total_seconds_(stage("total")),
+      reconcile_counter_(registry.counter("midonet_agent_reconciles_total", "Times that the host was reconciled")),
+      retry_counter_(registry.counter("midonet_agent_retries_total", "Reconciles because something had failed before")),
+      drift_counter_(registry.counter("midonet_agent_drifts_total",
+                                      "Times that somebody else touched what is ours in the kernel")),
+      connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
+      published_(loop, store, registry, options_.host,
+                 {[this](const std::string& path) { written(path); }, [this] { register_host(); }}),
+      report_(published_, registry, options_.host, options_.now),
+      mirror_(loop, store, [this] { on_store(); }) {}
+
+Agent::~Agent() = default;
+
+Histogram Agent::stage(const char* name) {
+  return registry_.histogram(
+      "midonet_agent_attach_seconds",
+      "Time of each stage of an attach; total is from the binding seen to the status written, for "
+      "ports that could be plugged at once",
+      Registry::latency_buckets(), {{"stage", name}});
+}
+
+void Agent::start() {
+  subscription_ = store_.on_state([this](store::State state) {
+    const bool up = state != store::State::disconnected;
+    connected_.set(up ? 1 : 0);
+    if (up)
+      log::info("store {} answers{}", store_.uri(), state == store::State::new_session ? " (a new session)" : "");
+    else
+      log::warning("store {} does not answer: forwarding goes on as it was last read", store_.uri());
+  });
+  connected_.set(store_.state() == store::State::disconnected ? 0 : 1);
+  links_.on_changed([this] { on_links(); });
+  datapath_.on_drift([this](const std::string& what) {
+    drift_counter_.add();
+    log::warning("somebody else changed what is ours: {}: repairing", what);
+    mark_dirty();
+  });
+  published_.put(Published::Urgency::alive, paths::alive(options_.host),
+                 encode(model::Alive{::getpid(), options_.version, rfc3339(options_.now())}));
+  register_host();
+  if (links_.ready()) on_links();
+  mark_dirty();
+}
+
+void Agent::register_host() {
+  if (register_timer_.armed()) return;
+  const auto delay = registrations_ == 0 ? std::chrono::milliseconds(0)
+                                         : std::min(first_registration_delay * (1 << std::min(registrations_ - 1, 10U)),
+                                                    last_registration_delay);
+  ++registrations_;
+  register_timer_ = loop_.after(delay, [this] {
+    store::transact(
+        store_,
+        [id = options_.host, name = options_.host_name](store::Transaction& t) {
+          return topology::register_host(t, id, name);
+        },
+        [this, alive = std::weak_ptr(alive_)](Result<store::Revision> result) {
+          if (alive.expired()) return;
+          if (!result) {
+            log::warning("register host {}: {}: trying again", options_.host, result.error().message);
+            return register_host();
+          }
+          if (*result != 0) log::info("registered host={} name={}", options_.host, options_.host_name);
+          registrations_ = 0;
+          published_.start();
+        });
+  });
+}
+
+void Agent::on_store() {
+  store_dirty_ = true;
+  if (!store_dirty_since_) store_dirty_since_ = Steady::now();
+  mark_dirty();
+}
+
+void Agent::on_links() {
+  if (!interfaces_timer_.armed())
+    interfaces_timer_ = loop_.after(interfaces_delay, [this] { report_.interfaces(links_.links()); });
+  mark_dirty();
+}
+
+void Agent::mark_dirty() {
+  if (reconcile_timer_.armed()) return;
+  const auto pause = std::max(free_at_ - Steady::now(), Steady::duration::zero());
+  reconcile_timer_ = loop_.after(pause, [this] { reconcile(); });
+}
+
+void Agent::reconcile() {
+  const auto begin = Steady::now();
+  if (store_dirty_ && !look_at_store()) return;
+  if (!snapshot_known_ || !links_.ready()) return;
+  if (snapshot_.complete) {
+    patience_.cancel();
+    incomplete_since_.reset();
+  } else {
+    if (!incomplete_since_) incomplete_since_ = begin;
+    const auto left = *incomplete_since_ + patience - begin;
+    if (left > left.zero()) {
+      if (!patience_.armed()) patience_ = loop_.after(left, [this] { mark_dirty(); });
+      return;
+    }
+  }
+
+  const Plan plan = make_plan(snapshot_, links_.links());
+  const auto planned = Steady::now();
+  plan_seconds_.observe(seconds(planned - begin));
+  apply(plan, planned);
+
+  const auto end = Steady::now();
+  ++reconciles_;
+  reconcile_counter_.add();
+  last_ = LastReconcile{options_.now(), end - begin};
+  free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
+}
+
+// False when nothing is known of the host's bindings yet.
+bool Agent::look_at_store() {
+  store_dirty_ = false;
+  Snapshot next;
+  bool listed = false;
+  const Status outcome = mirror_.read([&](store::View& view) -> Status {
+    auto read = read_snapshot(view, options_.host, snapshot_);
+    if (!read) return tl::unexpected<Error>(std::move(read).error());
+    next = *std::move(read);
+    listed = true;
+    if (!next.complete) return fail(Code::pending, "records are being read");
+    return {};
+  });
+  if (!listed) {
+    // What was known stays in force. A host that is gone from the store is made again; its watch then tells.
+    if (outcome.error().code == Code::not_found && snapshot_known_) {
+      log::warning("host {} is not in the store any more: registering it anew", options_.host);
+      register_host();
+    }
+    return snapshot_known_;
+  }
+  if (next.foreign != snapshot_.foreign)
+    for (const std::string& name : next.foreign)
+      log::warning("binding '{}' of this host is not the id of a port", name);
+  snapshot_ = std::move(next);
+  snapshot_known_ = true;
+  const auto now = Steady::now();
+  if (snapshot_.complete && store_dirty_since_) {
+    mirror_seconds_.observe(seconds(now - *store_dirty_since_));
+    note_bindings(*store_dirty_since_);
+    store_dirty_since_.reset();
+  } else {
+    note_bindings(store_dirty_since_.value_or(now));
+  }
+  return true;
+}
+
+// Logs what was bound and unbound, and begins to time the new ones.
+void Agent::note_bindings(Steady::time_point now) {
+  auto old = bound_.begin();
+  const auto drop_until = [&](const Uuid* next) {
+    while (old != bound_.end() && (next == nullptr || old->first < *next)) {
+      log::info("unbound port={} revision={}", old->first, old->second);
+      attaches_.erase(old->first);
+      old = bound_.erase(old);
+    }
+  };
+  for (const BoundPort& port : snapshot_.ports) {
+    drop_until(&port.id);
+    const bool known = old != bound_.end() && old->first == port.id;
+    if (!known || old->second != port.revision) {
+      log::info("bound port={} revision={} interface={}", port.id, port.revision, port.interface);
+      attaches_[port.id] = Attach{port.revision, now};
+    }
+    if (known) {
+      old->second = port.revision;
+      ++old;
+    } else {
+      bound_.emplace_hint(old, port.id, port.revision);
+    }
+  }
+  drop_until(nullptr);
+}
+
+void Agent::apply(const Plan& plan, Steady::time_point now) {
+  const datapath::Applied applied =
+      datapath_.apply(plan.desired, snapshot_.complete ? datapath::Sweep::yes : datapath::Sweep::no);
+  const auto end = Steady::now();
+  apply_seconds_.observe(seconds(end - now));
+  if (snapshot_.complete && !std::exchange(swept_, true))
+    log::info("synchronised: bindings={} plugged={} in {:.1f} ms", plan.ports.size(), plan.desired.ports.size(),
+              seconds(end - now) * 1000);
+
+  std::set<std::string> failed;
+  for (const Error& error : applied.errors) {
+    if (!retries_.contains(error.message)) log::warning("datapath: {}", error.message);
+    failed.insert(error.message);
+  }
+  for (const auto& [id, status] : applied.ports)
+    if (!status && status.error().code != Code::invalid && status.error().code != Code::not_found)
+      failed.insert("port " + id.to_string());
+  retries_.attempted(failed, end);
+  if (const auto next = retries_.next()) {
+    retry_timer_ = loop_.after(*next - end, [this] {
+      retry_counter_.add();
+      mark_dirty();
+    });
+  } else {
+    retry_timer_.cancel();
+  }
+  say(plan, applied, end);
+}
+
+// Active is what was read back from the kernel, for the interface that carries the name now.
+PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) {
+  PortStatus out;
+  out.state = port.state;
+  out.reason = port.reason;
+  out.revision = port.revision;
+  out.ifindex = port.ifindex;
+  if (port.state != PortState::active && port.state != PortState::down) return out;
+  const auto answer = applied.ports.find(port.id);
+  if (answer == applied.ports.end()) {
+    out.state = PortState::error;
+    out.reason = "the datapath says nothing about it";
+  } else if (!answer->second) {
+    // An interface that went between the look at the links and now: its event is on the way.
+    const bool gone = answer->second.error().code == Code::not_found;
+    out.state = gone ? PortState::pending_interface : PortState::error;
+    out.reason = answer->second.error().message;
+    if (gone) out.ifindex = 0;
+  }
+  return out;
+}
+
+// Whether the records behind this verdict are to be given a moment to come together.
+bool Agent::in_doubt(const PortPlan& port, Steady::time_point now) {
+  const auto [at, fresh] = doubts_.try_emplace(port.id, port.revision, now);
+  if (!fresh && at->second.first != port.revision) at->second = {port.revision, now};
+  const auto left = at->second.second + doubt_time - now;
+  if (left <= left.zero()) return false;
+  if (!doubt_timer_.armed()) doubt_timer_ = loop_.after(left, [this] { mark_dirty(); });
+  return true;
+}
+
+void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now) {
+  const auto& current = report_.current();
+  std::map<Uuid, PortStatus> statuses;
+  std::set<Uuid> doubted;
+  for (const PortPlan& port : plan.ports) {
+    if (port.doubtful) doubted.insert(port.id);
+    if (port.unknown || (port.doubtful && in_doubt(port, now))) {
+      // Nothing new to say; what was said stays, marked with the revision that it was about.
+      if (const auto old = current.find(port.id); old != current.end()) statuses.emplace_hint(statuses.end(), *old);
+      continue;
+    }
+    statuses.emplace_hint(statuses.end(), port.id, judge(port, applied));
+  }
+  std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
+
+  for (const Uuid& id : report_.ports(std::move(statuses))) {
+    const auto status = current.find(id);
+    if (status == current.end()) continue;
+    const PortStatus& is = status->second;
+    const auto attach = attaches_.find(id);
+    const bool timed = attach != attaches_.end() && attach->second.revision == is.revision;
+    const std::string line = fmt::format(
+        "port={} revision={} interface={} ifindex={} state={}{}{}", id, is.revision, interface_of(id), is.ifindex,
+        model::name(is.state), is.reason.empty() ? "" : " reason=", is.reason.empty() ? "" : '"' + is.reason + '"');
+    if (is.state == PortState::error) {
+      log::warning("{}", line);
+    } else if (timed) {
+      log::info("{} after={:.2f}ms", line, seconds(now - attach->second.seen) * 1000);
+    } else {
+      log::info("{}", line);
+    }
+    if (!timed) continue;
+    if (is.state == PortState::active)
+      attach->second.reported = now;
+    else
+      attaches_.erase(attach);  // how long it takes from here on is not ours
+  }
+}
+
+void Agent::written(const std::string& path) {
+  if (attaches_.empty()) return;
+  const auto id = Uuid::parse(std::string_view(path).substr(path.rfind('/') + 1));
+  if (!id) return;
+  const auto attach = attaches_.find(*id);
+  if (attach == attaches_.end() || !attach->second.reported) return;
+  const auto now = Steady::now();
+  report_seconds_.observe(seconds(now - *attach->second.reported));
+  total_seconds_.observe(seconds(now - attach->second.seen));
+  log::debug("written port={} revision={} after={:.2f}ms", *id, attach->second.revision,
+             seconds(now - attach->second.seen) * 1000);
+  attaches_.erase(attach);
+}
+
+std::string Agent::interface_of(const Uuid& port) const {
+  const auto at = std::lower_bound(snapshot_.ports.begin(), snapshot_.ports.end(), port,
+                                   [](const BoundPort& bound, const Uuid& id) { return bound.id < id; });
+  return at != snapshot_.ports.end() && at->id == port ? at->interface : std::string();
+}
+
+bool Agent::idle() const {
+  return swept_ && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() && !doubt_timer_.armed() &&
+         !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() && published_.settled();
+}
+
+}  // namespace midonet::agent

@@ -1,0 +1,123 @@
+// The agent of one host: hears that something changed, works out what the host should look like, makes the datapath match,
+// and says what became of each port.
+//
+//   store::Mirror --.                        .--> datapath::apply
+//   LinkSource -----+--> dirty --> reconcile +--> Report (statuses at once, interfaces later)
+//   drift, retries -'                        '--> retries with growing delays
+//
+// Events only mark dirty; reconcile() looks at levels alone and is the only place that acts. On the loop's thread. It
+// outlives every failure of the store: what was read last stays in force, and nothing is deleted from the kernel before
+// the host's bindings were read completely. Destroying it touches nothing in the kernel.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/plan.h"
+#include "agent/published.h"
+#include "agent/report.h"
+#include "agent/retry.h"
+#include "agent/snapshot.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "datapath/datapath.h"
+#include "netlink/monitor.h"
+#include "store/mirror.h"
+#include "store/store.h"
+
+namespace midonet::agent {
+
+class Agent {
+ public:
+  struct Options {
+    Uuid host;
+    std::string host_name;
+    std::string version;
+    Clock now = [] { return std::chrono::system_clock::now(); };
+  };
+
+  // All of these outlive the agent.
+  Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapath::Datapath& datapath, Registry& registry,
+        Options options);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  void start();
+
+  struct LastReconcile {
+    WallTime when{};
+    std::chrono::nanoseconds took{};
+  };
+  const Uuid& host() const { return options_.host; }
+  const std::string& version() const { return options_.version; }
+  const store::Store& store() const { return store_; }
+  const std::map<Uuid, model::PortStatus>& statuses() const { return report_.current(); }
+  // The interface that a port is bound to, as last read; empty for a port that is not bound here.
+  std::string interface_of(const Uuid& port) const;
+  datapath::Datapath& datapath() { return datapath_; }
+  const std::optional<LastReconcile>& last_reconcile() const { return last_; }
+  std::uint64_t reconciles() const { return reconciles_; }
+  bool synchronised() const { return swept_; }  // the host's bindings were read and applied completely once
+  bool idle() const;                            // nothing is waiting to be done, written or retried
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  struct Attach {  // on its way to active
+    store::Revision revision;
+    Steady::time_point seen;
+    std::optional<Steady::time_point> reported{};  // as active, and being written
+  };
+
+  void register_host();
+  void on_store();
+  void on_links();
+  void mark_dirty();
+  void reconcile();
+  bool look_at_store();
+  void note_bindings(Steady::time_point now);
+  void apply(const Plan& plan, Steady::time_point now);
+  static model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied);
+  bool in_doubt(const PortPlan& port, Steady::time_point now);
+  void say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now);
+  void written(const std::string& path);
+  Histogram stage(const char* name);
+
+  Loop& loop_;
+  store::Store& store_;
+  netlink::LinkSource& links_;
+  datapath::Datapath& datapath_;
+  Registry& registry_;
+  Options options_;
+
+  Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_;
+  Counter reconcile_counter_, retry_counter_, drift_counter_;
+  Gauge connected_;
+
+  Published published_;
+  Report report_;
+  store::Mirror mirror_;
+  Snapshot snapshot_;
+  bool snapshot_known_ = false;
+  bool store_dirty_ = true;
+  std::optional<Steady::time_point> store_dirty_since_;
+  std::optional<Steady::time_point> incomplete_since_;
+  bool swept_ = false;
+  std::map<Uuid, Attach> attaches_;
+  std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
+  std::map<Uuid, store::Revision> bound_;  // as last logged
+  Retry retries_;
+  std::optional<LastReconcile> last_;
+  std::uint64_t reconciles_ = 0;
+  Steady::time_point free_at_{};  // the next reconcile not before
+  unsigned registrations_ = 0;    // attempts in a row
+  store::Store::Subscription subscription_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_;
+};
+
+}  // namespace midonet::agent

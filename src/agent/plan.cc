@@ -1,0 +1,226 @@
+#include "agent/plan.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace midonet::agent {
+
+using model::PortState;
+using netlink::Link;
+using netlink::LinkTable;
+
+namespace {
+
+// Of two that claim one thing, the one whose record is older has it; ids decide where records cannot.
+bool older(store::Revision a, const Uuid& a_id, store::Revision b, const Uuid& b_id) {
+  return a != b ? a < b : a_id < b_id;
+}
+
+// Why this interface cannot be plugged; empty when it can.
+std::string obstacle(const Link& link, const LinkTable& links) {
+  if (link.loopback) return fmt::format("{} is the loopback interface", link.name);
+  if (!link.ethernet()) return fmt::format("{} is not an Ethernet interface", link.name);
+  if (link.master == 0) return {};
+  const Link* master = links.find(link.master);
+  const std::string name = master ? master->name : fmt::format("with ifindex {}", link.master);
+  const std::string& kind = !link.master_kind.empty() ? link.master_kind : master ? master->kind : link.master_kind;
+  std::string_view what = "interface";
+  if (kind == "bridge")
+    what = "Linux bridge";
+  else if (kind == "bond")
+    what = "bond";
+  else if (kind == "team")
+    what = "team";
+  else if (kind == "vrf")
+    what = "VRF";
+  else if (kind == "openvswitch" || name == "ovs-system")
+    what = "Open vSwitch datapath";
+  return fmt::format("{} is a member of {} {}", link.name, what, name);
+}
+
+class Planner {
+ public:
+  Planner(const Snapshot& snapshot, const LinkTable& links) : snapshot_(snapshot), links_(links) {}
+
+  Plan run() {
+    claim_interfaces();
+    claim_vnis();
+    plan_.ports.reserve(snapshot_.ports.size());
+    for (const BoundPort& bound : snapshot_.ports) {
+      PortPlan& out = plan_.ports.emplace_back();
+      out.id = bound.id;
+      out.revision = bound.revision;
+      out.interface = bound.interface;
+      port(bound, out);
+    }
+    give_macs();
+    fill_tables();
+    return std::move(plan_);
+  }
+
+ private:
+  // The store lets an interface be bound once; if two bindings are there all the same, the first one keeps it.
+  void claim_interfaces() {
+    holders_.reserve(snapshot_.ports.size());
+    for (const BoundPort& bound : snapshot_.ports) {
+      if (!bound.damage.empty()) continue;
+      const auto [at, fresh] = holders_.try_emplace(bound.interface, &bound);
+      if (!fresh && older(bound.revision, bound.id, at->second->revision, at->second->id)) at->second = &bound;
+    }
+  }
+
+  // Likewise VNIs: two bridges with one would be one network.
+  void claim_vnis() {
+    for (const auto& [id, bridge] : snapshot_.bridges) {
+      if (!bridge.record || !bridge.record->vni) continue;
+      const auto [at, fresh] = vni_holders_.try_emplace(*bridge.record->vni, id);
+      if (!fresh && older(bridge.created, id, snapshot_.bridges.at(at->second).created, at->second)) at->second = id;
+    }
+  }
+
+  static void refuse(PortPlan& out, std::string reason, bool doubtful = false) {
+    out.state = PortState::error;
+    out.reason = std::move(reason);
+    out.doubtful = doubtful;
+  }
+
+  void port(const BoundPort& bound, PortPlan& out) {
+    if (!bound.damage.empty()) return refuse(out, bound.damage);
+    if (const BoundPort* holder = holders_.at(bound.interface); holder != &bound)
+      return refuse(out, fmt::format("{} carries port {}, which was bound before", bound.interface, holder->id), true);
+
+    if (!bound.port_known) {
+      out.unknown = true;
+      return refuse(out, "its record is being read");
+    }
+    if (!bound.port_damage.empty()) return refuse(out, bound.port_damage);
+    if (!bound.port) return refuse(out, fmt::format("there is no Port with ID {}", bound.id), true);
+    const model::Port& record = *bound.port;
+    if (record.host_id != snapshot_.host)
+      return refuse(out,
+                    record.host_id ? fmt::format("the port's record says that it is bound on host {}", *record.host_id)
+                                   : "the port's record says that it is not bound",
+                    true);
+    if (record.interface_name != bound.interface)
+      return refuse(out,
+                    record.interface_name
+                        ? fmt::format("the port's record says that it is bound to {}", *record.interface_name)
+                        : "the port's record names no interface",
+                    true);
+
+    const ServedBridge& bridge = snapshot_.bridges.at(record.bridge_id);
+    if (!bridge.known) {
+      out.unknown = true;
+      return refuse(out, "its bridge is being read");
+    }
+    if (!bridge.damage.empty()) return refuse(out, bridge.damage);
+    if (!bridge.record) return refuse(out, fmt::format("there is no Bridge with ID {}", record.bridge_id), true);
+    if (!bridge.record->vni) return refuse(out, fmt::format("bridge {} has no VNI", record.bridge_id));
+    const Vni vni = *bridge.record->vni;
+    if (const Uuid holder = vni_holders_.at(vni); holder != record.bridge_id)
+      return refuse(out, fmt::format("VNI {} of bridge {} is that of bridge {}", vni, record.bridge_id, holder));
+
+    const Link* link = links_.find(bound.interface);
+    if (!link) {
+      out.state = PortState::pending_interface;
+      return;
+    }
+    out.ifindex = link->ifindex;
+    if (std::string reason = obstacle(*link, links_); !reason.empty()) return refuse(out, std::move(reason));
+
+    out.state = link->has_link() ? PortState::active : PortState::down;
+    if (!record.admin_state_up)
+      out.reason = "the port's adminStateUp is false: no frame passes";
+    else if (!bridge.record->admin_state_up)
+      out.reason = "the bridge's adminStateUp is false: no frame passes";
+
+    auto& spec = plan_.desired.ports.emplace_hint(plan_.desired.ports.end(), bound.id, datapath::PortSpec{})->second;
+    spec.id = bound.id;
+    spec.vni = vni;
+    spec.ifindex = link->ifindex;
+    spec.interface = link->name;
+    spec.admin_up = record.admin_state_up;
+    plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, bridge.record->admin_state_up, {}, {}});
+    if (record.mac_address) mac_claims_.push_back({vni, *record.mac_address, bound.revision, plan_.ports.size() - 1});
+  }
+
+  // One MAC address is at one port of a bridge. Of two ports that are configured with it, the one bound last has it: it
+  // is the newer word (and what another host would conclude). The other goes on without and learns.
+  void give_macs() {
+    std::sort(mac_claims_.begin(), mac_claims_.end(), [this](const MacClaim& a, const MacClaim& b) {
+      if (a.vni != b.vni) return a.vni < b.vni;
+      if (a.mac != b.mac) return a.mac < b.mac;
+      return older(b.revision, plan_.ports[b.port].id, a.revision, plan_.ports[a.port].id);
+    });
+    const MacClaim* winner = nullptr;
+    for (const MacClaim& claim : mac_claims_) {
+      PortPlan& port = plan_.ports[claim.port];
+      if (claim.mac.is_multicast() || claim.mac.is_zero()) {
+        remark(port, fmt::format("macAddress {} is not that of a station", claim.mac));
+      } else if (winner && winner->vni == claim.vni && winner->mac == claim.mac) {
+        remark(port, fmt::format("macAddress {} is also that of port {}, which was bound later", claim.mac,
+                                 plan_.ports[winner->port].id));
+      } else {
+        plan_.desired.ports.at(port.id).mac = claim.mac;
+        winner = &claim;
+      }
+    }
+  }
+
+  static void remark(PortPlan& port, std::string reason) {
+    if (port.reason.empty()) port.reason = std::move(reason);
+  }
+
+  // Entries set by hand. One that names a port of another bridge is left out: it would join two networks. A port's own
+  // configured address stays with that port.
+  void fill_tables() {
+    for (const auto& [id, bridge] : snapshot_.bridges) {
+      if (!bridge.record || !bridge.record->vni) continue;
+      const auto at = plan_.desired.bridges.find(*bridge.record->vni);
+      if (at == plan_.desired.bridges.end() || vni_holders_.at(at->first) != id) continue;
+      datapath::BridgeSpec& spec = at->second;
+      for (const auto& [name, target] : bridge.mac_table) {
+        const auto mac = Mac::parse(name);
+        if (!target || !mac || mac->is_multicast() || mac->is_zero()) continue;
+        const auto port = plan_.desired.ports.find(target->port);
+        if (port == plan_.desired.ports.end() || port->second.vni != spec.vni) continue;
+        if (!configured(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
+      }
+      for (const auto& [name, neighbour] : bridge.arp_table) {
+        const auto ip = Ip::parse(name);
+        if (neighbour && ip && !neighbour->mac.is_multicast() && !neighbour->mac.is_zero())
+          spec.neighbours.emplace(*ip, neighbour->mac);
+      }
+    }
+  }
+
+  bool configured(Vni vni, const Mac& mac) const {
+    const auto at = std::lower_bound(mac_claims_.begin(), mac_claims_.end(), std::pair(vni, mac),
+                                     [](const MacClaim& claim, const std::pair<Vni, Mac>& wanted) {
+                                       return std::pair(claim.vni, claim.mac) < wanted;
+                                     });
+    return at != mac_claims_.end() && at->vni == vni && at->mac == mac;
+  }
+
+  struct MacClaim {
+    Vni vni;
+    Mac mac;
+    store::Revision revision;
+    std::size_t port;  // index in plan_.ports
+  };
+
+  const Snapshot& snapshot_;
+  const LinkTable& links_;
+  std::unordered_map<std::string_view, const BoundPort*> holders_;
+  std::map<Vni, Uuid> vni_holders_;
+  std::vector<MacClaim> mac_claims_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links) { return Planner(snapshot, links).run(); }
+
+}  // namespace midonet::agent

@@ -1,0 +1,186 @@
+#include "agent/published.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
+#include "model/paths.h"
+
+namespace midonet::agent {
+
+namespace paths = model::paths;
+using store::Op;
+
+namespace {
+constexpr std::chrono::milliseconds first_delay{50};
+constexpr std::chrono::milliseconds last_delay{10'000};
+}  // namespace
+
+Published::Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events)
+    : loop_(loop),
+      store_(store),
+      events_(std::move(events)),
+      commits_(registry.counter("midonet_agent_report_commits_total", "Commits of statuses and interfaces")),
+      failures_(registry.counter("midonet_agent_report_failures_total",
+                                 "Commits of statuses and interfaces that the store refused")),
+      scopes_{Scope{paths::host(host), "alive", Urgency::alive}, Scope{paths::statuses(host), "", Urgency::status},
+              Scope{paths::interfaces(host), "", Urgency::interface}} {
+  subscription_ = store_.on_state([this](store::State state) { on_state(state); });
+}
+
+Published::~Published() = default;
+
+void Published::start() {
+  if (std::exchange(started_, true)) return;
+  look();
+}
+
+void Published::put(Urgency urgency, const std::string& path, std::string value) {
+  Entry& entry = entries_[path];
+  if (entry.wanted && entry.value == value) return;
+  entry.wanted = true;
+  entry.urgency = urgency;
+  entry.value = std::move(value);
+  mark(path, entry);
+}
+
+void Published::remove(const std::string& path) {
+  const auto at = entries_.find(path);
+  if (at == entries_.end() || !at->second.wanted) return;
+  at->second.wanted = false;
+  at->second.value = {};
+  mark(path, at->second);
+}
+
+void Published::mark(const std::string& path, const Entry& entry) {
+  entries_.at(path).change = ++changes_;
+  dirty_.emplace(entry.urgency, path);
+  pump_soon();
+}
+
+bool Published::settled() const { return looked_ && dirty_.empty() && !in_flight_; }
+
+void Published::on_state(store::State state) {
+  if (!started_ || state == store::State::disconnected) return;
+  failed_ = 0;
+  retry_.cancel();
+  if (state == store::State::new_session || !looked_) {
+    look();
+  } else {
+    pump_soon();
+  }
+}
+
+// Learns which nodes there are. At this moment none of them is known to be this session's.
+void Published::look() {
+  ++session_;
+  looked_ = false;
+  look_failed_ = false;
+  in_flight_ = false;
+  looking_ = static_cast<int>(scopes_.size());
+  for (auto& [path, entry] : entries_) {
+    entry.presence = Presence::absent;
+    dirty_.emplace(entry.urgency, path);
+  }
+  for (const Scope& scope : scopes_) {
+    store_.list(scope.folder, [this, alive = std::weak_ptr(alive_), session = session_,
+                               &scope](Result<std::vector<std::string>> names) {
+      if (alive.expired() || session != session_) return;
+      looked(scope, names);
+    });
+  }
+}
+
+void Published::looked(const Scope& scope, const Result<std::vector<std::string>>& names) {
+  --looking_;
+  if (!names) {
+    look_failed_ = true;
+    if (names.error().code == Code::not_found && events_.lost) events_.lost();
+  } else {
+    for (const std::string& name : *names) {
+      if (!scope.only.empty() && name != scope.only) continue;
+      const std::string path = paths::child(scope.folder, name);
+      Entry& entry = entries_[path];
+      entry.presence = Presence::foreign;
+      if (!entry.wanted) entry.urgency = scope.urgency;
+      dirty_.emplace(entry.urgency, path);
+    }
+  }
+  if (looking_ > 0) return;
+  if (look_failed_) return try_later();
+  looked_ = true;
+  if (dirty_.empty()) failed_ = 0;
+  pump_soon();
+}
+
+// From the loop, so that all that is put in one go is sent in one go.
+void Published::pump_soon() {
+  if (!looked_ || in_flight_ || retry_.armed() || pump_timer_.armed() || dirty_.empty()) return;
+  pump_timer_ = loop_.after(std::chrono::nanoseconds(0), [this] { pump(); });
+}
+
+void Published::pump() {
+  std::vector<Op> ops;
+  std::vector<Sent> sent;
+  std::size_t bytes = 0;
+  while (!dirty_.empty() && ops.size() < ops_per_commit && bytes < bytes_per_commit) {
+    const std::string path = dirty_.begin()->second;
+    dirty_.erase(dirty_.begin());
+    const auto at = entries_.find(path);
+    if (at == entries_.end()) continue;
+    const Entry& entry = at->second;
+    if (!entry.wanted && entry.presence == Presence::absent) {
+      entries_.erase(at);
+      if (events_.written) events_.written(path);
+      continue;
+    }
+    if (entry.presence == Presence::foreign || !entry.wanted) ops.push_back(Op::remove(path));
+    if (entry.wanted && entry.presence == Presence::ours)
+      ops.push_back(Op::set(path, entry.value));
+    else if (entry.wanted)
+      ops.push_back(Op::create_ephemeral(path, entry.value));
+    bytes += path.size() + entry.value.size();
+    sent.push_back({path, entry.change, entry.wanted});
+  }
+  if (ops.empty()) return;
+  in_flight_ = true;
+  commits_.add();
+  store_.commit(std::move(ops), [this, alive = std::weak_ptr(alive_), session = session_,
+                                 sent = std::move(sent)](Result<store::Revision> result) mutable {
+    if (alive.expired() || session != session_) return;
+    committed(std::move(sent), result);
+  });
+}
+
+void Published::committed(std::vector<Sent> sent, const Result<store::Revision>& result) {
+  in_flight_ = false;
+  if (!result) {
+    failures_.add();
+    for (const Sent& one : sent) dirty_.emplace(entries_.at(one.path).urgency, one.path);
+    // Somebody else made or removed one of the nodes, or the outcome is not known: look before trying again.
+    looked_ = false;
+    if (failed_ > 0) log::warning("reporting to the store: {}: trying again", result.error().message);
+    return try_later();
+  }
+  failed_ = 0;
+  for (const Sent& one : sent) {
+    const auto at = entries_.find(one.path);
+    Entry& entry = at->second;
+    entry.presence = one.wanted ? Presence::ours : Presence::absent;
+    if (entry.change != one.change) continue;  // changed again meanwhile: it is dirty
+    if (!entry.wanted) entries_.erase(at);
+    if (events_.written) events_.written(one.path);
+  }
+  pump_soon();
+}
+
+void Published::try_later() {
+  const auto delay = failed_ == 0 ? std::chrono::milliseconds(0)
+                                  : std::min(first_delay * (1 << std::min(failed_ - 1, 10U)), last_delay);
+  ++failed_;
+  retry_ = loop_.after(delay, [this] { look(); });
+}
+
+}  // namespace midonet::agent

@@ -1,0 +1,103 @@
+// The ephemeral nodes that this agent keeps in the store: who it is, what became of each port, the host's interfaces.
+// A caller says what should stand there; this makes the store match: only differences, many in one commit, one commit at
+// a time, the more urgent first. After a failure or in a new session it looks at what is there and goes on from that.
+//
+// Nodes that an earlier session of this host left behind (its agent was killed, and the store has not noticed yet) are
+// replaced, or removed when nobody wants them. On the loop's thread; nothing here fails towards the caller: what cannot
+// be written now is tried again with growing delays.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/uuid.h"
+#include "store/store.h"
+
+namespace midonet::agent {
+
+class Published {
+ public:
+  enum class Urgency : std::uint8_t { alive, status, interface };
+
+  // `written(path)` is called when what was last put at (or removed from) a path is in the store. `lost()`: the host's own
+  // folders are gone, somebody has to make them again.
+  struct Events {
+    std::function<void(const std::string& path)> written;
+    std::function<void()> lost;
+  };
+  Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
+  ~Published();
+  Published(const Published&) = delete;
+  Published& operator=(const Published&) = delete;
+
+  // From now on it may write: the host's folders exist.
+  void start();
+
+  void put(Urgency urgency, const std::string& path, std::string value);
+  void remove(const std::string& path);
+
+  bool settled() const;  // everything stands in the store as asked for
+  // What goes into one commit at most: it must stay far below what a store takes at once.
+  static constexpr std::size_t ops_per_commit = 256;
+  static constexpr std::size_t bytes_per_commit = 256 * 1024;
+
+ private:
+  enum class Presence : std::uint8_t { absent, ours, foreign };
+  struct Entry {
+    std::string value;
+    std::uint32_t change = 0;  // number of the last put or remove
+    Urgency urgency = Urgency::status;
+    bool wanted = false;
+    Presence presence = Presence::absent;
+  };
+  struct Sent {
+    std::string path;
+    std::uint32_t change;
+    bool wanted;
+  };
+  struct Scope {
+    std::string folder;
+    std::string only;  // this child alone; empty: all
+    Urgency urgency;
+  };
+
+  void mark(const std::string& path, const Entry& entry);
+  void on_state(store::State state);
+  void look();
+  void looked(const Scope& scope, const Result<std::vector<std::string>>& names);
+  void pump_soon();
+  void pump();
+  void committed(std::vector<Sent> sent, const Result<store::Revision>& result);
+  void try_later();
+
+  Loop& loop_;
+  store::Store& store_;
+  Events events_;
+  Counter commits_;
+  Counter failures_;
+  std::array<Scope, 3> scopes_;
+  std::unordered_map<std::string, Entry> entries_;
+  std::set<std::pair<Urgency, std::string>> dirty_;
+  bool started_ = false;
+  bool looked_ = false;  // `presence` is right
+  int looking_ = 0;      // lists that are under way
+  bool look_failed_ = false;
+  bool in_flight_ = false;
+  unsigned failed_ = 0;        // attempts in a row
+  std::uint64_t session_ = 0;  // answers of an older one do not count
+  std::uint32_t changes_ = 0;
+  store::Store::Subscription subscription_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Timer pump_timer_;
+  Timer retry_;
+};
+
+}  // namespace midonet::agent

@@ -1,0 +1,96 @@
+#include "agent/report.h"
+
+#include <array>
+#include <utility>
+
+#include "base/interface_name.h"
+#include "model/paths.h"
+#include "model/record.h"
+
+namespace midonet::agent {
+
+namespace paths = model::paths;
+using model::PortState;
+using model::PortStatus;
+
+namespace {
+constexpr std::array reported = {PortState::pending_interface, PortState::down, PortState::active, PortState::error};
+}
+
+Report::Report(Published& published, Registry& registry, const Uuid& host, Clock now)
+    : published_(published), host_(host), now_(std::move(now)) {
+  for (const PortState state : reported)
+    gauges_.emplace(state, registry.gauge("midonet_agent_ports", "Bound ports of this host by state",
+                                          {{"state", std::string(model::name(state))}}));
+}
+
+std::vector<Uuid> Report::ports(std::map<Uuid, PortStatus> statuses) {
+  std::vector<Uuid> changed;
+  const std::string now = rfc3339(now_());
+  auto old = current_.begin();
+  const auto drop_until = [&](const Uuid* next) {
+    for (; old != current_.end() && (next == nullptr || old->first < *next); ++old) {
+      published_.remove(paths::status(host_, old->first));
+      changed.push_back(old->first);
+    }
+  };
+  for (auto& [id, status] : statuses) {
+    drop_until(&id);
+    const bool known = old != current_.end() && old->first == id;
+    status.since = known && old->second.state == status.state ? old->second.since : now;
+    if (!known || old->second != status) {
+      published_.put(Published::Urgency::status, paths::status(host_, id), encode(status));
+      changed.push_back(id);
+    }
+    if (known) ++old;
+  }
+  drop_until(nullptr);
+  current_ = std::move(statuses);
+  if (!changed.empty()) count();
+  return changed;
+}
+
+void Report::count() {
+  std::map<PortState, double> counts;
+  for (const auto& [id, status] : current_) ++counts[status.state];
+  for (auto& [state, gauge] : gauges_) gauge.set(counts[state]);
+}
+
+void Report::interfaces(const netlink::LinkTable& links) {
+  std::map<std::string, model::Interface> now;
+  for (const auto& [ifindex, link] : links.all())
+    if (check_interface_name(link.name)) now.emplace(link.name, describe(link));
+  for (const auto& [name, interface] : now) {
+    const auto old = interfaces_.find(name);
+    if (old == interfaces_.end() || old->second != interface)
+      published_.put(Published::Urgency::interface, paths::interface(host_, name), encode(interface));
+  }
+  for (const auto& [name, interface] : interfaces_)
+    if (!now.contains(name)) published_.remove(paths::interface(host_, name));
+  interfaces_ = std::move(now);
+}
+
+model::Interface describe(const netlink::Link& link) {
+  model::Interface out;
+  out.name = link.name;
+  out.mac = link.mac ? link.mac->to_string() : "";
+  out.mtu = link.mtu;
+  out.status = (link.up ? 1 : 0) | (link.carrier ? 2 : 0);
+  out.type = "Virtual";
+  out.endpoint = "UNKNOWN";
+  if (link.loopback) {
+    out.endpoint = "LOCALHOST";
+  } else if (link.kind == "tun") {
+    out.endpoint = "TUNTAP";
+  } else if (link.kind.empty()) {
+    out.type = link.ethernet() ? "Physical" : "Unknown";
+    out.endpoint = link.ethernet() ? "PHYSICAL" : "UNKNOWN";
+  } else if (link.kind == "vxlan" || link.kind == "geneve" || link.kind == "gre" || link.kind == "gretap" ||
+             link.kind == "ip6gre" || link.kind == "ip6gretap" || link.kind == "ipip" || link.kind == "sit") {
+    out.type = "Tunnel";
+  }
+  for (const Ip& ip : link.addresses) out.addresses.push_back(ip.to_string());
+  return out;
+}
+
+}  // namespace midonet::agent

@@ -1,0 +1,48 @@
+// What the agent says of its ports and of its host's interfaces, as levels: it is handed the whole, and passes on what is
+// different. Statuses carry since when a state holds. Used by the agent; on the loop's thread; writing and its failures
+// are Published's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/published.h"
+#include "base/metrics.h"
+#include "base/time.h"
+#include "base/uuid.h"
+#include "model/binding.h"
+#include "model/host.h"
+#include "netlink/link.h"
+
+namespace midonet::agent {
+
+using Clock = std::function<WallTime()>;
+
+class Report {
+ public:
+  Report(Published& published, Registry& registry, const Uuid& host, Clock now);
+
+  // `statuses` of all bound ports, `since` left empty; a port that is not named is unbound, its status goes. Returns the
+  // ports whose status is different from before in more than the time.
+  std::vector<Uuid> ports(std::map<Uuid, model::PortStatus> statuses);
+  const std::map<Uuid, model::PortStatus>& current() const { return current_; }
+
+  void interfaces(const netlink::LinkTable& links);
+
+ private:
+  void count();
+
+  Published& published_;
+  Uuid host_;
+  Clock now_;
+  std::map<model::PortState, Gauge> gauges_;
+  std::map<Uuid, model::PortStatus> current_;
+  std::map<std::string, model::Interface> interfaces_;
+};
+
+// One interface in the words of the REST contract (Interface-v1).
+model::Interface describe(const netlink::Link& link);
+
+}  // namespace midonet::agent
