@@ -87,6 +87,22 @@ class Repair(SystemTest):
                    what="our hooks are gone")
         self.assertEqual(theirs(), all_of_them)
 
+    def test_removing_the_datapath_leaves_nothing_and_a_start_plugs_everything_again(self):
+        self.h.stop()
+        self.assert_passes(self.a, self.b)
+        removed = self.h.namespace.run(self.h.program("midolman"), "standalone", "--remove-datapath", "--store",
+                                       self.h.store, *self.h.agent_flags())
+        self.assertEqual(removed, "")
+        self.assertEqual(self.h.pins(), [])
+        for tap in (self.a, self.b):
+            self.assertEqual(self.h.hooks(tap.name), "")
+            self.assertNotIn("clsact", self.h.namespace.tc("qdisc", "show", "dev", tap.name))
+        self.assert_blocked(self.a, self.b)
+        self.h.start()
+        self.h.wait_state(self.a_port, "active")
+        self.h.wait_state(self.b_port, "active")
+        self.assert_passes(self.a, self.b)
+
     def test_an_interface_that_is_not_bound_is_never_touched(self):
         self.tap(self.h, "c0")
         before = self.h.namespace.ip("-d", "link", "show", "c0")
