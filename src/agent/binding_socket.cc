@@ -1,0 +1,191 @@
+#include "agent/binding_socket.h"
+
+#include <unistd.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "store/transaction.h"
+#include "topology/attach.h"
+
+namespace midonet::agent {
+
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr std::string_view bindings = "/binding/";
+
+http::Response json(int status, const Json& body) {
+  http::Response out;
+  out.status = status;
+  out.headers.emplace("Content-Type", "application/json");
+  // What a client sent may be any bytes, and comes back in messages.
+  out.body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return out;
+}
+
+int status_of(Code code) {
+  switch (code) {
+    case Code::invalid: return 400;
+    case Code::unauthenticated: return 401;
+    case Code::forbidden: return 403;
+    case Code::not_found: return 404;
+    case Code::conflict: return 409;
+    case Code::unavailable: return 503;
+    case Code::exhausted: return 507;
+    case Code::internal:
+    case Code::pending: break;
+  }
+  return 500;
+}
+
+http::Response failure(const Error& error) {
+  const int status = status_of(error.code);
+  return json(status, {{"message", error.message}, {"code", status}});
+}
+
+http::Response not_allowed(const char* methods) {
+  http::Response out = json(405, {{"message", fmt::format("this resource takes {}", methods)}, {"code", 405}});
+  out.headers.emplace("Allow", methods);
+  return out;
+}
+
+// {"interfaceName": "tap0"}; other keys are ignored.
+Result<std::string> interface_name(const std::string& body) {
+  const Json given = Json::parse(body, nullptr, false);
+  if (!given.is_object()) return fail(Code::invalid, "the body is not a JSON object");
+  const auto name = given.find("interfaceName");
+  if (name == given.end() || !name->is_string())
+    return fail(Code::invalid, "'interfaceName' is missing or not a string");
+  return name->get<std::string>();
+}
+
+http::Server::Options options() {
+  http::Server::Options out;
+  out.name = "agent";
+  out.limits.body_bytes = 64 * 1024;
+  out.limits.connections = 1000;
+  return out;
+}
+
+std::string_view word(store::State state) {
+  switch (state) {
+    case store::State::connected:
+    case store::State::new_session: return "connected";
+    case store::State::disconnected: break;
+  }
+  return "disconnected";
+}
+
+}  // namespace
+
+BindingSocket::BindingSocket(Loop& loop, store::Store& store, Agent& agent, Registry& registry)
+    : store_(store),
+      agent_(agent),
+      registry_(registry),
+      server_(loop, registry, options(),
+              [this](const http::Request& request, http::Responder respond) { handle(request, std::move(respond)); }) {}
+
+Status BindingSocket::listen(const std::string& path) { return server_.listen_unix(path, 0600); }
+
+void BindingSocket::stop(std::function<void()> stopped) { server_.stop(std::move(stopped)); }
+
+void BindingSocket::handle(const http::Request& request, http::Responder respond) {
+  if (request.path.starts_with(bindings)) {
+    const auto port = Uuid::parse(std::string_view(request.path).substr(bindings.size()));
+    if (!port) return respond(failure(port.error()));
+    if (request.method == "PUT") return bind(*port, request.body, std::move(respond));
+    if (request.method == "DELETE") return unbind(*port, std::move(respond));
+    return respond(not_allowed("PUT, DELETE"));
+  }
+  const bool known = request.path == "/status" || request.path == "/metrics";
+  if (!known) return respond(failure(Error{Code::not_found, fmt::format("there is nothing at {}", request.path)}));
+  if (request.method != "GET") return respond(not_allowed("GET"));
+  http::Response out;
+  out.headers.emplace("Content-Type", request.path == "/status" ? "application/json" : "text/plain; version=0.0.4");
+  out.body = request.path == "/status" ? status() : registry_.text();
+  respond(std::move(out));
+}
+
+void BindingSocket::bind(const Uuid& port, const std::string& body, http::Responder respond) {
+  auto name = interface_name(body);
+  if (!name) return respond(failure(name.error()));
+  topology::AttachRequest request;
+  request.port_id = port;
+  request.host_id = agent_.host();
+  request.interface_name = *name;
+  request.takeover = topology::Takeover::allow;
+  store::transact<topology::Attached>(
+      store_, [request](store::Transaction& t) { return topology::attach(t, request); },
+      [request, respond = std::move(respond)](Result<topology::Attached> attached) {
+        if (!attached) {
+          log::warning("bind port={} interface={}: {}", request.port_id, request.interface_name,
+                       attached.error().message);
+          return respond(failure(attached.error()));
+        }
+        respond(json(200, {{"portId", request.port_id.to_string()},
+                           {"interfaceName", request.interface_name},
+                           {"changed", attached->changed}}));
+      });
+}
+
+void BindingSocket::unbind(const Uuid& port, http::Responder respond) {
+  store::transact<topology::Detached>(
+      store_, [port, host = agent_.host()](store::Transaction& t) { return topology::detach(t, port, host); },
+      [port, respond = std::move(respond)](Result<topology::Detached> detached) {
+        if (!detached) {
+          log::warning("unbind port={}: {}", port, detached.error().message);
+          return respond(failure(detached.error()));
+        }
+        respond(http::Response{204, {}, {}});
+      });
+}
+
+std::string BindingSocket::status() const {
+  std::map<Uuid, datapath::PortCounters> counters;
+  for (datapath::PortCounters& one : agent_.datapath().counters()) counters.emplace(one.id, std::move(one));
+  Json ports = Json::array();
+  std::map<std::string, int> states;
+  for (const auto& [id, status] : agent_.statuses()) {
+    const std::string state(model::name(status.state));
+    ++states[state];
+    Json port{{"portId", id.to_string()},
+              {"interfaceName", agent_.interface_of(id)},
+              {"state", state},
+              {"reason", status.reason},
+              {"since", status.since},
+              {"ifindex", status.ifindex},
+              {"revision", status.revision}};
+    if (const auto counted = counters.find(id); counted != counters.end()) {
+      const datapath::PortCounters& of = counted->second;
+      port["counters"] = {{"rxPackets", of.rx_packets},
+                          {"rxBytes", of.rx_bytes},
+                          {"txPackets", of.tx_packets},
+                          {"txBytes", of.tx_bytes},
+                          {"drops", of.drops}};
+    }
+    ports.push_back(std::move(port));
+  }
+  Json out{{"hostId", agent_.host().to_string()},
+           {"version", agent_.version()},
+           {"pid", ::getpid()},
+           {"store", agent_.store().uri()},
+           {"storeState", word(agent_.store().state())},
+           {"synchronised", agent_.synchronised()},
+           {"reconciles", agent_.reconciles()},
+           {"lastReconcile", nullptr},
+           {"portStates", states},
+           {"ports", std::move(ports)}};
+  if (const auto& last = agent_.last_reconcile())
+    out["lastReconcile"] = {{"when", rfc3339(last->when)},
+                            {"seconds", std::chrono::duration<double>(last->took).count()}};
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace midonet::agent

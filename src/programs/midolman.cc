@@ -1,0 +1,208 @@
+// midolman: the agent of this host; `midolman standalone`: the agent and the REST API in one process, on the embedded store.
+// Exit code 0 after SIGTERM or SIGINT (nothing in the kernel is touched by a stop), 1 when it cannot start, 2 for wrong
+// usage.
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <optional>
+
+#include "agent/agent.h"
+#include "agent/binding_socket.h"
+#include "agent/host_identity.h"
+#include "agent/port_metrics.h"
+#include "agent/run_directory.h"
+#include "api/api_server.h"
+#include "base/descriptor_limit.h"
+#include "base/log.h"
+#include "datapath/ebpf/ebpf_datapath.h"
+#include "netlink/monitor.h"
+#include "store/uri.h"
+
+namespace {
+
+using namespace midonet;
+
+constexpr int cannot_start = 1;
+constexpr int wrong_usage = 2;
+constexpr std::chrono::seconds store_patience{10};
+const std::string default_config = "/etc/midolman/midolman.conf";
+const std::string standalone_store = "embedded:/var/lib/midolman/midonet.db";
+
+struct Flags {
+  std::string store;
+  std::string log_level = "info";
+  std::string host_id_file = "/etc/midonet_host_id.properties";
+  std::string run_dir = "/var/run/midolman";
+  std::string bpffs = "/sys/fs/bpf";
+  std::string release_tap = "auto";  // for mm-ctl, which reads the same file
+  bool remove_datapath = false;
+  bool standalone = false;
+  api::ApiServer::Options api;
+};
+
+int refuse(const Error& error) {
+  log::error("midolman cannot start: {}", error.message);
+  return error.code == Code::invalid ? wrong_usage : cannot_start;
+}
+
+// The protocol of sd_notify(3): one datagram to the socket that systemd names, if it does.
+void notify_systemd(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path == nullptr || std::strlen(path) < 2 || std::strlen(path) >= sizeof address.sun_path) return;
+  std::strcpy(address.sun_path, path);
+  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  if (!fd || ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                      length) < 0)
+    log::warning("cannot tell systemd that {}", state);
+}
+
+// Kernels before 5.11 count the memory of BPF maps against this.
+void raise_memory_lock() {
+  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0)
+    log::warning("{}", fail_errno(errno, "raise the limit of locked memory").value().message);
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const Flags& flags,
+                                                              const agent::RunDirectory& run_directory) {
+  raise_memory_lock();
+  if (const Status mounted = agent::ensure_bpffs(flags.bpffs); !mounted) return tl::unexpected<Error>(mounted.error());
+  datapath::EbpfOptions options;
+  options.pin_dir = agent::pin_directory(flags.bpffs, run_directory.path());
+  return datapath::EbpfDatapath::open(loop, options);
+}
+
+int remove_datapath(const Flags& flags) {
+  const auto run_directory = agent::RunDirectory::claim(flags.run_dir);
+  if (!run_directory) return refuse(run_directory.error());
+  Loop loop;
+  const auto datapath = open_datapath(loop, flags, *run_directory);
+  if (!datapath) return refuse(datapath.error());
+  if (const Status removed = (*datapath)->remove_everything(); !removed) {
+    log::error("remove the datapath: {}", removed.error().message);
+    return cannot_start;
+  }
+  log::info("the datapath of {} is removed from the kernel", run_directory->path());
+  return 0;
+}
+
+int run(const Flags& flags) {
+  if (const Status raised = raise_descriptor_limit(); !raised) log::warning("{}", raised.error().message);
+  const auto run_directory = agent::RunDirectory::claim(flags.run_dir);
+  if (!run_directory) return refuse(run_directory.error());
+  const auto host = agent::host_identity(flags.host_id_file);
+  if (!host) return refuse(host.error());
+
+  Loop loop;
+  Registry registry;
+  const auto store = store::open(loop, flags.store, store_patience);
+  if (!store) return refuse(store.error());
+  const auto datapath = open_datapath(loop, flags, *run_directory);
+  if (!datapath) return refuse(datapath.error());
+  const auto monitor = netlink::Monitor::open(loop, registry);
+  if (!monitor) return refuse(monitor.error());
+
+  agent::collect_port_metrics(registry, **datapath);
+  agent::Agent agent(loop, **store, **monitor, **datapath, registry,
+                     {.host = *host, .host_name = host_name(), .version = MIDONET_VERSION});
+  agent::BindingSocket socket(loop, **store, agent, registry);
+  if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
+  std::optional<api::ApiServer> api;
+  std::string where;
+  if (flags.standalone) {
+    api.emplace(loop, **store, registry, flags.api);
+    const auto bound = api->start();
+    if (!bound) return refuse(bound.error());
+    where = fmt::format(" api=http://{}/midonet-api", *bound);
+  }
+  agent.start();
+
+  loop.on_stop_signal([&] {
+    log::info("midolman stops: requests in progress may finish, the kernel goes on forwarding");
+    notify_systemd("STOPPING=1");
+    const auto end = [&] { socket.stop([&] { loop.stop(); }); };
+    if (api)
+      api->stop(end);
+    else
+      end();
+  });
+  // What is reported as ready answers: the first turn of the loop has made the listeners accept.
+  loop.post([&] {
+    log::info("ready host={} store={} run-dir={}{}", *host, (*store)->uri(), run_directory->path(), where);
+    notify_systemd("READY=1");
+  });
+  loop.run();
+  log::info("midolman stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  flags.api.require_tunnel_zone = false;
+  CLI::App app("The agent of this host: plugs interfaces into virtual networks as the store says.", "midolman");
+  app.set_version_flag("--version", MIDONET_VERSION);
+  app.set_config("--config", default_config,
+                 "File with the same keys as these flags, one `key = value` a line; those of standalone below a line "
+                 "[standalone]");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_option("--store", flags.store,
+                 "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT (standalone: " + standalone_store + " by default)");
+  app.add_option("--host-id-file", flags.host_id_file, "Who this host is; made on the first start")
+      ->capture_default_str();
+  app.add_option("--run-dir", flags.run_dir, "Folder of the lock and of the socket midolman.sock; one agent has it")
+      ->capture_default_str();
+  app.add_option("--bpffs", flags.bpffs, "Where the BPF file system is; mounted if nothing is mounted there")
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--release-tap,--release_tap", flags.release_tap,
+                 "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")
+      ->check(CLI::IsMember({"auto", "yes", "no"}))
+      ->capture_default_str();
+  app.add_flag("--remove-datapath", flags.remove_datapath,
+               "Remove every hook, map and program of this run directory's agent from the kernel and end: for "
+               "uninstalling, with the agent stopped. Traffic of all plugged ports stops");
+
+  CLI::App* standalone = app.add_subcommand("standalone", "Agent and REST API in one process, on the embedded store");
+  standalone->fallthrough();
+  standalone->add_option("--listen", flags.api.listen, "Address and port of the API")->capture_default_str();
+  standalone->add_option("--base-uri", flags.api.base_uri,
+                         "What URIs in answers begin with; else they follow each request's Host header");
+  standalone->add_flag("--allow-unauthenticated", flags.api.allow_unauthenticated,
+                       "Listen on an address that is not loopback, though nobody has to log in");
+  standalone->add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", flags.api.require_tunnel_zone,
+                       "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : wrong_usage;
+  }
+  flags.standalone = standalone->parsed();
+  if (const Status level = log::set_level(flags.log_level); !level) {
+    std::cerr << "midolman: " << level.error().message << "\n";
+    return wrong_usage;
+  }
+  if (flags.remove_datapath) return remove_datapath(flags);
+  if (flags.store.empty() && flags.standalone) flags.store = standalone_store;
+  if (flags.store.empty()) {
+    std::cerr << "midolman: --store is missing (`midolman standalone` needs none: it has the embedded one)\n";
+    return wrong_usage;
+  }
+  return run(flags);
+}
