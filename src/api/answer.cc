@@ -53,7 +53,10 @@ Answer error_answer(const Error& error) {
 }
 
 Answer invalid_answer(const std::vector<Violation>& violations) {
-  nlohmann::ordered_json json = error_json(400, violations.empty() ? "invalid" : violations.front().message);
+  std::string message;
+  for (const Violation& violation : violations)
+    message += fmt::format("{}{}: {}", message.empty() ? "" : "; ", violation.property, violation.message);
+  nlohmann::ordered_json json = error_json(400, message);
   json["violations"] = nlohmann::ordered_json::array();
   for (const Violation& violation : violations) json["violations"].push_back(violation_json(violation));
   return {400, error_media_type, text_of(json)};

@@ -34,7 +34,7 @@ int http_status(Code code);
 
 // {"message", "code"}; for Code::invalid also "violations": the error's property, if it has one.
 Answer error_answer(const Error& error);
-// 400 for several violations at once; at least one.
+// 400 for several violations at once; at least one. The message tells them all, for clients that show nothing else.
 Answer invalid_answer(const std::vector<Violation>& violations);
 // For what no Code stands for: 404, 405, 406, 415 … with {"message", "code"}.
 Answer status_answer(int status, std::string_view message);

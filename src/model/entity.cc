@@ -105,6 +105,7 @@ Json expand(const Field& field, const Json& entity, const std::string& base_uri)
 }  // namespace
 
 Result<Json> parse_object(std::string_view text) {
+  if (text.empty()) return fail(Code::invalid, "There is no body; it must be a JSON object.");
   Guard guard;
   try {
     Json json = Json::parse(text, std::ref(guard));
