@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +17,10 @@ namespace {
 // How many calls are evaluated before the loop gets to do something else.
 constexpr std::size_t max_turn = 1024;
 
+// After how many new watches, at least, those are looked for whose owner is gone. More when there are more, so that the
+// looking costs each watch the same.
+constexpr std::size_t least_look = 1024;
+
 using Watches = std::unordered_map<std::string, std::vector<Store::Notify>>;
 
 struct Session {
@@ -23,6 +28,30 @@ struct Session {
   bool ended = false;
   Watches nodes{};
   Watches lists{};
+  std::size_t watches_set = 0;  // since abandoned ones were last looked for
+  std::size_t look_after = least_look;
+
+  void set_watch(Watches& watches, const std::string& path, Store::Notify notify) {
+    watches[path].push_back(std::move(notify));
+    if (++watches_set < look_after) return;
+    watches_set = 0;
+    std::vector<Store::Notify> dropped;  // destroyed last: what they own may call back
+    look_after = std::max(least_look, drop_abandoned(nodes, dropped) + drop_abandoned(lists, dropped));
+  }
+
+  // Returns how many are left.
+  static std::size_t drop_abandoned(Watches& watches, std::vector<Store::Notify>& dropped) {
+    std::size_t left = 0;
+    for (auto it = watches.begin(); it != watches.end();) {
+      std::vector<Store::Notify>& set = it->second;
+      const auto gone = std::stable_partition(set.begin(), set.end(), [](const auto& n) { return !n.abandoned(); });
+      std::move(gone, set.end(), std::back_inserter(dropped));
+      set.erase(gone, set.end());
+      left += set.size();
+      it = set.empty() ? watches.erase(it) : std::next(it);
+    }
+    return left;
+  }
 };
 using SessionPtr = std::shared_ptr<Session>;
 
@@ -189,9 +218,9 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   // callback may do anything, also destroy its Store; turn() keeps this object and the request alive.
   void deliver(Request& request, Answer answer) {
     if (auto* get = std::get_if<Get>(&request.call)) {
-      deliver_read(request.session, request.session->nodes, *get, std::get<0>(std::move(answer)));
+      deliver_read(*request.session, request.session->nodes, *get, std::get<0>(std::move(answer)));
     } else if (auto* list = std::get_if<List>(&request.call)) {
-      deliver_read(request.session, request.session->lists, *list, std::get<1>(std::move(answer)));
+      deliver_read(*request.session, request.session->lists, *list, std::get<1>(std::move(answer)));
     } else {
       Result<Applied>& applied = std::get<2>(answer);
       if (applied) fire(applied->changes);
@@ -203,10 +232,10 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   }
 
   template <class Call, class Outcome>
-  static void deliver_read(const SessionPtr& session, Watches& watches, Call& call, Outcome outcome) {
-    if (session->ended) return;
+  static void deliver_read(Session& session, Watches& watches, Call& call, Outcome outcome) {
+    if (session.ended) return;
     if (call.watch && (outcome || outcome.error().code == Code::not_found)) {
-      watches[call.path].push_back(std::exchange(call.watch, {}));
+      session.set_watch(watches, call.path, std::exchange(call.watch, {}));
     }
     const auto done = std::exchange(call.done, {});
     done(std::move(outcome));

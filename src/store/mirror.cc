@@ -122,10 +122,10 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     Store::Notify notify;
     if (!entry->armed) {
       entry->armed = true;
-      notify = [weak = weak_from_this(), entry, watch = ++entry->watch] {
-        const auto self = weak.lock();
-        if (self && watch == entry->watch) self->on_event(entry);
-      };
+      notify = Store::Notify(weak_from_this(), [this, entry, watch = ++entry->watch] {
+        const auto self = shared_from_this();
+        if (watch == entry->watch) on_event(entry);
+      });
     }
     auto done = [weak = weak_from_this(), entry, watch = notify ? entry->watch : 0](Result<T> result) {
       if (const auto self = weak.lock()) self->on_answer(entry, watch, std::move(result));

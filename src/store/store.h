@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -73,10 +75,33 @@ enum class State {
   new_session,  // connected again, but every ephemeral node of ours and every watch is gone: make them anew
 };
 
+// The callback of a watch: the node may have changed, appeared or gone, or the session was lost; look again. Runs at most
+// once. With an owner, it runs only while the owner lives, and the store lets go of it some time after: so what is made
+// and destroyed often can set watches that never fire and leave nothing behind.
+class Notify {
+ public:
+  Notify() = default;
+  template <class F>
+  requires(std::is_invocable_v<F&> && !std::is_same_v<std::remove_cvref_t<F>, Notify>) Notify(F&& call)
+      : call_(std::forward<F>(call)) {}  // NOLINT: a callable is one
+  Notify(std::weak_ptr<const void> owner, std::function<void()> call)
+      : call_(std::move(call)), owner_(std::move(owner)), owned_(true) {}
+
+  explicit operator bool() const { return static_cast<bool>(call_); }
+  bool abandoned() const { return owned_ && owner_.expired(); }
+  void operator()() const {
+    if (!abandoned()) call_();
+  }
+
+ private:
+  std::function<void()> call_;
+  std::weak_ptr<const void> owner_;
+  bool owned_ = false;
+};
+
 class Store {
  public:
-  // The node may have changed, appeared or gone, or the session was lost: look again. Fires at most once.
-  using Notify = std::function<void()>;
+  using Notify = store::Notify;
   using GetDone = std::function<void(Result<NodePtr>)>;
   using ListDone = std::function<void(Result<std::vector<std::string>>)>;
   using CommitDone = std::function<void(Result<Revision>)>;
