@@ -66,7 +66,7 @@ Result<AgentConfig> parse_agent_config(std::string_view text) {
   bool for_agent = true;  // false in sections, which belong to midolman's sub-commands
   const Status status = each_line(text, [&](std::string_view line, int number) -> Status {
     if (line.front() == '[' && line.back() == ']') {
-      for_agent = line == "[default]" || line == "[standalone]";
+      for_agent = line == "[default]";
       return {};
     }
     const std::size_t equals = line.find('=');

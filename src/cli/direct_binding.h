@@ -1,0 +1,25 @@
+// Binding and unbinding without an agent: what the agent would write, written into the store by mm-ctl itself.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/uuid.h"
+#include "cli/agent_socket.h"
+
+namespace midonet::cli {
+
+struct DirectRequest {
+  std::string store_uri;
+  Uuid host_id;
+  Uuid port_id;
+  std::optional<std::string> interface_name;  // bind to it; absent: unbind
+};
+
+// Opens the store, does it in one commit, closes the store. Code::unavailable: the store does not answer or is in use (by
+// an agent that is just starting, say), and asking again may help; nothing has been written then, or all of it. A store
+// that is a file is never created here: an absent one is Code::not_found.
+Status bind_directly(const DirectRequest& request, Deadline deadline);
+
+}  // namespace midonet::cli
