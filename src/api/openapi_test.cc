@@ -1,0 +1,107 @@
+#include "api/openapi.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "api/login.h"
+#include "api/resources.h"
+#include "store/uri.h"
+
+namespace midonet::api {
+namespace {
+
+using nlohmann::json;
+
+class OpenApi : public ::testing::Test {
+ protected:
+  OpenApi() {
+    add_login(router);
+    resources.add_to(router);
+    document = json::parse(openapi(router.routes()));
+  }
+
+  Loop loop;
+  std::unique_ptr<store::Store> store = *store::open(loop, "embedded::memory:", std::chrono::seconds(1));
+  Router router{{.base_uri = "", .authority = "a"}};
+  Resources resources{loop, *store, {}};
+  json document;
+};
+
+void visit(const json& node, const std::function<void(const std::string&, const json&)>& see) {
+  if (node.is_array())
+    for (const json& element : node) visit(element, see);
+  if (!node.is_object()) return;
+  for (const auto& [key, value] : node.items()) {
+    see(key, value);
+    visit(value, see);
+  }
+}
+
+TEST_F(OpenApi, HasEveryRouteWithItsParameters) {
+  ASSERT_EQ(document["openapi"], "3.0.3");
+  ASSERT_TRUE(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+  std::set<std::string> operations;
+  std::size_t described = 0;
+  for (const Route& route : router.routes()) {
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(std::tolower(c));
+    ASSERT_TRUE(document["paths"].contains(route.path)) << route.path;
+    ASSERT_TRUE(document["paths"][route.path].contains(method)) << route.method << ' ' << route.path;
+    const json& operation = document["paths"][route.path][method];
+    EXPECT_TRUE(operations.insert(operation["operationId"].get<std::string>()).second) << route.name;
+    EXPECT_EQ(operation["summary"], route.summary);
+    EXPECT_TRUE(operation["responses"].contains("default"));
+    EXPECT_GE(operation["responses"].size(), 2u);
+    std::set<std::string> in_path;
+    for (const json& parameter : operation.value("parameters", json::array()))
+      if (parameter["in"] == "path") in_path.insert("{" + parameter["name"].get<std::string>() + "}");
+    for (const std::string& name : in_path) EXPECT_NE(route.path.find(name), std::string::npos) << name;
+    EXPECT_EQ(static_cast<long>(in_path.size()), std::count(route.path.begin(), route.path.end(), '{')) << route.path;
+    EXPECT_EQ(operation.contains("requestBody"), !route.consumes.empty()) << route.path;
+  }
+  for (const auto& [path, methods] : document["paths"].items()) described += methods.size();
+  EXPECT_EQ(described, router.routes().size());
+}
+
+TEST_F(OpenApi, HasEveryFieldOfEveryTable) {
+  for (const model::Table* table : rest_tables()) {
+    const json& schema = document["components"]["schemas"][table->name];
+    ASSERT_EQ(schema["type"], "object") << table->name;
+    EXPECT_EQ(schema["properties"].size(), table->fields.size()) << table->name;
+    for (const model::Field& field : table->fields) {
+      ASSERT_TRUE(schema["properties"].contains(field.name)) << table->name << '.' << field.name;
+      EXPECT_EQ(schema["properties"][field.name]["description"], field.doc);
+    }
+  }
+}
+
+TEST_F(OpenApi, EveryReferenceResolvesAndEveryResponseIsDescribed) {
+  std::size_t references = 0;
+  visit(document, [&](const std::string& key, const json& value) {
+    if (key == "$ref") {
+      ++references;
+      const json::json_pointer target(value.get<std::string>().substr(1));
+      EXPECT_TRUE(document.contains(target)) << value;
+    }
+    if (key != "responses") return;
+    for (const auto& [status, response] : value.items()) EXPECT_TRUE(response["description"].is_string()) << status;
+  });
+  EXPECT_GT(references, 20u);
+}
+
+TEST_F(OpenApi, EveryMediaTypeOfARouteHasATableOrIsKnownToHaveNone) {
+  std::set<std::string> without;
+  visit(document["paths"], [&](const std::string& key, const json& value) {
+    if (key != "content") return;
+    for (const auto& [type, media] : value.items())
+      if (media["schema"].empty()) without.insert(type);
+  });
+  EXPECT_THAT(without, ::testing::UnorderedElementsAre("application/json", "application/vnd.org.midonet.Router-v3+json",
+                                                       "application/vnd.org.midonet.Token-v1+json"));
+}
+
+}  // namespace
+}  // namespace midonet::api
