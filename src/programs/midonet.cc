@@ -1,0 +1,272 @@
+// midonet, the operator's command: flags, and which verb of cli/commands.h they mean.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "programs/midonet_completion.h"
+
+namespace midonet::programs {
+
+namespace {
+
+using cli::Failure;
+using cli::Format;
+using cli::Outcome;
+using cli::Session;
+
+constexpr const char* exit_statuses =
+    R"(Bridges, ports and hosts go by their name, their id, or the beginning of their id (4 characters or more, if only one
+has it); ports also by their MAC address or by the interface that they are bound to.
+
+Exit status:
+  0  done
+  1  wrong usage, an ill-formed value, or a name that may mean several things
+  2  there is no such thing
+  3  refused: something else is in the way, or it is not permitted
+  4  the API, or its store, does not answer
+  5  attached, and --wait is over before the port is active
+  6  attached, and the host's agent reports an error
+  7  the API failed, or its answer makes no sense)";
+
+struct Flags {
+  std::string api = "http://127.0.0.1:8181";
+  std::string socket = "/var/run/midolman/midolman.sock";
+  std::string output = "table";
+  double timeout_s = 10;
+};
+
+Result<Session> open_session(const Flags& flags) {
+  const auto timeout = std::chrono::milliseconds(static_cast<std::int64_t>(flags.timeout_s * 1000));
+  auto api = cli::Api::at(flags.api, timeout);
+  if (!api) return tl::unexpected<Error>(api.error());
+  const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
+  const char* terminal = std::getenv("TERM");
+  const bool colour = ::isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0') &&
+                      (terminal == nullptr || std::string_view(terminal) != "dumb");
+  const Format format = flags.output == "json" ? Format::json : flags.output == "wide" ? Format::wide : Format::table;
+  return Session{*std::move(api), {format, colour, std::chrono::system_clock::now()}, flags.socket};
+}
+
+// The verb that the command line asks for; set by the sub-command that was parsed.
+using Verb = std::function<Outcome(const Session&)>;
+
+struct Command {
+  Command();
+
+  CLI::App app{"Looks at and changes the virtual networks of MidoNet.", "midonet"};
+  Flags flags;
+  Verb verb;
+  bool print_completion = false;
+
+ private:
+  void add_bridge();
+  void add_port();
+  void add_host();
+  void add_attach();
+  // `name` of `noun`s: list, show and delete are alike.
+  CLI::App* add_noun(const std::string& noun, const std::string& doc);
+  void add_show_and_delete(CLI::App* group, const std::string& noun);
+
+  // What the sub-commands' own flags and arguments are read into.
+  std::vector<std::string> which_;
+  std::optional<std::string> filter_;
+  cli::NewBridge bridge_;
+  cli::NewPort port_;
+  cli::Attach attach_;
+  std::optional<double> wait_s_;
+};
+
+Command::Command() {
+  app.set_version_flag("--version", "midonet " MIDONET_VERSION);
+  app.set_config("--config", "/etc/midolman/midonet.conf", "File with the same keys as these flags, one a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_option("--api", flags.api, "The REST API")->envname("MIDONET_API")->capture_default_str();
+  app.add_option("--socket", flags.socket, "The socket of this host's agent")->capture_default_str();
+  app.add_option("-o,--output", flags.output, "table, wide (every field, times in full) or json")
+      ->check(CLI::IsMember({"table", "wide", "json"}).description(""))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  app.add_option("--timeout", flags.timeout_s, "Seconds to wait for an answer")
+      ->check(CLI::Range(0.001, 3600.0).description(""))
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  app.footer(exit_statuses);
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  CLI::App* status = app.add_subcommand("status", "Whether all is well, and if not, what is not");
+  status->callback([this] { verb = cli::status; });
+  CLI::App* show = app.add_subcommand("show", "Everything as a tree: host, port, interface, state and since when");
+  show->callback([this] { verb = cli::show; });
+  add_bridge();
+  add_port();
+  add_host();
+  add_attach();
+  CLI::App* completion = app.add_subcommand("completion", "Print what makes a shell complete this command's words");
+  completion->require_subcommand(1);
+  completion->add_subcommand("bash", "For bash: source <(midonet completion bash)")->callback([this] {
+    print_completion = true;
+  });
+}
+
+CLI::App* Command::add_noun(const std::string& noun, const std::string& doc) {
+  CLI::App* group = app.add_subcommand(noun, doc);
+  group->require_subcommand(1);
+  group->fallthrough();
+  return group;
+}
+
+void Command::add_show_and_delete(CLI::App* group, const std::string& noun) {
+  CLI::App* show = group->add_subcommand("show", "One " + noun + " in full");
+  show->add_option(noun, which_, "Its name, id, or the beginning of its id")->required()->expected(1);
+  show->callback(
+      [this, noun] { verb = [this, noun](const Session& s) { return cli::show_one(s, noun, which_.at(0)); }; });
+  CLI::App* remove = group->add_subcommand("delete", "Delete " + noun + "s; none, if one of the names is wrong");
+  remove->add_option(noun, which_, "Names, ids, or beginnings of ids")->required();
+  remove->callback([this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_); }; });
+}
+
+void Command::add_bridge() {
+  CLI::App* group = add_noun("bridge", "Virtual layer-2 networks");
+  CLI::App* list = group->add_subcommand("list", "All bridges");
+  list->add_option("--tenant", filter_, "Only this tenant's");
+  list->callback([this] { verb = [this](const Session& s) { return cli::list(s, "bridge", filter_); }; });
+  add_show_and_delete(group, "bridge");
+  CLI::App* create = group->add_subcommand("create", "Make a bridge and print its id");
+  create->add_option("name,--name", bridge_.name, "What it is called");
+  create->add_option("--tenant", bridge_.tenant, "Whom it belongs to");
+  create->add_option("--id", bridge_.id, "Its id (a UUID; drawn at random)");
+  create->callback([this] { verb = [this](const Session& s) { return cli::create_bridge(s, bridge_); }; });
+}
+
+void Command::add_port() {
+  CLI::App* group = add_noun("port", "Ports of bridges, where interfaces are attached");
+  CLI::App* list = group->add_subcommand("list", "All ports");
+  list->add_option("bridge,--bridge", filter_, "Only this bridge's");
+  list->callback([this] { verb = [this](const Session& s) { return cli::list(s, "port", filter_); }; });
+  add_show_and_delete(group, "port");
+  CLI::App* create = group->add_subcommand("create", "Make a port of a bridge and print its id");
+  create->add_option("bridge,--bridge", port_.bridge, "The bridge")->required();
+  create->add_option("--mac", port_.mac, "The guest's MAC address, known before it speaks");
+  create->add_option("--id", port_.id, "Its id (a UUID; drawn at random)");
+  create->callback([this] { verb = [this](const Session& s) { return cli::create_port(s, port_); }; });
+}
+
+void Command::add_host() {
+  CLI::App* group = add_noun("host", "Hosts, which appear when their agents start");
+  group->add_subcommand("list", "All hosts")->callback([this] {
+    verb = [](const Session& s) { return cli::list(s, "host", std::nullopt); };
+  });
+  add_show_and_delete(group, "host");
+  CLI::App* create = group->add_subcommand("create", "Says how a host is made: by starting its agent");
+  create->prefix_command();
+  create->callback([this] {
+    verb = [](const Session&) -> Outcome {
+      return tl::unexpected<Failure>(
+          Failure{cli::midonet_exit::usage,
+                  "a host makes itself known when its agent starts: run `midolman --store URI` on it"});
+    };
+  });
+}
+
+void Command::add_attach() {
+  CLI::App* attach = app.add_subcommand("attach", "Bind a port to an interface of a host");
+  attach->add_option("port", attach_.port, "The port")->required();
+  attach->add_option("host", attach_.host, "The host")->required();
+  attach->add_option("interface", attach_.interface, "The interface there; it need not exist yet")->required();
+  attach->add_option("--wait", wait_s_, "Wait so long until the port is active")
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->type_name("SECONDS");
+  attach->add_option("--move-from", attach_.move_from, "Move the port, which is bound on that host now");
+  attach->callback([this] {
+    if (wait_s_) attach_.wait = std::chrono::milliseconds(static_cast<std::int64_t>(*wait_s_ * 1000));
+    verb = [this](const Session& s) { return cli::attach(s, attach_); };
+  });
+  CLI::App* detach = app.add_subcommand("detach", "End the binding of a port");
+  detach->add_option("port", attach_.port, "The port")->required();
+  detach->callback([this] { verb = [this](const Session& s) { return cli::detach(s, attach_.port); }; });
+}
+
+int print(std::FILE* stream, const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
+  return written ? cli::midonet_exit::success : cli::midonet_exit::defect;
+}
+
+int fail_with(const Failure& failure) {
+  (void)print(stdout, failure.output);
+  std::string line = "midonet: " + cli::printable(failure.message) + "\n";
+  (void)print(stderr, line);
+  return failure.exit_status;
+}
+
+int complete(const std::vector<std::string>& words) {
+  const Command command;
+  const Completion completion = look_up(command.app, words);
+  Flags flags;
+  flags.timeout_s = 1;  // somebody waits at a prompt
+  if (const char* api = std::getenv("MIDONET_API"); api != nullptr && *api != '\0') flags.api = api;
+  if (!completion.api.empty()) flags.api = completion.api;
+  std::vector<std::string> words_out = completion.words;
+  if (!completion.noun.empty()) {
+    if (const auto session = open_session(flags)) words_out = cli::choices(*session, completion.noun, completion.host);
+  }
+  std::string out;
+  for (const std::string& word : words_out) {
+    if (word.starts_with(completion.prefix)) out += word + "\n";
+  }
+  return print(stdout, out);
+}
+
+// What to say when the words name no sub-command where one has to stand; empty when they do.
+std::string missing_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* at = &app;
+  std::string path = "midonet";
+  for (std::size_t i = 0;; ++i) {
+    const auto subs = at->get_subcommands([](const CLI::App*) { return true; });
+    if (subs.empty() || (i < words.size() && words[i].starts_with('-'))) return {};
+    std::string names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* sub : subs) {
+      names += (names.empty() ? "" : ", ") + sub->get_name();
+      if (i < words.size() && sub->get_name() == words[i]) next = sub;
+    }
+    if (i == words.size()) return fmt::format("`{}` needs one of: {}", path, names);
+    if (next == nullptr) return fmt::format("`{}` has no command '{}', only: {}", path, words[i], names);
+    path += " " + words[i];
+    at = next;
+  }
+}
+
+int run(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "__complete") return complete({argv + 2, argv + argc});
+  Command command;
+  try {
+    command.app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help and --version
+    return command.app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 says "A subcommand is required" of one that it does not know.
+    const std::string missing = missing_command(command.app, {argv + 1, argv + argc});
+    if (!missing.empty()) return fail_with({cli::midonet_exit::usage, missing});
+    return fail_with({cli::midonet_exit::usage, std::string(error.what()) + ": `midonet --help` shows how"});
+  }
+  if (command.print_completion) return print(stdout, bash_completion);
+  const auto session = open_session(command.flags);
+  if (!session) return fail_with(cli::failure(session.error()));
+  const Outcome outcome = command.verb(*session);
+  return outcome ? print(stdout, *outcome) : fail_with(outcome.error());
+}
+
+}  // namespace
+
+}  // namespace midonet::programs
+
+int main(int argc, char** argv) { return midonet::programs::run(argc, argv); }
