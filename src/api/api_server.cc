@@ -1,0 +1,78 @@
+#include "api/api_server.h"
+
+#include "api/login.h"
+#include "api/resources.h"
+#include "api/router.h"
+#include "base/log.h"
+#include "http/listener.h"
+
+namespace midonet::api {
+
+namespace {
+
+// The text format of Prometheus, version 0.0.4.
+const std::string metrics_media_type = "text/plain; version=0.0.4; charset=utf-8";
+
+http::Server::Options server_options(const ApiServer::Options& options) {
+  return {.name = "api", .error_media_type = error_media_type, .limits = options.limits};
+}
+
+}  // namespace
+
+class ApiServer::Impl {
+ public:
+  Impl(Loop& loop, store::Store& store, Registry& registry, Options options)
+      : options_(std::move(options)),
+        router_({.base_uri = options_.base_uri, .authority = options_.listen}),
+        resources_(loop, store, {.require_tunnel_zone = options_.require_tunnel_zone}),
+        server_(loop, registry, server_options(options_),
+                [this](const http::Request& request, http::Responder respond) {
+                  router_.handle(request, std::move(respond));
+                }) {
+    resources_.add_to(router_);
+    add_login(router_);
+    router_.add({.method = "GET",
+                 .path = "/metrics",
+                 .name = "getMetrics",
+                 .summary = "What this process counts, for Prometheus",
+                 .produces = {metrics_media_type},
+                 .handler = [&registry](const Call& call, const Reply& reply) {
+                   reply(ok(registry.text(), call.media_type));
+                 }});
+  }
+
+  Result<std::string> start() {
+    const Result<http::Endpoint> endpoint = http::Endpoint::parse(options_.listen);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    if (!endpoint->is_loopback() && !options_.allow_unauthenticated)
+      return fail(
+          Code::invalid,
+          "listen on {}: whoever reaches this address could change every network; listen on a loopback address, "
+          "or say --allow-unauthenticated",
+          options_.listen);
+    if (const std::string& uri = options_.base_uri;
+        !uri.empty() && !uri.starts_with("http://") && !uri.starts_with("https://"))
+      return fail(Code::invalid, "the base URI '{}' is not an http or https URI", uri);
+    Result<std::string> bound = server_.listen_tcp(options_.listen);
+    if (!bound) return bound;
+    router_.set_authority(*bound);
+    log::info("api listening on http://{}{}", *bound, root);
+    return bound;
+  }
+
+  void stop(std::function<void()> stopped) { server_.stop(std::move(stopped)); }
+
+ private:
+  const Options options_;
+  Router router_;
+  Resources resources_;
+  http::Server server_;  // last: it goes first, with the requests that hold on to the others
+};
+
+ApiServer::ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options)
+    : impl_(std::make_unique<Impl>(loop, store, registry, std::move(options))) {}
+ApiServer::~ApiServer() = default;
+Result<std::string> ApiServer::start() { return impl_->start(); }
+void ApiServer::stop(std::function<void()> stopped) { impl_->stop(std::move(stopped)); }
+
+}  // namespace midonet::api
