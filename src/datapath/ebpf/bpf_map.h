@@ -1,10 +1,7 @@
-// A BPF map with the types of its key and value, over libbpf's system call wrappers. Used by the datapath's files; the
-// types are those of abi.h. Owns the descriptor. Not thread-safe; the kernel's programs use the map at the same time.
+// A BPF map with the types of its key and value. Used by the datapath's files; the types are those of abi.h. Owns the
+// descriptor. Not thread-safe; the kernel's programs use the map at the same time.
 #pragma once
 
-#include <bpf/bpf.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,63 +14,68 @@
 
 namespace midonet::datapath {
 
-template <class Key, class Value>
-class BpfMap {
-  static_assert(std::is_trivially_copyable_v<Key> && std::is_trivially_copyable_v<Value>);
-
+// The system calls, without types.
+class RawMap {
  public:
-  BpfMap() = default;
-  BpfMap(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
+  RawMap() = default;
+  RawMap(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
 
   int fd() const { return fd_.get(); }
   const std::string& name() const { return name_; }
 
-  Result<std::optional<Value>> get(const Key& key) const {
-    Value value{};
-    if (::bpf_map_lookup_elem(fd_.get(), &key, &value) == 0) return std::optional<Value>(value);
-    if (errno == ENOENT) return std::optional<Value>{};
-    return fail_errno(errno, "read the BPF map \"{}\"", name_);
-  }
+ protected:
+  Result<bool> look_up(const void* key, void* value) const;  // false: there is no such key
+  Status update(const void* key, const void* value) const;
+  Status erase(const void* key) const;
 
-  Status put(const Key& key, const Value& value) const {
-    if (::bpf_map_update_elem(fd_.get(), &key, &value, BPF_ANY) == 0) return {};
-    if (errno == E2BIG) return fail(Code::exhausted, "write the BPF map \"{}\": it is full", name_);
-    return fail_errno(errno, "write the BPF map \"{}\"", name_);
-  }
-
-  // Also a success when there is no such key.
-  Status remove(const Key& key) const {
-    if (::bpf_map_delete_elem(fd_.get(), &key) == 0 || errno == ENOENT) return {};
-    return fail_errno(errno, "delete from the BPF map \"{}\"", name_);
-  }
-
-  // All entries (a hash map of any size; what comes or goes meanwhile may be in or not).
-  Result<std::vector<std::pair<Key, Value>>> entries() const {
-    std::vector<std::pair<Key, Value>> all;
-    std::vector<Key> keys(batch_entries);
-    std::vector<Value> values(batch_entries);
-    std::uint32_t cursor = 0;
-    bool first = true;
-    for (;;) {
-      auto count = static_cast<std::uint32_t>(keys.size());
-      const int got = ::bpf_map_lookup_batch(fd_.get(), first ? nullptr : &cursor, &cursor, keys.data(), values.data(),
-                                             &count, nullptr);
-      if (got != 0 && errno == ENOSPC) {  // one bucket holds more than there is room for
-        keys.resize(keys.size() * 2);
-        values.resize(values.size() * 2);
-        continue;
-      }
-      if (got != 0 && errno != ENOENT) return fail_errno(errno, "read the BPF map \"{}\"", name_);
-      for (std::uint32_t i = 0; i < count; i++) all.emplace_back(keys[i], values[i]);
-      if (got != 0) return all;  // ENOENT: the end
-      first = false;
-    }
-  }
+  // Part of a hash map's entries: at most `room`, `count` of them.
+  enum class Batch { more, end, too_small };
+  Result<Batch> next_batch(std::optional<std::uint32_t>& cursor, void* keys, void* values, std::size_t room,
+                           std::size_t& count) const;
 
  private:
-  static constexpr std::size_t batch_entries = 1024;
   UniqueFd fd_;
   std::string name_;
+};
+
+template <class Key, class Value>
+class BpfMap : public RawMap {
+  static_assert(std::is_trivially_copyable_v<Key> && std::is_trivially_copyable_v<Value>);
+
+ public:
+  using RawMap::RawMap;
+
+  Result<std::optional<Value>> get(const Key& key) const {
+    Value value{};
+    const auto found = look_up(&key, &value);
+    if (!found) return tl::unexpected(found.error());
+    return *found ? std::optional<Value>(value) : std::nullopt;
+  }
+
+  // Code::exhausted when the map is full.
+  Status put(const Key& key, const Value& value) const { return update(&key, &value); }
+
+  // Also a success when there is no such key.
+  Status remove(const Key& key) const { return erase(&key); }
+
+  // All entries of a hash map (what comes or goes meanwhile may be in or not).
+  Result<std::vector<std::pair<Key, Value>>> entries() const {
+    std::vector<std::pair<Key, Value>> all;
+    std::vector<Key> keys(1024);
+    std::vector<Value> values(keys.size());
+    std::optional<std::uint32_t> cursor;
+    for (;;) {
+      std::size_t count = 0;
+      const auto batch = next_batch(cursor, keys.data(), values.data(), keys.size(), count);
+      if (!batch) return tl::unexpected(batch.error());
+      for (std::size_t i = 0; i < count; i++) all.emplace_back(keys[i], values[i]);
+      if (*batch == Batch::end) return all;
+      if (*batch == Batch::too_small) {  // one bucket holds more
+        keys.resize(keys.size() * 2);
+        values.resize(keys.size());
+      }
+    }
+  }
 };
 
 }  // namespace midonet::datapath

@@ -115,8 +115,10 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
       if (round.in_scope(spec.vni) && !round.failed.contains(id)) round.owners.emplace(spec.ifindex, id);
     }
     write_ports(round);
-    attach_hooks(round);
+    attach(round, Hook::egress);
     write_bridges(round);
+    attach(round, Hook::ingress);
+    confirm_hooks(round);
     remove_ports(round);
     verify(round);
     if (everything && sweep == Sweep::yes) remove_strays(round);
@@ -163,6 +165,10 @@ Status EbpfDatapath::read_kernel() {
   if (!chunks) return tl::unexpected(chunks.error());
   std::sort(chunks->begin(), chunks->end(), [](const auto& a, const auto& b) { return a.first.chunk < b.first.chunk; });
   for (const auto& [key, chunk] : *chunks) {
+    if (key.chunk >= MIDONET_CHUNKS) {  // of nobody's making: no flood gets there
+      if (auto removed = maps.members.remove(key); !removed) return removed;
+      continue;
+    }
     auto& members = read.bridges[key.vni].members;
     // A flood ends at a gap; nobody of ours leaves one.
     while (members.size() < std::size_t{key.chunk} * MIDONET_CHUNK_PORTS) {
@@ -240,16 +246,28 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
   return *ring ? Status{} : maps.rings.put(ifindex, abi::ring{});
 }
 
-void EbpfDatapath::attach_hooks(Round& round) {
+void EbpfDatapath::attach(Round& round, Hook hook) {
   int count = 0;
   for (const auto& [ifindex, id] : round.to_hook) {
     if (round.failed.contains(id)) continue;
     if (++count % drain_every == 0 && drift_) drift_->drain();
-    if (auto attached = hooks_.attach(ifindex); attached) {
+    if (auto attached = hooks_.attach(ifindex, hook); !attached) round.fail_port(id, ifindex, attached.error());
+  }
+}
+
+void EbpfDatapath::confirm_hooks(Round& round) {
+  for (const auto& [ifindex, id] : round.to_hook) {
+    if (round.failed.contains(id)) continue;
+    const auto complete = hooks_.complete(ifindex);
+    if (complete && *complete) {
       hooked_.insert(ifindex);
-    } else {
-      round.fail_port(id, ifindex, attached.error());
+      continue;
     }
+    round.fail_port(id, ifindex,
+                    complete ? Error{Code::unavailable, fmt::format("attach to interface {}: the hooks were not there "
+                                                                    "when read back",
+                                                                    ifindex)}
+                             : complete.error());
   }
 }
 

@@ -7,6 +7,7 @@
 //
 // The order of writes keeps these true at every moment, also when we are killed between two of them:
 //   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through;
+//   * a from_tap that starts to run finds its maps complete;
 //   * a port that stays loses no frame, whatever comes or goes beside it.
 #pragma once
 
@@ -47,8 +48,9 @@ class EbpfDatapath : public Datapath {
   Status read_kernel();
   void prepare_interfaces(Round& round);
   void write_ports(Round& round);
-  void attach_hooks(Round& round);
+  void attach(Round& round, Hook hook);
   void write_bridges(Round& round);
+  void confirm_hooks(Round& round);
   void remove_ports(Round& round);
   void remove_strays(Round& round);
   void verify(Round& round);

@@ -22,9 +22,11 @@ bool is_ours(const Filter& filter) {
 
 bool gone(const Error& error) { return error.code == Code::not_found; }
 
+// What hangs at both hooks of an interface.
 struct Census {
   std::size_t ours = 0;
   std::size_t others = 0;
+  std::optional<Filter> in_our_place{};
 };
 
 Result<Census> census(Tc& tc, std::uint32_t ifindex) {
@@ -32,9 +34,15 @@ Result<Census> census(Tc& tc, std::uint32_t ifindex) {
   for (const Hook hook : both_hooks) {
     const auto filters = tc.filters(ifindex, hook);
     if (!filters) return tl::unexpected(filters.error());
-    const auto ours = static_cast<std::size_t>(std::count_if(filters->begin(), filters->end(), is_ours));
-    census.ours += ours;
-    census.others += filters->size() - ours;
+    for (const Filter& filter : *filters) {
+      if (is_ours(filter)) {
+        census.ours++;
+        continue;
+      }
+      census.others++;
+      // A priority has filters of one kind; of ours there is only one.
+      if (filter.place.priority == Hooks::priority) census.in_our_place = filter;
+    }
   }
   return census;
 }
@@ -54,42 +62,23 @@ Result<bool> Hooks::complete(std::uint32_t ifindex) {
 Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded) {
   const auto made = tc_.add_clsact(ifindex);
   if (!made || *made) return made;
-  if (recorded) return *recorded;
-  // No record, but filters of ours and of nobody else: the record was lost with its map.
   const auto there = census(tc_, ifindex);
   if (!there) return tl::unexpected(there.error());
-  return there->ours > 0 && there->others == 0;
+  if (there->in_our_place)
+    return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter{} of somebody else",
+                ifindex, priority, there->in_our_place->kind,
+                there->in_our_place->name.empty() ? "" : " \"" + there->in_our_place->name + "\"");
+  // No record, but filters of ours and of nobody else: the record was lost with its map.
+  return recorded.value_or(there->ours > 0 && there->others == 0);
 }
 
-Status Hooks::attach(std::uint32_t ifindex) {
-  for (const Hook hook : both_hooks) {
-    if (auto attached = attach_one(ifindex, hook); !attached) return attached;
-  }
-  const auto done = complete(ifindex);
-  if (!done) return tl::unexpected(done.error());
-  if (!*done)
-    return fail(Code::unavailable, "attach to interface {}: the hooks were not there when read back", ifindex);
-  return {};
-}
-
-Status Hooks::attach_one(std::uint32_t ifindex, Hook hook) {
+Status Hooks::attach(std::uint32_t ifindex, Hook hook) {
   const FilterPlace place = place_on(ifindex, hook);
   const auto there = tc_.filter(place);
   if (!there) return tl::unexpected(there.error());
-  if (*there && !is_ours(**there))
-    return fail(Code::conflict, "attach to interface {}: priority {} is held by the filter \"{}\" of somebody else",
-                ifindex, priority, (*there)->name);
-  auto put = tc_.put_filter(place, program(hook).fd, filter_name(hook), there->has_value());
-  if (put || gone(put.error())) return put;
-  // The kernel has no clear answer for a filter of another kind at our priority.
-  const auto filters = tc_.filters(ifindex, hook);
-  if (!filters) return put;
-  for (const Filter& filter : *filters) {
-    if (filter.place.priority == priority && !is_ours(filter))
-      return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter of somebody else",
-                  ifindex, priority, filter.kind);
-  }
-  return put;
+  if (*there && !is_ours(**there))  // came after prepare()
+    return fail(Code::conflict, "attach to interface {}: priority {} is held by somebody else", ifindex, priority);
+  return tc_.put_filter(place, program(hook).fd, filter_name(hook), there->has_value());
 }
 
 Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {

@@ -34,11 +34,11 @@ class Hooks {
   Result<bool> complete(std::uint32_t ifindex);
 
   // Makes the clsact if there is none. Says whether it is ours; `recorded` is what the port's entry says of it.
+  // Code::conflict when somebody else's filter stands in our place at either hook, or an ingress qdisc.
   Result<bool> prepare(std::uint32_t ifindex, std::optional<bool> recorded);
 
-  // After prepare(): puts our programs in place, atomically where an older one of ours is there, and reads them back.
-  // Code::conflict when somebody else's filter stands in our place.
-  Status attach(std::uint32_t ifindex);
+  // After prepare(): puts our program in place, atomically where an older one of ours is there.
+  Status attach(std::uint32_t ifindex, Hook hook);
 
   Status detach(std::uint32_t ifindex, bool owns_clsact);
 
@@ -53,7 +53,6 @@ class Hooks {
   static bool concerns(const TcEvent& event);
 
  private:
-  Status attach_one(std::uint32_t ifindex, Hook hook);
   const Program& program(Hook hook) const { return hook == Hook::ingress ? from_tap_ : to_tap_; }
 
   Tc& tc_;

@@ -85,16 +85,16 @@ Result<std::set<std::uint32_t>> maps_of(int program_fd) {
 }
 
 Status make_folder(const std::string& folder) {
+  // Look before anything is made: a place that is not meant for us keeps no trace.
+  fs::path there = folder;
+  while (there.has_relative_path() && !fs::exists(fs::symlink_status(there))) there = there.parent_path();
+  struct statfs where {};
+  if (::statfs(there.c_str(), &where) != 0) return fail_errno(errno, "look at {}", there.string());
+  if (static_cast<unsigned long>(where.f_type) != BPF_FS_MAGIC)
+    return fail(Code::unavailable, "pin in {}: there is no BPF file system mounted", folder);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail_errno(error.value(), "make the folder {} for pins", folder);
-  struct statfs where {};
-  if (::statfs(folder.c_str(), &where) != 0) return fail_errno(errno, "look at {}", folder);
-  if (static_cast<unsigned long>(where.f_type) != BPF_FS_MAGIC) {
-    // Leave no trace in a place that is not meant for us.
-    fs::remove(folder, error);
-    return fail(Code::unavailable, "pin in {}: there is no BPF file system mounted", folder);
-  }
   if (::chmod(folder.c_str(), 0700) != 0) return fail_errno(errno, "protect {}", folder);
   return {};
 }

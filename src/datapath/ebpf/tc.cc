@@ -184,7 +184,7 @@ Result<bool> Tc::add_clsact(std::uint32_t ifindex) {
   if (error_number != EEXIST) return fail_errno(error_number, "add a clsact qdisc to interface {}", ifindex);
 
   std::string kind;
-  Request get(RTM_GETQDISC, 0, ifindex);
+  Request get(RTM_GETQDISC, NLM_F_ECHO, ifindex);  // else the kernel sends no answer
   get.body()->tcm_parent = TC_H_CLSACT;
   const int get_error = transact(get.header(), [&](const nlmsghdr* message) { kind = kind_of(message); });
   if (get_error != 0) return fail_errno(get_error, "look at the ingress qdisc of interface {}", ifindex);

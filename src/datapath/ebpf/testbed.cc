@@ -68,6 +68,8 @@ std::vector<Frame> Tap::drain() const {
   return frames;
 }
 
+void Tap::leave() const { must(::ioctl(fd_.get(), TUNSETPERSIST, 1) == 0, "make tap " + name_ + " persistent"); }
+
 std::string Testbed::impossible() {
   if (::geteuid() != 0) return "needs root: namespaces, taps and BPF programs";
   if (::access("/dev/net/tun", R_OK | W_OK) != 0) return "needs /dev/net/tun";

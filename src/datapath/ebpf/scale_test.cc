@@ -1,0 +1,106 @@
+// Many ports: what must hold, and how long it may take at most. The limits are the budgets of DESIGN.md; benchmarks
+// measure closer.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <deque>
+
+#include "datapath/ebpf/ebpf_datapath.h"
+#include "datapath/ebpf/testbed.h"
+
+namespace midonet::datapath::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class ScaleTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
+    bed_.emplace();
+  }
+  void TearDown() override {
+    datapath_.reset();
+    for (const Tap& tap : taps_) tap.leave();
+    taps_.clear();
+    bed_.reset();
+  }
+  void open() {
+    datapath_.reset();
+    auto opened = EbpfDatapath::open(loop_, bed_->options());
+    ASSERT_TRUE(opened) << opened.error().message;
+    datapath_ = std::move(*opened);
+  }
+  void make_taps(std::size_t count) {
+    for (std::size_t i = 0; i < count; i++) taps_.emplace_back(fmt::format("t{}", i));
+  }
+  std::chrono::milliseconds apply(const Desired& desired) {
+    const auto start = Clock::now();
+    const Applied applied = datapath_->apply(desired, Sweep::yes);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+    for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status) << status.error().message;
+    for (const Error& error : applied.errors) ADD_FAILURE() << error.message;
+    return took;
+  }
+  void note(const std::string& what, std::chrono::milliseconds took) {
+    RecordProperty(what, static_cast<int>(took.count()));
+    fmt::print("[ MEASURED ] {}: {} ms\n", what, took.count());
+  }
+
+  Loop loop_;
+  std::optional<Testbed> bed_;
+  std::deque<Tap> taps_;
+  std::unique_ptr<EbpfDatapath> datapath_;
+};
+
+TEST_F(ScaleTest, ABroadcastReachesAllOf2000Ports) {
+  make_taps(2000);
+  open();
+  Wanted wanted;
+  for (const Tap& tap : taps_) wanted.port(7, tap);
+  note("2000 attaches", apply(wanted.desired));
+  const Frame frame = ethernet(broadcast, mac_number(1), 3);
+  taps_[0].send(frame);
+  std::size_t reached = 0;
+  for (std::size_t i = 1; i < taps_.size(); i++) reached += taps_[i].receive(5s) == frame ? 1 : 0;
+  EXPECT_EQ(reached, 1999U);
+  for (const Tap& tap : taps_) EXPECT_TRUE(tap.drain().empty()) << tap.name();
+}
+
+TEST_F(ScaleTest, Attaching250PortsAtOnceTakesLessThanASecond) {
+  make_taps(250);
+  open();
+  Wanted wanted;
+  for (std::uint32_t i = 0; i < taps_.size(); i++) wanted.port(7 + i % 10, taps_[i], mac_number(i + 1));
+  const auto took = apply(wanted.desired);
+  note("250 attaches", took);
+  EXPECT_LT(took, 1s);
+}
+
+TEST_F(ScaleTest, AStartAdopts10000PortsWithinTwoSeconds) {
+  make_taps(10000);
+  open();
+  Wanted wanted;
+  for (std::uint32_t i = 0; i < taps_.size(); i++) wanted.port(1 + i % 100, taps_[i], mac_number(i + 1));
+  note("10000 attaches", apply(wanted.desired));
+  note("10000 ports, nothing changed", apply(wanted.desired));
+  wanted.desired.ports.begin()->second.mac = mac_number(77777);
+  note("10000 ports, one changed", apply(wanted.desired));
+
+  const auto start = Clock::now();
+  open();
+  apply(wanted.desired);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+  note("10000 ports adopted", took);
+  EXPECT_LT(took, 2s);
+  EXPECT_TRUE(datapath_->objects().adopted());
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  fmt::print("[ MEASURED ] RSS at its highest, with the test's own 10000 taps: {} KB\n", usage.ru_maxrss);
+  EXPECT_LT(usage.ru_maxrss, 60 * 1024);
+}
+
+}  // namespace
+}  // namespace midonet::datapath::testing
