@@ -1,0 +1,215 @@
+// The BPF programs' verdicts, through BPF_PROG_RUN: against a model on random frames and tables, and frame by frame.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <rapidcheck.h>
+
+#include <deque>
+#include <fstream>
+#include <sstream>
+
+#include "bridge.skel.h"
+#include "datapath/ebpf/ebpf_datapath.h"
+#include "datapath/ebpf/testbed.h"
+
+namespace midonet::datapath::testing {
+namespace {
+
+constexpr std::uint32_t taps = 6;
+
+struct Verdict {
+  std::uint32_t action = 0;
+  std::uint32_t to = 0;  // ifindex, MIDONET_FLOODED, or 0 when it was not forwarded
+  bool operator==(const Verdict&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {
+  return out << "action " << verdict.action << " to " << verdict.to;
+}
+
+class BridgeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
+    bed_.emplace();
+    for (std::uint32_t i = 0; i < taps; i++) taps_.emplace_back(fmt::format("t{}", i));
+    auto opened = EbpfDatapath::open(loop_, bed_->options());
+    ASSERT_TRUE(opened) << opened.error().message;
+    datapath_ = std::move(*opened);
+  }
+  void TearDown() override {
+    datapath_.reset();
+    taps_.clear();
+    bed_.reset();
+  }
+  Verdict run(int program, std::uint32_t ifindex, const Frame& frame, std::array<std::uint32_t, 2> cb = {}) {
+    __sk_buff context{};
+    context.ifindex = ifindex;
+    context.cb[0] = cb[0];
+    context.cb[1] = cb[1];
+    Frame out(frame.size() + 64);
+    bpf_test_run_opts options{};
+    options.sz = sizeof options;
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    options.data_out = out.data();
+    options.data_size_out = static_cast<std::uint32_t>(out.size());
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof context;
+    options.ctx_out = &context;
+    options.ctx_size_out = sizeof context;
+    EXPECT_EQ(::bpf_prog_test_run_opts(program, &options), 0);
+    return {options.retval, context.cb[0] == MIDONET_FORWARDED ? context.cb[2] : 0};
+  }
+  Verdict from_tap(std::uint32_t ifindex, const Frame& frame) {
+    return run(datapath_->objects().from_tap(), ifindex, frame);
+  }
+  std::uint32_t to_tap(std::uint32_t ifindex, std::array<std::uint32_t, 2> cb) {
+    return run(datapath_->objects().to_tap(), ifindex, ethernet(mac_number(1), mac_number(2)), cb).action;
+  }
+
+  Loop loop_;
+  std::optional<Testbed> bed_;
+  std::deque<Tap> taps_;
+  std::unique_ptr<EbpfDatapath> datapath_;
+};
+
+// The bridge, as one would explain it. Learning is a map that the caller keeps.
+using Learned = std::map<std::pair<Vni, Mac>, std::uint32_t>;
+Verdict model(const Desired& desired, Learned& learned, std::uint32_t ifindex, const Mac& to, const Mac& from) {
+  const Verdict dropped{TC_ACT_SHOT, 0};
+  const PortSpec* port = nullptr;
+  std::map<std::pair<Vni, Mac>, std::uint32_t> configured;
+  for (const auto& [id, spec] : desired.ports) {
+    if (spec.ifindex == ifindex) port = &spec;
+    for (const auto& [mac, owner] : desired.bridges.at(spec.vni).static_macs) {
+      if (owner == id) configured.insert({{spec.vni, mac}, spec.ifindex});
+    }
+  }
+  for (const auto& [id, spec] : desired.ports) {
+    if (spec.mac) configured.insert({{spec.vni, *spec.mac}, spec.ifindex});
+  }
+  if (port == nullptr || !port->admin_up || !desired.bridges.at(port->vni).admin_up) return dropped;
+  if (from.is_multicast() || from.is_zero()) return dropped;
+  const auto& b = to.bytes();
+  if (b[0] == 1 && b[1] == 0x80 && b[2] == 0xc2 && b[3] == 0 && b[4] == 0 && b[5] < 16) return dropped;
+  if (!configured.contains({port->vni, from}) && port->mac != from) learned[{port->vni, from}] = ifindex;
+  if (to.is_multicast()) return {TC_ACT_STOLEN, MIDONET_FLOODED};
+  auto found = configured.find({port->vni, to});
+  if (found == configured.end()) {
+    found = learned.find({port->vni, to});
+    if (found == learned.end()) return {TC_ACT_STOLEN, MIDONET_FLOODED};
+  }
+  if (found->second == ifindex) return dropped;
+  return {TC_ACT_REDIRECT, found->second};
+}
+
+TEST_F(BridgeTest, TheVerdictEqualsAModelOnRandomFramesAndTables) {
+  const auto any_mac = [] {
+    const auto kind = *rc::gen::inRange(0, 12);
+    if (kind == 0) return Mac();
+    if (kind == 1) return broadcast;
+    if (kind == 2) return Mac({0x01, 0x80, 0xc2, 0, 0, *rc::gen::inRange<std::uint8_t>(0, 20)});
+    if (kind == 3) return Mac(*rc::gen::arbitrary<std::array<std::uint8_t, 6>>());
+    return mac_number(*rc::gen::inRange<std::uint32_t>(1, 10));
+  };
+  const bool equal = rc::check([&] {
+    // Nothing remains of the last case: not even what was learned.
+    RC_ASSERT(datapath_->apply({}, Sweep::yes).errors.empty());
+    RC_ASSERT(datapath_->objects().maps().learned.entries()->empty());
+    Wanted wanted;
+    for (const Tap& tap : taps_) {
+      std::optional<Mac> mac;
+      if (*rc::gen::arbitrary<bool>()) mac = mac_number(*rc::gen::inRange<std::uint32_t>(1, 10));
+      wanted.port(*rc::gen::inRange<std::uint32_t>(7, 9), tap, mac);
+      wanted.desired.ports[id_named(tap.name())].admin_up = *rc::gen::inRange(0, 8) != 0;
+    }
+    for (auto& [vni, bridge] : wanted.desired.bridges) {
+      bridge.admin_up = *rc::gen::inRange(0, 8) != 0;
+      if (*rc::gen::arbitrary<bool>())
+        bridge.static_macs = {{mac_number(*rc::gen::inRange<std::uint32_t>(1, 10)),
+                               id_named(fmt::format("t{}", *rc::gen::inRange<std::uint32_t>(0, taps)))}};
+    }
+    for (const auto& [id, status] : datapath_->apply(wanted.desired, Sweep::yes).ports) RC_ASSERT(status.has_value());
+    Learned learned;
+    const auto frames = *rc::gen::inRange(1, 60);
+    for (int i = 0; i < frames; i++) {
+      const std::uint32_t ifindex = taps_[*rc::gen::inRange<std::size_t>(0, taps)].ifindex();
+      const Mac to = any_mac();
+      const Mac from = any_mac();
+      const auto length = *rc::gen::inRange<std::size_t>(14, 1500);
+      RC_ASSERT(from_tap(ifindex, ethernet(to, from, 0, 0x88b5, length)) ==
+                model(wanted.desired, learned, ifindex, to, from));
+    }
+    for (const Tap& tap : taps_) tap.drain();
+  });
+  EXPECT_TRUE(equal);
+}
+
+TEST_F(BridgeTest, AFrameOfAnInterfaceWithoutAPortIsDropped) {
+  EXPECT_EQ(from_tap(taps_[0].ifindex(), ethernet(mac_number(1), mac_number(2))), (Verdict{TC_ACT_SHOT, 0}));
+  EXPECT_EQ(to_tap(taps_[0].ifindex(), {MIDONET_FORWARDED, 7}), std::uint32_t{TC_ACT_SHOT});
+}
+
+TEST_F(BridgeTest, ToTapLetsOnlyFramesOfItsOwnBridgeThrough) {
+  ASSERT_FALSE(datapath_->apply(Wanted().port(7, taps_[0]).desired, Sweep::yes).retry());
+  EXPECT_EQ(to_tap(taps_[0].ifindex(), {MIDONET_FORWARDED, 7}), static_cast<std::uint32_t>(TC_ACT_UNSPEC));
+  EXPECT_EQ(to_tap(taps_[0].ifindex(), {MIDONET_FORWARDED, 8}), std::uint32_t{TC_ACT_SHOT});
+  EXPECT_EQ(to_tap(taps_[0].ifindex(), {0, 7}), std::uint32_t{TC_ACT_SHOT});
+  const auto counters = datapath_->counters();
+  ASSERT_EQ(counters.size(), 1U);
+  EXPECT_THAT(counters[0].drops,
+              ::testing::UnorderedElementsAre(::testing::Pair("other_bridge", 1), ::testing::Pair("not_forwarded", 1)));
+  EXPECT_EQ(counters[0].tx_packets, 1U);
+}
+
+TEST_F(BridgeTest, AFrameThatIsNothingButAHeaderIsForwarded) {
+  ASSERT_FALSE(
+      datapath_->apply(Wanted().port(7, taps_[0], mac_number(1)).port(7, taps_[1], mac_number(2)).desired, Sweep::yes)
+          .retry());
+  EXPECT_EQ(from_tap(taps_[0].ifindex(), ethernet(mac_number(2), mac_number(1), 0, 0, 14)),
+            (Verdict{TC_ACT_REDIRECT, taps_[1].ifindex()}));
+}
+
+// The oldest kernel that must load the programs is 5.15. Its uapi/linux/bpf.h ends with helper 175 (task_pt_regs); of
+// map types and flags the programs use none that is younger than 4.6.
+TEST(BridgePrograms, UseNoHelperThatLinux515Lacks) {
+  bridge_bpf* skeleton = bridge_bpf__open();
+  ASSERT_NE(skeleton, nullptr);
+  std::size_t calls = 0;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    const bpf_insn* instructions = bpf_program__insns(program);
+    for (std::size_t i = 0; i < bpf_program__insn_cnt(program); i++) {
+      const bpf_insn& instruction = instructions[i];
+      if (instruction.code != (BPF_JMP | BPF_CALL) || instruction.src_reg != 0) continue;
+      calls++;
+      EXPECT_LE(instruction.imm, 175) << bpf_program__name(program);
+    }
+  }
+  EXPECT_GT(calls, 5U);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, skeleton->obj) {
+    EXPECT_THAT(bpf_map__type(map), ::testing::AnyOf(BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY));
+  }
+  bridge_bpf__destroy(skeleton);
+}
+
+TEST(DropReasons, TheDocumentListsThemAllAndNoOther) {
+  std::ifstream file(MIDONET_SOURCE_DIR "/docs/drop-reasons.md");
+  std::vector<std::string> documented;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("| `")) documented.push_back(line);
+  }
+  std::vector<std::string> wanted;
+#define X(name, meaning) wanted.push_back(std::string("| `" #name "` | ") + meaning + " |");
+  MIDONET_DROP_REASONS(X)
+#undef X
+  EXPECT_EQ(documented, wanted) << "docs/drop-reasons.md has one row for each of MIDONET_DROP_REASONS in abi.h";
+}
+
+}  // namespace
+}  // namespace midonet::datapath::testing

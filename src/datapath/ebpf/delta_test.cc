@@ -1,0 +1,249 @@
+// The difference between what is desired and what the kernel holds, without a kernel.
+#include "datapath/ebpf/delta.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+namespace midonet::datapath {
+namespace {
+
+constexpr std::uint32_t max_ports = 300;
+
+Uuid id_number(std::uint8_t number) {
+  std::array<std::uint8_t, 16> bytes{};
+  bytes[15] = number;
+  return Uuid(bytes);
+}
+
+Mac mac_number(std::uint8_t number) { return Mac({2, 0, 0, 0, 0, number}); }
+Vni vni(std::uint32_t number) { return Vni::from(number).value(); }
+
+// Few ids, interfaces, MACs and bridges, so that they collide in every way.
+Desired any_desired() {
+  Desired desired;
+  const auto bridges = *rc::gen::inRange(1, 4);
+  for (int i = 1; i <= bridges; i++) {
+    BridgeSpec bridge{.vni = vni(static_cast<std::uint32_t>(i)), .admin_up = *rc::gen::arbitrary<bool>()};
+    for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
+      bridge.static_macs.emplace(mac_number(number), id_number(*rc::gen::inRange<std::uint8_t>(0, 100)));
+    for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
+      bridge.neighbours.emplace(Ip::v4({192, 0, 2, number}), mac_number(*rc::gen::inRange<std::uint8_t>(0, 12)));
+    desired.bridges.emplace(bridge.vni, bridge);
+  }
+  for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 100))) {
+    PortSpec port{.id = id_number(number),
+                  .vni = vni(*rc::gen::inRange<std::uint32_t>(1, 5)),
+                  .ifindex = *rc::gen::inRange<std::uint32_t>(0, 120),
+                  .interface = "tap"};
+    if (*rc::gen::arbitrary<bool>()) port.mac = mac_number(*rc::gen::inRange<std::uint8_t>(0, 12));
+    port.admin_up = *rc::gen::arbitrary<bool>();
+    desired.ports.emplace(port.id, port);
+  }
+  return desired;
+}
+
+// What a kernel may hold that others had their hands on.
+Tables any_tables() {
+  Tables tables;
+  for (const auto ifindex : *rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange<std::uint32_t>(1, 120))) {
+    abi::port port{};
+    port.vni = *rc::gen::inRange<std::uint32_t>(0, 6);
+    port.slot = *rc::gen::inRange<std::uint32_t>(0, max_ports + 10);
+    port.id[15] = *rc::gen::inRange<std::uint8_t>(0, 100);
+    tables.ports.emplace(ifindex, port);
+  }
+  for (std::uint32_t number = 0; number < 6; number++) {
+    BridgeTables bridge;
+    bridge.members.resize(*rc::gen::inRange<std::size_t>(0, 4) * MIDONET_CHUNK_PORTS);
+    for (auto& place : bridge.members) place = *rc::gen::inRange<std::uint32_t>(0, 120);
+    for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
+      bridge.fdb.emplace(mac_number(mac), *rc::gen::inRange<std::uint32_t>(0, 120));
+    if (!bridge.empty()) tables.bridges.emplace(number, bridge);
+  }
+  return tables;
+}
+
+Circumstances everything() { return {.scope = {}, .max_ports = max_ports, .unusable = {}, .owns_clsact = {}}; }
+
+// What forwarding depends on, whatever the slots and places.
+struct Meaning {
+  std::map<std::uint32_t, std::tuple<std::uint32_t, std::uint32_t, Mac, Uuid>> ports;
+  std::map<std::uint32_t, std::multiset<std::uint32_t>> members;
+  std::map<std::uint32_t, std::pair<std::map<Mac, std::uint32_t>, std::map<std::uint32_t, Mac>>> bridges;
+  bool operator==(const Meaning&) const = default;
+};
+
+Meaning meaning(const Tables& tables) {
+  Meaning meaning;
+  for (const auto& [ifindex, port] : tables.ports)
+    meaning.ports[ifindex] = {port.vni, port.flags, mac_of(port.mac), id_of(port)};
+  for (const auto& [number, bridge] : tables.bridges) {
+    for (const std::uint32_t ifindex : bridge.members) {
+      if (ifindex != 0) meaning.members[number].insert(ifindex);
+    }
+    meaning.bridges[number] = {bridge.fdb, bridge.neighbours};
+  }
+  return meaning;
+}
+
+// True of whatever the kernel may hold after an apply.
+void check_sound(const Tables& tables) {
+  std::set<std::uint32_t> slots;
+  for (const auto& [ifindex, port] : tables.ports) {
+    RC_ASSERT(port.slot < max_ports);
+    RC_ASSERT(slots.insert(port.slot).second);
+  }
+  for (const auto& [number, bridge] : tables.bridges) {
+    RC_ASSERT(bridge.members.size() % MIDONET_CHUNK_PORTS == 0);
+    for (const auto& [mac, ifindex] : bridge.fdb) {
+      RC_ASSERT(tables.ports.contains(ifindex));
+      RC_ASSERT(tables.ports.at(ifindex).vni == number);
+    }
+    std::set<std::uint32_t> seen;
+    for (const std::uint32_t ifindex : bridge.members) {
+      if (ifindex == 0) continue;
+      RC_ASSERT(seen.insert(ifindex).second);
+      RC_ASSERT(tables.ports.at(ifindex).vni == number);
+    }
+  }
+  for (const auto& [ifindex, port] : tables.ports) {
+    const auto& members = tables.bridges.at(port.vni).members;
+    RC_ASSERT(std::count(members.begin(), members.end(), ifindex) == 1);
+  }
+}
+
+template <class Property>
+void check(Property property) {
+  const bool holds = rc::check(property);
+  EXPECT_TRUE(holds);
+}
+
+TEST(Delta, WhateverTheKernelHeldASweepMakesItWhatIsDesiredAndASecondOneDoesNothing) {
+  check([] {
+    const Desired desired = any_desired();
+    Tables tables = any_tables();
+    apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+    check_sound(tables);
+    const Delta second = difference(tables, desired, Sweep::yes, everything());
+    RC_ASSERT(second.writes_nothing());
+    // Every desired port is there, or refused with a reason; and no other.
+    for (const auto& [id, spec] : desired.ports) {
+      const auto port = tables.ports.find(spec.ifindex);
+      RC_ASSERT(second.refused.contains(id) != (port != tables.ports.end() && id_of(port->second) == id));
+    }
+    RC_ASSERT(tables.ports.size() == desired.ports.size() - second.refused.size());
+  });
+}
+
+TEST(Delta, WithoutASweepNothingGoesThatCouldStillBeWanted) {
+  check([] {
+    Tables tables;
+    const Desired before = any_desired();
+    apply_to(tables, difference(tables, before, Sweep::yes, everything()));
+    const Tables was = tables;
+    apply_to(tables, difference(tables, Desired{}, Sweep::no, everything()));
+    RC_ASSERT(meaning(tables) == meaning(was));
+    const Desired after = any_desired();
+    const Delta delta = difference(tables, after, Sweep::no, everything());
+    apply_to(tables, delta);
+    check_sound(tables);
+    for (const auto& [ifindex, port] : was.ports) {
+      const bool wanted_otherwise = after.ports.contains(id_of(port)) ||
+                                    std::any_of(after.ports.begin(), after.ports.end(),
+                                                [&, i = ifindex](const auto& p) { return p.second.ifindex == i; });
+      RC_ASSERT(wanted_otherwise || tables.ports.contains(ifindex));
+    }
+    RC_ASSERT(difference(tables, after, Sweep::no, everything()).writes_nothing());
+  });
+}
+
+TEST(Delta, LookingAtTheChangedBridgesAloneComesToTheSameAsLookingAtAll) {
+  check([] {
+    const Desired before = any_desired();
+    const Desired after = any_desired();
+    Tables tables;
+    const Delta first = difference(tables, before, Sweep::yes, everything());
+    apply_to(tables, first);
+    Circumstances changed = everything();
+    changed.scope = changed_bridges(before, after);
+    // Who was refused is tried again, as EbpfDatapath does.
+    for (const auto& [id, error] : first.refused) changed.scope->insert(before.ports.at(id).vni);
+    for (const auto& [id, error] : first.refused) {
+      if (after.ports.contains(id)) changed.scope->insert(after.ports.at(id).vni);
+    }
+    apply_to(tables, difference(tables, after, Sweep::yes, changed));
+    check_sound(tables);
+    // A port that was refused because another holds its interface may get it in the next round only.
+    apply_to(tables, difference(tables, after, Sweep::yes, changed));
+    RC_ASSERT(difference(tables, after, Sweep::yes, everything()).writes_nothing());
+  });
+}
+
+TEST(Delta, APortKeepsItsPlaceAndSlotWhateverHappensToOthers) {
+  Desired desired;
+  desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)});
+  for (std::uint8_t i = 1; i <= 200; i++)
+    desired.ports.emplace(id_number(i), PortSpec{.id = id_number(i), .vni = vni(7), .ifindex = i, .interface = "tap"});
+  Tables tables;
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  const Tables before = tables;
+  for (std::uint8_t i = 1; i <= 199; i++) {
+    if (i % 3 != 0) desired.ports.erase(id_number(i));
+  }
+  const Delta delta = difference(tables, desired, Sweep::yes, everything());
+  EXPECT_TRUE(delta.ports.empty());
+  apply_to(tables, delta);
+  for (std::size_t at = 0; at < tables.bridges.at(7).members.size(); at++) {
+    const std::uint32_t now = tables.bridges.at(7).members[at];
+    EXPECT_TRUE(now == 0 || now == before.bridges.at(7).members[at]);
+  }
+  // The places that became free are taken first.
+  desired.ports.emplace(id_number(250),
+                        PortSpec{.id = id_number(250), .vni = vni(7), .ifindex = 250, .interface = "tap"});
+  EXPECT_EQ(difference(tables, desired, Sweep::yes, everything()).chunks.size(), 1U);
+}
+
+TEST(Delta, OneNewPortIsOnePortOneChunkAndOneMac) {
+  Desired desired;
+  for (std::uint32_t bridge = 1; bridge <= 3; bridge++)
+    desired.bridges.emplace(vni(bridge), BridgeSpec{.vni = vni(bridge)});
+  for (std::uint8_t i = 1; i <= 200; i++)
+    desired.ports.emplace(
+        id_number(i),
+        PortSpec{.id = id_number(i), .vni = vni(1U + i % 3), .ifindex = i, .interface = "tap", .mac = mac_number(i)});
+  Tables tables;
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  Desired more = desired;
+  more.ports.emplace(
+      id_number(201),
+      PortSpec{.id = id_number(201), .vni = vni(2), .ifindex = 201, .interface = "tap", .mac = mac_number(201)});
+  EXPECT_THAT(changed_bridges(desired, more), testing::ElementsAre(vni(2)));
+  const Delta delta = difference(tables, more, Sweep::yes, everything());
+  EXPECT_EQ(delta.ports.size(), 1U);
+  EXPECT_EQ(delta.chunks.size(), 1U);
+  EXPECT_EQ(delta.fdb_set.size(), 1U);
+  EXPECT_TRUE(delta.ports_gone.empty() && delta.fdb_gone.empty());
+}
+
+TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {
+  Desired desired;
+  desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)});
+  for (std::uint8_t i = 1; i <= 2; i++)
+    desired.ports.emplace(
+        id_number(i),
+        PortSpec{.id = id_number(i), .vni = vni(7), .ifindex = 100U - i, .interface = "tap", .mac = mac_number(1)});
+  Tables tables;
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 99U);
+  desired.bridges.at(vni(7)).static_macs.emplace(mac_number(1), id_number(2));
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 98U);
+  desired.bridges.at(vni(7)).static_macs.clear();
+  desired.ports.erase(id_number(1));
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 98U);
+}
+
+}  // namespace
+}  // namespace midonet::datapath
