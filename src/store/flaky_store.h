@@ -2,8 +2,10 @@
 // network does. Calls go through in order; what is set here acts on calls made from then on.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,9 +30,15 @@ class FlakyStore : public Store {
   void disconnect() { set_state(State::disconnected); }
   // The session survived: watches and ephemeral nodes are as they were.
   void reconnect() { set_state(State::connected); }
-  // It did not: every watch fires, and nothing of the session is left.
+  // All is well from now on.
+  void recover() {
+    failures_.clear();
+    reconnect();
+  }
+  // It did not: what was not answered fails, every watch fires, and nothing of the session is left.
   void lose_session() {
     inner_ = new_session_();
+    for (auto& [number, fail] : std::exchange(outstanding_, {})) fail();
     for (const auto& watch : std::exchange(watches_, {})) fire(watch);
     set_state(State::new_session);
     state_ = State::connected;
@@ -39,19 +47,19 @@ class FlakyStore : public Store {
   void get(const std::string& path, GetDone done, Notify watch) override {
     ++gets;
     if (const auto error = next_error()) return refuse<NodePtr>(*error, std::move(done));
-    inner_->get(path, std::move(done), hold(std::move(watch)));
+    inner_->get(path, expect<NodePtr>(std::move(done)), hold(std::move(watch)));
   }
   void list(const std::string& path, ListDone done, Notify watch) override {
     ++lists;
     if (const auto error = next_error()) return refuse<std::vector<std::string>>(*error, std::move(done));
-    inner_->list(path, std::move(done), hold(std::move(watch)));
+    inner_->list(path, expect<std::vector<std::string>>(std::move(done)), hold(std::move(watch)));
   }
   void commit(std::vector<Op> ops, CommitDone done) override {
     ++commits;
     last_commit = ops;
     if (before_commit_) before_commit_();
     if (const auto error = next_error()) return refuse<Revision>(*error, std::move(done));
-    inner_->commit(std::move(ops), std::move(done));
+    inner_->commit(std::move(ops), expect<Revision>(std::move(done)));
   }
   [[nodiscard]] Subscription on_state(std::function<void(State)> changed) override {
     auto subscription = std::make_shared<std::function<void(State)>>(std::move(changed));
@@ -75,14 +83,24 @@ class FlakyStore : public Store {
     return code;
   }
 
+  // Notes that `done` is owed an answer, and forgets that with it.
+  template <class T, class Done>
+  std::function<void(Result<T>)> expect(Done done) {
+    const std::uint64_t number = ++last_call_;
+    outstanding_[number] = [this, done] { refuse<T>(Code::unavailable, done); };
+    return [this, number, done = std::move(done)](Result<T> result) {
+      outstanding_.erase(number);
+      done(std::move(result));
+    };
+  }
+
   // Later, and in the order of the calls: by way of a call to the store behind.
   template <class T, class Done>
   void refuse(Code code, Done done) {
-    inner_->get("/",
-                [code, done = std::move(done)](const Result<NodePtr>&) {
-                  done(Result<T>(tl::unexpect, Error{code, "told to fail"}));
-                },
-                {});
+    GetDone then = [code, done = std::move(done)](const Result<NodePtr>&) {
+      done(Result<T>(tl::unexpect, Error{code, "told to fail"}));
+    };
+    inner_->get("/", expect<NodePtr>(std::move(then)), {});
   }
 
   // A watch that fires once, whoever comes first: the store behind, or the end of the session.
@@ -107,6 +125,8 @@ class FlakyStore : public Store {
   std::function<std::unique_ptr<Store>()> new_session_;
   std::unique_ptr<Store> inner_;
   State state_ = State::connected;
+  std::uint64_t last_call_ = 0;
+  std::map<std::uint64_t, std::function<void()>> outstanding_;
   std::deque<Code> failures_;
   std::function<void()> before_commit_;
   std::vector<std::shared_ptr<Notify>> watches_;
