@@ -75,7 +75,8 @@ Response plain_error(int status, const std::string& message, const std::string& 
   response.status = status;
   response.headers.emplace("Content-Type", media_type);
   if (status == 503) response.headers.emplace("Retry-After", "1");
-  response.body = fmt::format(R"({{"message":"{}","code":{}}})", text, status);
+  response.body =
+      fmt::format(R"({{"message":"{}","code":{}{}}})", text, status, status == 400 ? R"(,"violations":[])" : "");
   return response;
 }
 

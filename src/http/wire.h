@@ -20,7 +20,7 @@ std::string head_of(const Response& response, const HeadOptions& options, std::c
 // Whether answers of this status have a body at all (RFC 9110 section 6.4.1).
 bool may_have_body(int status);
 
-// {"message", "code"}: an answer of the server's own. `message` is ASCII without quotes and control characters, or is
+// {"message", "code"}, for 400 also "violations", of which there are none: an answer of the server's own. `message` is ASCII without quotes and control characters, or is
 // made so.
 Response plain_error(int status, const std::string& message, const std::string& media_type);
 

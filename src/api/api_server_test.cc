@@ -1,0 +1,169 @@
+// The API as a client sees it: bytes over TCP. And the golden files of tests/wire/http, one exchange after the other:
+//
+//   # text        a comment
+//   = 2           a new connection, from which two answers are read; "= end": all until the server closes
+//   > line        sent, followed by CR LF; \xNN is a byte          >> text   sent as it is
+//   < line        an answer's head, line by line                   << text   its body
+//   ! open        the server keeps the connection                  ! closed  it has closed it
+//
+// What varies is masked: <date>, <uuid>, <time>. MIDONET_WRITE_GOLDEN=1 writes what came into the files, to be read before
+// it is kept.
+#include "api/api_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "http/raw_client.h"
+#include "store/uri.h"
+
+namespace midonet::api {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Fixture : ::testing::Test {
+  Loop loop;
+  Registry registry;
+  std::unique_ptr<store::Store> store = store::open(loop, "embedded::memory:", 1s).value();
+
+  std::unique_ptr<ApiServer> make(ApiServer::Options options) {
+    return std::make_unique<ApiServer>(loop, *store, registry, std::move(options));
+  }
+};
+
+using ApiServerTest = Fixture;
+
+TEST_F(ApiServerTest, AnAddressThatIsNotLoopbackNeedsAnExplicitWord) {
+  const auto refused = make({.listen = "0.0.0.0:0"})->start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid);
+  EXPECT_THAT(refused.error().message, HasSubstr("--allow-unauthenticated"));
+  EXPECT_FALSE(make({.listen = "[::]:0"})->start());
+  EXPECT_TRUE(make({.listen = "0.0.0.0:0", .allow_unauthenticated = true})->start());
+  EXPECT_FALSE(make({.listen = "127.0.0.1:0", .base_uri = "cloud/midonet-api"})->start());
+}
+
+TEST_F(ApiServerTest, UrisFollowTheConfiguredBase) {
+  const auto api = make({.listen = "127.0.0.1:0", .base_uri = "https://cloud/midonet-api"});
+  http::RawClient client(loop, api->start().value());
+  client.send("GET /midonet-api HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(client.answers(1), HasSubstr("\"https://cloud/midonet-api/hosts\""));
+}
+
+TEST_F(ApiServerTest, MetricsCountRequestsByRoute) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  http::RawClient client(loop, api->start().value());
+  const std::string id = "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01";
+  client.send("GET /midonet-api/ports/" + id + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 404 "));
+  client.send("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n");
+  const std::string metrics = client.answers(1);
+  EXPECT_THAT(metrics, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  EXPECT_THAT(metrics, HasSubstr("midonet_http_requests_total{method=\"GET\",route=\"/midonet-api/ports/{id}\","
+                                 "server=\"api\",status=\"404\"} 1\n"));
+}
+
+TEST_F(ApiServerTest, StopAnswersWhatIsInProgress) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  http::RawClient client(loop, api->start().value());
+  client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{\"name\":");
+  EXPECT_FALSE(loop.run_until([&] { return client.closed(); }, 20ms));
+  bool stopped = false;
+  api->stop([&] { stopped = true; });
+  client.send("\"b\"}");
+  EXPECT_THAT(client.everything(), StartsWith("HTTP/1.1 201 "));
+  client.close();
+  EXPECT_TRUE(loop.run_until([&] { return stopped; }, 10s));
+}
+
+std::string unescaped(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 2, "\\x") == 0 && i + 3 < text.size()) {
+      out += static_cast<char>(std::stoi(text.substr(i + 2, 2), nullptr, 16));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+// Answers as the lines of a golden file.
+std::string as_lines(std::string answers) {
+  static const std::regex uuid("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}");
+  static const std::regex time("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z");
+  answers = std::regex_replace(http::masked(std::move(answers)), uuid, "<uuid>");
+  answers = std::regex_replace(answers, time, "<time>");
+  std::string out;
+  bool head = true;
+  for (std::size_t at = 0; at < answers.size();) {
+    if (!head) {
+      // A body has no line break of ours: it ends where the next answer begins.
+      const std::size_t end = std::min(answers.find("HTTP/1.1 ", at), answers.size());
+      if (end > at) out += "<< " + answers.substr(at, end - at) + "\n";
+      at = end;
+      head = true;
+      continue;
+    }
+    const std::size_t end = std::min(answers.find("\r\n", at), answers.size());
+    head = end != at;
+    if (head) out += "< " + answers.substr(at, end - at) + "\n";
+    at = end + 2;
+  }
+  return out;
+}
+
+std::string play(Loop& loop, const std::string& address, const std::string& script) {
+  std::istringstream lines(script);
+  std::string out, line, count, bytes;
+  const auto finish = [&] {
+    if (count.empty()) return;
+    http::RawClient client(loop, address);
+    client.send(bytes);
+    out += as_lines(count == "end" ? client.everything() : client.answers(std::stoi(count)));
+    out += loop.run_until([&] { return client.closed(); }, 20ms) ? "! closed\n" : "! open\n";
+    EXPECT_EQ(client.received(), "");
+    count.clear();
+    bytes.clear();
+  };
+  while (std::getline(lines, line)) {
+    if (line.starts_with('<') || line.starts_with('!')) continue;
+    if (line.empty() || line.starts_with('#')) finish();
+    if (line.starts_with("= ")) count = line.substr(2);
+    if (line.starts_with(">> "))
+      bytes += unescaped(line.substr(3));
+    else if (line.starts_with('>'))
+      bytes += unescaped(line.size() > 2 ? line.substr(2) : "") + "\r\n";
+    out += line + "\n";
+  }
+  finish();
+  return out;
+}
+
+TEST_F(ApiServerTest, GoldenExchangesAreAnsweredByteForByte) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  const std::string address = api->start().value();
+  int files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(MIDONET_GOLDEN_HTTP)) {
+    std::stringstream script;
+    script << std::ifstream(file.path()).rdbuf();
+    const std::string played = play(loop, address, script.str());
+    ++files;
+    if (std::getenv("MIDONET_WRITE_GOLDEN") != nullptr) std::ofstream(file.path()) << played;
+    EXPECT_EQ(played, script.str()) << file.path();
+  }
+  EXPECT_GE(files, 2);
+}
+
+}  // namespace
+}  // namespace midonet::api
