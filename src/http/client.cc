@@ -64,7 +64,8 @@ Result<Place> tcp_place(const std::string& endpoint, std::string authority) {
     return fail(Code::invalid, "'{}' is not an endpoint: write http://127.0.0.1:8181 or unix:/path", endpoint);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
+  // No AI_ADDRCONFIG: it refuses 127.0.0.1 where loopback is all there is. Every address that is found is tried in turn.
+  hints.ai_flags = AI_NUMERICSERV;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
     return fail(Code::unavailable, "{}: {}", endpoint, ::gai_strerror(error));
