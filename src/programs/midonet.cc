@@ -167,7 +167,7 @@ void Command::add_host() {
   });
   add_show_and_delete(group, "host");
   CLI::App* create = group->add_subcommand("create", "Says how a host is made: by starting its agent");
-  create->prefix_command();
+  create->add_option("name", which_, "Whatever it would be called");
   create->callback([this] {
     verb = [](const Session&) -> Outcome {
       return tl::unexpected<Failure>(
