@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
+
 namespace midonet::api {
 
 void answer(Context& context, std::function<Result<Answer>(Transaction&)> body, Reply reply) {
@@ -35,15 +37,21 @@ std::shared_ptr<const Json> read_body(const Call& call, const Table& table, mode
 Result<Answer> list_answer(View& view, const Call& call, const Table& table, const std::vector<std::string>& ids,
                            const Describe& describe) {
   topology::Steps steps;
+  std::vector<std::string> damaged;
   Json list = Json::array();
   for (const std::string& text : ids) {
     const Result<Uuid> id = Uuid::parse(text);
     if (!id) continue;  // not ours: nothing of this program makes such a node
     Result<Json> entity = describe(view, call.base_uri, *id);
     if (!entity && entity.error().code == Code::not_found) continue;
+    if (!entity && entity.error().code == Code::internal) {  // one bad record does not hide all others
+      damaged.push_back(entity.error().message);
+      continue;
+    }
     if (steps.add(entity)) list.push_back(*std::move(entity));
   }
   if (!steps.outcome()) return failed(steps.outcome());
+  for (const std::string& message : damaged) log::error("api {}: left out of the list: {}", call.path, message);
   for (const model::Field& field : table.fields) {
     const auto wanted = field.filter.empty() ? std::nullopt : call.query_parameter(field.filter);
     if (!wanted) continue;

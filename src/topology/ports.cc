@@ -51,8 +51,10 @@ Result<PortStatus> port_status(store::View& view, const Port& port) {
   const auto reported = find<PortStatus>(view, paths::status(*port.host_id, port.id));
   const Result<store::NodePtr> binding = view.get(paths::binding(*port.host_id, port.id));
   const Result<bool> alive = exists(view, paths::alive(*port.host_id));
+  // A status that cannot be read is no status; its agent will write it anew.
+  const bool damaged = !reported && reported.error().code == Code::internal;
   Steps steps;
-  steps.add(reported);
+  if (!damaged) steps.add(reported);
   steps.add(alive);
   const bool bound = steps.add(binding);
   // Between two reads the port was unbound: what the record said is over.
@@ -60,7 +62,7 @@ Result<PortStatus> port_status(store::View& view, const Port& port) {
   if (!steps.outcome()) return failed(steps.outcome());
   const store::Revision revision = (*binding)->stat.modified;
   if (!*alive) return PortStatus{PortState::pending_host, "the host has no live agent", revision, 0, ""};
-  if (!*reported || (*reported)->record.revision != revision)
+  if (damaged || !*reported || (*reported)->record.revision != revision)
     return PortStatus{PortState::pending_host, "the host's agent has not reported on this binding yet", revision, 0,
                       ""};
   return (*reported)->record;

@@ -1,0 +1,109 @@
+// docs/rest.md is made from the tables and the routes; this test says when it is out of date. MIDONET_WRITE_GOLDEN=1 writes it.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "api/login.h"
+#include "api/openapi.h"
+#include "api/resources.h"
+#include "store/uri.h"
+
+namespace midonet::api {
+namespace {
+
+using model::Field;
+using model::Kind;
+using model::Table;
+using model::Use;
+
+constexpr std::string_view preface = R"(# REST reference
+
+This page is made from the tables of fields (`src/model`) and the routes (`src/api`) by `src/api/reference_test.cc`. The same
+facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with every refusal: `tests/wire/rest`.
+
+* Requests and answers are JSON. Each resource has a media type of its own; `application/json` works everywhere.
+* `POST` answers 201 with an absolute `Location` and no body, `PUT` and `DELETE` 204; `PUT` and `DELETE` of a host 200.
+* `PUT` changes what the body names. `null` means the default. Properties that are unknown, read-only or derived are ignored.
+* Errors are `{"message": …, "code": …}`; a 400 also says in `violations` what is wrong with which property.
+* A race that is lost answers 409, a store that cannot be reached 503 with `Retry-After`.
+
+)";
+
+std::string type_of(const Field& field) {
+  switch (field.kind) {
+    case Kind::boolean: return "boolean";
+    case Kind::integer: return "integer";
+    case Kind::string: return "string";
+    case Kind::uuid: return "UUID";
+    case Kind::mac: return "MAC address";
+    case Kind::time: return "time";
+    case Kind::uri: return "URI";
+    case Kind::strings: return "array of strings";
+    case Kind::object: return field.item;
+    case Kind::objects: return "array of " + field.item;
+  }
+  return "";
+}
+
+std::string use_of(Use use) {
+  switch (use) {
+    case Use::required: return "required";
+    case Use::optional: return "optional";
+    case Use::create_only: return "at creation";
+    case Use::read_only: return "read-only";
+    case Use::derived: return "derived";
+  }
+  return "";
+}
+
+std::string rules_of(const Field& field) {
+  std::string out = field.doc;
+  if (field.min && field.max)
+    out += fmt::format(" {}{} to {}{}.", field.kind == Kind::string ? "" : "From ", *field.min, *field.max,
+                       field.kind == Kind::string ? " characters" : "");
+  if (!field.choices.empty()) out += fmt::format(" `{}`.", fmt::join(field.choices, "`, `"));
+  if (!field.refers.empty()) out += fmt::format(" A {}'s id.", field.refers);
+  if (!field.filter.empty()) out += fmt::format(" Lists take `?{}=`.", field.filter);
+  return out;
+}
+
+std::string reference(const std::vector<Route>& routes) {
+  std::string out(preface);
+  out += "## Requests\n\n| request | what it does | body | answer |\n|---|---|---|---|\n";
+  const auto short_type = [](const std::vector<std::string>& types) {
+    if (types.empty()) return std::string("–");
+    const std::string prefix = "application/vnd.org.midonet.";
+    std::string type = types.front();
+    if (type.starts_with(prefix)) type = type.substr(prefix.size(), type.size() - prefix.size() - 5);
+    return "`" + type + "`";
+  };
+  for (const Route& route : routes)
+    out += fmt::format("| `{} {}` | {} | {} | {} |\n", route.method, route.path, route.summary,
+                       short_type(route.consumes), short_type(route.produces));
+  out += "\nA media type is `application/vnd.org.midonet.` + what stands here + `+json`.\n";
+  for (const Table* table : rest_tables()) {
+    out += fmt::format("\n## {}\n\n{}", table->name, table->doc);
+    if (table->version != 0) out += fmt::format(" Media type `{}`.", table->media_type());
+    out += "\n\n| property | type | use | |\n|---|---|---|---|\n";
+    for (const Field& field : table->fields)
+      out += fmt::format("| `{}` | {} | {} | {} |\n", field.name, type_of(field), use_of(field.use), rules_of(field));
+  }
+  return out;
+}
+
+TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
+  Loop loop;
+  const auto store = *store::open(loop, "embedded::memory:", std::chrono::seconds(1));
+  Router router{{.base_uri = "", .authority = "a"}};
+  Resources resources(loop, *store, {});
+  add_login(router);
+  resources.add_to(router);
+  const std::string made = reference(router.routes());
+  if (std::getenv("MIDONET_WRITE_GOLDEN") != nullptr) std::ofstream(MIDONET_REFERENCE) << made;
+  std::ifstream file(MIDONET_REFERENCE);
+  const std::string kept{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(kept, made) << "run api_test with MIDONET_WRITE_GOLDEN=1";
+}
+
+}  // namespace
+}  // namespace midonet::api
