@@ -28,7 +28,7 @@
 
 char licence[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int deliver(struct __sk_buff *skb, __u32 vni, __u32 ifindex) {
+static __always_inline int deliver(struct __sk_buff* skb, __u32 vni, __u32 ifindex) {
   skb->cb[0] = MIDONET_FORWARDED;
   skb->cb[1] = vni;
   skb->cb[2] = ifindex;
@@ -36,14 +36,14 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 vni, __u32 ifind
 }
 
 SEC("tc")
-int from_tap(struct __sk_buff *skb) {
+int from_tap(struct __sk_buff* skb) {
   const __u32 ingress = skb->ifindex;
-  const struct port *port = bpf_map_lookup_elem(&ports, &ingress);
+  const struct port* port = bpf_map_lookup_elem(&ports, &ingress);
   if (!port) return TC_ACT_SHOT; /* just being plugged or unplugged: there is nobody to count it for */
   if (!(port->flags & port_up)) return drop(ingress, drop_port_down);
   if (!(port->flags & port_bridge_up)) return drop(ingress, drop_bridge_down);
 
-  const struct ethhdr *eth = ethernet(skb);
+  const struct ethhdr* eth = ethernet(skb);
   if (!eth) return drop(ingress, drop_malformed);
   if (mac_is_group(eth->h_source) || mac_is_zero(eth->h_source)) return drop(ingress, drop_bad_source);
   if (mac_is_link_local(eth->h_dest)) return drop(ingress, drop_link_local);
@@ -71,9 +71,9 @@ int from_tap(struct __sk_buff *skb) {
 }
 
 SEC("tc")
-int to_tap(struct __sk_buff *skb) {
+int to_tap(struct __sk_buff* skb) {
   const __u32 egress = skb->ifindex;
-  const struct port *port = bpf_map_lookup_elem(&ports, &egress);
+  const struct port* port = bpf_map_lookup_elem(&ports, &egress);
   if (!port) return TC_ACT_SHOT;
   if (skb->cb[0] != MIDONET_FORWARDED) return drop(egress, drop_not_forwarded);
   if (skb->cb[1] != port->vni) return drop(egress, drop_other_bridge);
