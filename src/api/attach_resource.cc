@@ -22,6 +22,7 @@ using topology::AttachRequest;
 namespace {
 
 constexpr std::chrono::seconds max_wait{300};
+constexpr std::size_t max_waits = 10'000;  // clients that gave up waiting are among them; beyond it nobody waits
 
 Result<Answer> attached_port(View& view, const AttachRequest& request, const Call& call, int status) {
   const Result<Json> json = describe_port(view, call.base_uri, request.port_id);
@@ -136,6 +137,7 @@ class Waits : public std::enable_shared_from_this<Waits> {
  public:
   void add(Context& context, const AttachRequest& request, const Call& call, Reply reply,
            std::chrono::milliseconds time) {
+    if (waits_.size() >= max_waits) time = std::chrono::milliseconds(0);
     waits_.emplace_front();
     const auto place = waits_.begin();
     const auto over = [self = weak_from_this(), place] {

@@ -115,6 +115,9 @@ Json parameter(const std::string& name, const char* place, bool required, const 
       {"name", name}, {"in", place}, {"required", required}, {"description", doc}, {"schema", {{"type", "string"}}}};
 }
 
+// The one request whose answer may take as long as its client likes.
+bool waits(const Route& route) { return route.method == "POST" && route.path.ends_with("/attach_interface"); }
+
 Json parameters(const Route& route) {
   Json out = Json::array();
   for (std::size_t at = route.path.find('{'); at != std::string::npos; at = route.path.find('{', at + 1)) {
@@ -123,9 +126,11 @@ Json parameters(const Route& route) {
     if (name == "id" || name.ends_with("Id")) one["schema"]["format"] = "uuid";
     out.push_back(std::move(one));
   }
-  if (route.method == "POST" && route.path.ends_with("/attach_interface"))
+  if (waits(route)) {
     out.push_back(parameter("wait", "query", false,
                             "How many seconds to wait for the port to be active or in error; 202 when they are over."));
+    out.back()["schema"] = {{"type", "number"}, {"minimum", 0}};
+  }
   if (route.method != "GET" || route.produces.empty()) return out;
   for (const Table* table : rest_tables())
     for (const Field& field : table->fields)
@@ -153,7 +158,7 @@ Json operation(const Route& route) {
   if (Json all = parameters(route); !all.empty()) out["parameters"] = std::move(all);
   if (!route.consumes.empty()) out["requestBody"] = {{"required", true}, {"content", content(route.consumes)}};
   Json responses{{success_status(route), success(route)}};
-  if (route.method == "POST" && route.path.ends_with("/attach_interface"))
+  if (waits(route))
     responses["202"] = {{"description", "Bound; the time to wait is over."}, {"content", content(route.produces)}};
   responses["default"] = {{"description", "It did not succeed."},
                           {"content", {{error_media_type, {{"schema", reference("Error")}}}}}};
