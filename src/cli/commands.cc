@@ -76,6 +76,14 @@ std::string port_line(const Session& session, const Json& port) {
   return port_list(Json::array({port}), bridges.value_or(Json::array()), hosts.value_or(Json::array()), session.look);
 }
 
+// What an operator may do about a port that is not active.
+const char* advice(const std::string& state) {
+  if (state == "pending-host") return "start the agent of that host";
+  if (state == "pending-interface") return "make the interface there";
+  if (state == "down") return "set the interface up, and have a guest open it";
+  return "`midonet status` shows more";
+}
+
 }  // namespace
 
 Failure failure(const Error& error) {
@@ -104,7 +112,12 @@ Outcome status(const Session& session) {
   else
     report.agent_silence = "none: " + agent.error().message;
   const auto root = session.api.get("");
-  if (!root) return failed(root.error());
+  if (!root) {
+    Failure why = failure(root.error());
+    const std::string here = agent ? agent_line(*agent, Json::array()) : report.agent_silence;
+    if (session.look.format != Format::json) why.output = text_table({}, {{"agent here", here}}, session.look.colour);
+    return tl::unexpected<Failure>(std::move(why));
+  }
   report.api_version = text_of(*root, "version");
   const auto state = session.api.get("/system_state");
   if (!state) return failed(state.error());
@@ -248,10 +261,11 @@ Outcome attach(const Session& session, const Attach& attach) {
     return tl::unexpected<Failure>(
         Failure{midonet_exit::port_error, fmt::format("port {} is attached, but not active{}", id, why), line});
   if (state != "active")
-    return tl::unexpected<Failure>(Failure{midonet_exit::not_yet,
-                                           fmt::format("port {} is attached, but still {} after {} s{}", id, state,
-                                                       std::chrono::duration<double>(*attach.wait).count(), why),
-                                           line});
+    return tl::unexpected<Failure>(
+        Failure{midonet_exit::not_yet,
+                fmt::format("port {} is attached, but still {} after {} s{}: {}", id, state,
+                            std::chrono::duration<double>(*attach.wait).count(), why, advice(state)),
+                line});
   return line;
 }
 

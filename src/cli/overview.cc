@@ -69,18 +69,20 @@ Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::strin
   return out;
 }
 
-// What of the agent's answer fits on a line: its members that are plain values.
-std::string agent_line(const Json& agent) {
-  std::string line;
-  for (const auto& [key, value] : agent.items()) {
-    if (value.is_structured() || value.is_null()) continue;
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", key, printable(text));
-  }
-  return line;
-}
-
 }  // namespace
+
+std::string agent_line(const Json& agent, const Json& hosts) {
+  const std::string id = text_of(agent, "hostId");
+  const std::string name = name_in(hosts, id);
+  std::string line = name == id ? id : fmt::format("{} ({})", printable(name), id);
+  if (const std::string version = text_of(agent, "version"); !version.empty()) line += ", version " + version;
+  if (const Json& pid = member_of(agent, "pid"); pid.is_number_integer()) line += ", pid " + pid.dump();
+  if (const std::string store = text_of(agent, "store"); !store.empty())
+    line += fmt::format(", store {} {}", store, text_of(agent, "storeState"));
+  if (const Json& synchronised = member_of(agent, "synchronised"); synchronised == false)
+    line += ", not synchronised yet";
+  return printable(line);
+}
 
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look) {
   std::map<std::string, std::vector<const Json*>> bound;    // host id -> ports
@@ -195,7 +197,7 @@ std::string health(const Health& health, const Json& hosts, const Json& bridges,
       {"hosts", Cell(fmt::format("{} alive{}", alive, down_text), down.empty() ? Tint::none : Tint::bad)},
       {"bridges", Cell(std::to_string(bridges.size()))},
       {"ports", Cell(ports_text)},
-      {"agent here", Cell(health.agent != nullptr ? agent_line(*health.agent) : health.agent_silence)}};
+      {"agent here", Cell(health.agent != nullptr ? agent_line(*health.agent, hosts) : health.agent_silence)}};
   std::string out = text_table({}, rows, look.colour);
   if (unwell.empty()) return out;
 

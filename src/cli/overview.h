@@ -16,6 +16,9 @@ namespace midonet::cli {
 //     port 8e1f…  unbound
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
 
+// What an agent says of itself, on one line. `hosts` gives it its host's name, and may be empty.
+std::string agent_line(const Json& agent, const Json& hosts);
+
 struct Health {
   std::string api_url;
   std::string api_version;      // "v5.0"

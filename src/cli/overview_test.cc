@@ -85,6 +85,23 @@ TEST(HealthText, OfAnEmptyCloudIsShort) {
             "agent here  none: no socket\n");
 }
 
+TEST(AgentLine, SaysWhichHostItIsAndHowItStands) {
+  Json agent{{"hostId", "11111111-0000-0000-0000-00000000000a"},
+             {"version", "0.1.0"},
+             {"pid", 7},
+             {"store", "embedded:/x"},
+             {"storeState", "connected"},
+             {"synchronised", true},
+             {"ports", Json::array()}};
+  EXPECT_EQ(agent_line(agent, hosts()),
+            "cmp1 (11111111-0000-0000-0000-00000000000a), version 0.1.0, pid 7, store embedded:/x connected");
+  agent["synchronised"] = false;
+  EXPECT_EQ(
+      agent_line(agent, Json::array()),
+      "11111111-0000-0000-0000-00000000000a, version 0.1.0, pid 7, store embedded:/x connected, not synchronised yet");
+  EXPECT_EQ(agent_line(Json(), Json::array()), "");
+}
+
 TEST(HealthText, CutsALongListShort) {
   Json many = Json::array();
   for (int i = 0; i < 30; ++i) many.push_back(ports()[2]);

@@ -342,9 +342,10 @@ TEST_F(Midonet, TellsWhetherAllIsWell) {
 
   FakeAgent agent(socket);
   Child child({MIDONET_PROGRAM, "--api", url, "--socket", socket, "status"});
-  EXPECT_THAT(agent.serve("HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n{\"hostId\": \"x\", \"ports\":2}"),
+  const std::string body = json{{"hostId", host1}, {"version", "7"}}.dump();
+  EXPECT_THAT(agent.serve(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body)),
               StartsWith("GET /status HTTP/1.1\r\n"));
-  EXPECT_THAT(child.wait().out, HasSubstr("agent here  hostId x, ports 2\n"));
+  EXPECT_THAT(child.wait().out, HasSubstr("agent here  cmp1 (" + host1 + "), version 7\n"));
 }
 
 TEST_F(Midonet, SaysHowAHostIsMade) {
@@ -397,6 +398,16 @@ TEST(MidonetAlone, SaysWhatToDoWhenNobodyAnswers) {
   EXPECT_EQ(ended.out, "");
   EXPECT_THAT(ended.err, MatchesRegex("midonet: [^\n]*127.0.0.1:1[^\n]*start midonet-api or `midolman standalone`, or "
                                       "name another with --api URL\n"));
+}
+
+TEST(MidonetAlone, TellsOfTheAgentEvenThen) {
+  const TemporaryDirectory directory;
+  FakeAgent agent(directory / "sock");
+  Child child({MIDONET_PROGRAM, "--api", "http://127.0.0.1:1", "--socket", directory / "sock", "status"});
+  agent.serve("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"hostId\":\"x\"}");
+  const Ended ended = child.wait();
+  EXPECT_EQ(ended.status, 4);
+  EXPECT_EQ(ended.out, "agent here  x\n");
 }
 
 TEST(MidonetAlone, RefusesWrongUsageWithOneLine) {
