@@ -131,7 +131,11 @@ def pipelined(namespace, requests, connections=8, window=64):
                 lane.send(*requests[following])
                 pending[lane].append(following)
                 following += 1
-        for lane in select.select([lane for lane in lanes if pending[lane]], [], [])[0]:
+        poll = select.poll()  # not select(): that knows descriptors below 1024 alone
+        by_fd = {lane.fileno(): lane for lane in lanes if pending[lane]}
+        for fd in by_fd:
+            poll.register(fd, select.POLLIN)
+        for lane in [by_fd[fd] for fd, _ in poll.poll()]:
             # One answer at least, and those that came along with it, for which select would not wake us again.
             while True:
                 number = pending[lane].pop(0)
