@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -381,8 +382,10 @@ TEST_F(EmbeddedStore, AFileOfSomethingElseIsRefusedAndLeftAsItIs) {
   write(directory_.file("text"), "hello\n");
   write(directory_.file("long"), std::string(10'000, 'z'));
   const std::string foreign = directory_.file("foreign.db");
-  const std::string command = fmt::format("sqlite3 {} 'CREATE TABLE t (x); INSERT INTO t VALUES (1);'", foreign);
-  ASSERT_EQ(std::system(command.c_str()), 0) << "this test needs the program sqlite3";
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(foreign.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "CREATE TABLE t (x); INSERT INTO t VALUES (1);", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_close(db), SQLITE_OK);
   for (const std::string& path : {directory_.file("text"), directory_.file("long"), foreign}) {
     const std::string before = bytes_of(path);
     const Error refused = refusal(path);
