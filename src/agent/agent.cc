@@ -83,13 +83,13 @@ void Agent::start() {
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
     log::warning("somebody else changed what is ours: {}: repairing", what);
-    mark_dirty();
+    mark_dirty("drift");
   });
   published_.put(Published::Urgency::alive, paths::alive(options_.host),
                  encode(model::Alive{::getpid(), options_.version, rfc3339(options_.now())}));
   register_host();
   if (links_.ready()) on_links();
-  mark_dirty();
+  mark_dirty("start");
 }
 
 void Agent::register_host() {
@@ -120,16 +120,17 @@ void Agent::register_host() {
 void Agent::on_store() {
   store_dirty_ = true;
   if (!store_dirty_since_) store_dirty_since_ = Steady::now();
-  mark_dirty();
+  mark_dirty("store");
 }
 
 void Agent::on_links() {
   if (!interfaces_timer_.armed())
     interfaces_timer_ = loop_.after(interfaces_delay, [this] { report_.interfaces(links_.links()); });
-  mark_dirty();
+  mark_dirty("links");
 }
 
-void Agent::mark_dirty() {
+void Agent::mark_dirty(const char* why) {
+  log::debug("dirty: {}", why);
   if (reconcile_timer_.armed()) return;
   const auto pause = std::max(free_at_ - Steady::now(), Steady::duration::zero());
   reconcile_timer_ = loop_.after(pause, [this] { reconcile(); });
@@ -146,7 +147,7 @@ void Agent::reconcile() {
     if (!incomplete_since_) incomplete_since_ = begin;
     const auto left = *incomplete_since_ + patience - begin;
     if (left > left.zero()) {
-      if (!patience_.armed()) patience_ = loop_.after(left, [this] { mark_dirty(); });
+      if (!patience_.armed()) patience_ = loop_.after(left, [this] { mark_dirty("patience"); });
       return;
     }
   }
@@ -160,6 +161,8 @@ void Agent::reconcile() {
   ++reconciles_;
   reconcile_counter_.add();
   last_ = LastReconcile{options_.now(), end - begin};
+  log::debug("reconciled: plan={:.2f}ms apply={:.2f}ms complete={}", seconds(planned - begin) * 1000,
+             seconds(end - planned) * 1000, snapshot_.complete);
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
 }
 
@@ -248,7 +251,7 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   if (const auto next = retries_.next()) {
     retry_timer_ = loop_.after(*next - end, [this] {
       retry_counter_.add();
-      mark_dirty();
+      mark_dirty("retry");
     });
   } else {
     retry_timer_.cancel();
@@ -284,7 +287,7 @@ bool Agent::in_doubt(const PortPlan& port, Steady::time_point now) {
   if (!fresh && at->second.first != port.revision) at->second = {port.revision, now};
   const auto left = at->second.second + doubt_time - now;
   if (left <= left.zero()) return false;
-  if (!doubt_timer_.armed()) doubt_timer_ = loop_.after(left, [this] { mark_dirty(); });
+  if (!doubt_timer_.armed()) doubt_timer_ = loop_.after(left, [this] { mark_dirty("doubt"); });
   return true;
 }
 

@@ -76,7 +76,7 @@ class Agent {
   void register_host();
   void on_store();
   void on_links();
-  void mark_dirty();
+  void mark_dirty(const char* why);
   void reconcile();
   bool look_at_store();
   void note_bindings(Steady::time_point now);

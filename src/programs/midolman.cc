@@ -66,11 +66,11 @@ void notify_systemd(std::string_view state) {
     log::warning("cannot tell systemd that {}", state);
 }
 
-// Kernels before 5.11 count the memory of BPF maps against this.
+// Kernels before 5.11 count the memory of BPF maps against this. Where we may not, and it was needed, loading the maps says so.
 void raise_memory_lock() {
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0)
-    log::warning("{}", fail_errno(errno, "raise the limit of locked memory").value().message);
+    log::debug("{}", fail_errno(errno, "raise the limit of locked memory").value().message);
 }
 
 std::string host_name() {
