@@ -264,24 +264,44 @@ class Difference {
 std::set<Vni> changed_bridges(const Desired& before, const Desired& after) {
   std::set<Vni> changed;
   // Both maps are sorted: walk them side by side.
-  const auto walk = [](const auto& a, const auto& b, auto differs) {
+  const auto walk = [&](const auto& a, const auto& b) {
     auto x = a.begin();
     auto y = b.begin();
     while (x != a.end() || y != b.end()) {
       if (y == b.end() || (x != a.end() && x->first < y->first)) {
-        differs(x++->second);
+        changed.insert(x++->second.vni);
       } else if (x == a.end() || y->first < x->first) {
-        differs(y++->second);
+        changed.insert(y++->second.vni);
       } else {
-        if (!(x->second == y->second)) differs(x->second), differs(y->second);
+        if (!(x->second == y->second)) {
+          changed.insert(x->second.vni);
+          changed.insert(y->second.vni);
+        }
         ++x, ++y;
       }
     }
   };
-  const auto note = [&](const auto& spec) { changed.insert(spec.vni); };
-  walk(before.ports, after.ports, note);
-  walk(before.bridges, after.bridges, note);
+  walk(before.ports, after.ports);
+  walk(before.bridges, after.bridges);
   return changed;
+}
+
+void update(Desired& held, const Desired& next) {
+  const auto walk = [](auto& a, const auto& b) {
+    auto x = a.begin();
+    for (auto y = b.begin(); y != b.end(); ++y) {
+      while (x != a.end() && x->first < y->first) x = a.erase(x);
+      if (x == a.end() || y->first < x->first) {
+        a.emplace_hint(x, *y);
+      } else {
+        if (!(x->second == y->second)) x->second = y->second;
+        ++x;
+      }
+    }
+    a.erase(x, a.end());
+  };
+  walk(held.ports, next.ports);
+  walk(held.bridges, next.bridges);
 }
 
 Delta difference(const Tables& known, const Desired& desired, Sweep sweep, const Circumstances& circumstances) {

@@ -74,6 +74,9 @@ struct Circumstances {
 // The bridges whose tables may differ between the two.
 std::set<Vni> changed_bridges(const Desired& before, const Desired& after);
 
+// Makes `held` equal to `next`, at the cost of what differs (and of a comparison of the rest).
+void update(Desired& held, const Desired& next);
+
 // `known` is what the kernel holds. A port that is known keeps its slot and its place in its bridge.
 // With Sweep::no, what is not desired stays, except entries that would lead frames to a port that is not in their
 // bridge. Of two desired ports that want one interface, the one that has it keeps it, else the smaller id gets it;

@@ -180,6 +180,16 @@ TEST(Delta, LookingAtTheChangedBridgesAloneComesToTheSameAsLookingAtAll) {
   });
 }
 
+TEST(Delta, AnUpdateOfWhatIsHeldMakesItEqual) {
+  check([] {
+    Desired held = any_desired();
+    const Desired next = any_desired();
+    update(held, next);
+    RC_ASSERT(held == next);
+    RC_ASSERT(changed_bridges(held, next).empty());
+  });
+}
+
 TEST(Delta, APortKeepsItsPlaceAndSlotWhateverHappensToOthers) {
   Desired desired;
   desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)});

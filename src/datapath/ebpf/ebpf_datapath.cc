@@ -73,7 +73,7 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
                   {.port_id = datapath->tc_->port_id(),
                    .plugged =
                        [self = datapath.get()](std::uint32_t ifindex) {
-                         return self->known_.ports.contains(ifindex) || self->wanted_.contains(ifindex);
+                         return self->known_.ports.contains(ifindex) || self->troubled_.contains(ifindex);
                        },
                    .pin = [self = datapath.get()](const std::string& file) { return self->objects_->is_pin(file); }},
                   [self = datapath.get()](const std::string& what) {
@@ -89,9 +89,7 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
 
 Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   Round round{.desired = desired, .sweep = sweep};
-  wanted_.clear();
-  for (const auto& [id, spec] : desired.ports) wanted_.insert(spec.ifindex);
-
+  if (stale_ || !pinned_) pin(round);
   if (stale_) {
     if (auto read = read_kernel(); !read) {
       round.errors.push_back(read.error());
@@ -131,9 +129,14 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   });
   failed_.merge(round.failed);
   unfinished_ = std::move(round.unfinished);
-  for (const auto& [id, error] : failed_) unfinished_.insert(desired.ports.at(id).vni);
+  troubled_.clear();
+  for (const auto& [id, error] : failed_) {
+    const PortSpec& spec = desired.ports.at(id);
+    unfinished_.insert(spec.vni);
+    troubled_.insert(spec.ifindex);
+  }
   if (sweep == Sweep::yes) swept_ = true;
-  applied_ = desired;
+  update(applied_, desired);
 
   Applied applied{.ports = {}, .errors = std::move(round.errors)};
   for (const auto& [id, spec] : desired.ports) {
@@ -144,11 +147,15 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   return applied;
 }
 
+// Frames pass without pins, so a port does not fail for them; a restart would not find its maps, so it is an error.
+void EbpfDatapath::pin(Round& round) {
+  auto done = objects_->pin();
+  if (done && drift_) done = drift_->watch_pins(objects_->folder());
+  pinned_ = done.has_value();
+  if (!done) round.errors.push_back(done.error());
+}
+
 Status EbpfDatapath::read_kernel() {
-  if (auto pinned = objects_->pin(); !pinned) return pinned;
-  if (drift_) {
-    if (auto watched = drift_->watch_pins(objects_->folder()); !watched) return watched;
-  }
   const Maps& maps = objects_->maps();
   Tables read;
   auto ports = maps.ports.entries();
@@ -356,8 +363,9 @@ void EbpfDatapath::remove_ports(Round& round) {
 }
 
 void EbpfDatapath::remove_strays(Round& round) {
-  const auto strays = hooks_.strays(
-      [this](std::uint32_t ifindex) { return known_.ports.contains(ifindex) || wanted_.contains(ifindex); });
+  const auto strays = hooks_.strays([&](std::uint32_t ifindex) {
+    return known_.ports.contains(ifindex) || round.failed_interfaces.contains(ifindex);
+  });
   if (!strays) {
     round.errors.push_back(strays.error());
     stale_ = true;

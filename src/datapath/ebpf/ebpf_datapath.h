@@ -45,6 +45,7 @@ class EbpfDatapath : public Datapath {
 
   EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
                const EbpfOptions& options);
+  void pin(Round& round);
   Status read_kernel();
   void prepare_interfaces(Round& round);
   void write_ports(Round& round);
@@ -66,13 +67,14 @@ class EbpfDatapath : public Datapath {
   std::function<void(const std::string&)> drifted_;
 
   bool stale_ = true;  // the kernel is to be read anew
+  bool pinned_ = true;
   bool swept_ = false;
   Tables known_;
-  Desired applied_;                           // by the last apply()
-  std::unordered_set<std::uint32_t> hooked_;  // interfaces whose hooks were read back as complete
-  std::unordered_set<std::uint32_t> wanted_;  // interfaces of the last Desired
-  std::map<Uuid, Error> failed_;              // ports of the last Desired that are not complete
-  std::set<Vni> unfinished_;                  // bridges that something failed in
+  Desired applied_;                             // by the last apply()
+  std::unordered_set<std::uint32_t> hooked_;    // interfaces whose hooks were read back as complete
+  std::unordered_set<std::uint32_t> troubled_;  // interfaces of the ports in failed_
+  std::map<Uuid, Error> failed_;                // ports of the last Desired that are not complete
+  std::set<Vni> unfinished_;                    // bridges that something failed in
 };
 
 }  // namespace midonet::datapath

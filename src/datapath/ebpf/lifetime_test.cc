@@ -240,6 +240,7 @@ TEST_F(LifetimeTest, AnotherIfindexUnderTheSamePortIsPluggedAndTheOldOneForgotte
   a.reset();  // the hypervisor takes the tap away and makes it anew
   a.emplace("a");
   ASSERT_NE(a->ifindex(), old);
+  EXPECT_TRUE(quiet()) << drifts_.front();  // nobody touched what is ours
   apply(two(*a, b));
   EXPECT_TRUE(passes(*a, b));
   EXPECT_FALSE(datapath_->objects().maps().ports.get(old)->has_value());
@@ -401,6 +402,23 @@ TEST_F(LifetimeTest, ADeletedPinIsHeardOfAndPinnedAnew) {
   drifts_.clear();
   ASSERT_EQ(::unlink((folder + "/fdb").c_str()), 0);  // the folder that was made anew is watched too
   EXPECT_TRUE(drifted());
+}
+
+TEST_F(LifetimeTest, WithoutItsBpfFileSystemPortsGoOnAndTheLossIsAnErrorUntilItIsBack) {
+  const Tap a("a"), b("b"), c("c");
+  apply(two(a, b));
+  bed_->run("umount -l " + bed_->bpffs());
+  ASSERT_TRUE(drifted());
+  const Applied without = datapath_->apply(two(a, b).port(7, c).desired, Sweep::yes);
+  EXPECT_TRUE(without.retry());
+  ASSERT_EQ(without.errors.size(), 1U);
+  EXPECT_EQ(without.errors[0].code, Code::unavailable);
+  for (const auto& [id, port] : without.ports) EXPECT_TRUE(port) << port.error().message;
+  EXPECT_TRUE(passes(a, b));
+  bed_->run("mount -t bpf bpf " + bed_->bpffs());
+  apply(two(a, b).port(7, c));
+  open();
+  EXPECT_TRUE(datapath_->objects().adopted());
 }
 
 TEST_F(LifetimeTest, PinsThatWereDeletedWhileNoAgentRanCostNoPort) {

@@ -1,6 +1,8 @@
 // Many ports: what must hold, and how long it may take at most. The limits are the budgets of DESIGN.md; benchmarks
 // measure closer.
+#include <bpf/bpf.h>
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 #include <sys/resource.h>
 
 #include <chrono>
@@ -100,6 +102,26 @@ TEST_F(ScaleTest, AStartAdopts10000PortsWithinTwoSeconds) {
   getrusage(RUSAGE_SELF, &usage);
   fmt::print("[ MEASURED ] RSS at its highest, with the test's own 10000 taps: {} KB\n", usage.ru_maxrss);
   EXPECT_LT(usage.ru_maxrss, 60 * 1024);
+}
+
+// What a frame between two configured MACs costs in from_tap; the kernel's own time for a redirect comes on top.
+TEST_F(ScaleTest, TheVerdictOfAFrameTakesLessThanAMicrosecond) {
+  make_taps(2);
+  open();
+  apply(Wanted().port(7, taps_[0], mac_number(1)).port(7, taps_[1], mac_number(2)).desired);
+  const Frame frame = ethernet(mac_number(2), mac_number(1));
+  __sk_buff context{};
+  context.ifindex = taps_[0].ifindex();
+  bpf_test_run_opts options{};
+  options.sz = sizeof options;
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<std::uint32_t>(frame.size());
+  options.ctx_in = &context;
+  options.ctx_size_in = sizeof context;
+  options.repeat = 200000;
+  ASSERT_EQ(::bpf_prog_test_run_opts(datapath_->objects().from_tap(), &options), 0);
+  fmt::print("[ MEASURED ] from_tap, known destination: {} ns\n", options.duration);
+  EXPECT_LT(options.duration, 1000U);
 }
 
 }  // namespace
