@@ -532,23 +532,5 @@ TEST_F(MmCtlReleasesTap, NotByItselfWhenItsNameIsNotNovas) {
   EXPECT_TRUE(there());
 }
 
-// ----------------------------------------------------------------------------------------------------- the program
-
-TEST(MmCtlProgram, LoadsNothingButTheCLibrary) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's library is loaded as well";
-#endif
-  const Ended ended = run({"/usr/bin/readelf", "-d", MIDONET_MM_CTL});
-  ASSERT_EQ(ended.status, 0);
-  int needed = 0;
-  for (std::size_t at = 0; (at = ended.out.find("(NEEDED)", at)) != std::string::npos; ++needed) {
-    const std::size_t open = ended.out.find('[', at);
-    const std::string library = ended.out.substr(open + 1, ended.out.find(']', at) - open - 1);
-    EXPECT_THAT(library, MatchesRegex("(libc|libm|ld-linux.*)\\.so\\.[0-9]")) << "this costs every call time";
-    at = open;
-  }
-  EXPECT_GT(needed, 0);
-}
-
 }  // namespace
 }  // namespace midonet::programs

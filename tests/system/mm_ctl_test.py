@@ -2,6 +2,7 @@
 """mm-ctl as the compute service calls it: with the agent there, without it, again and again, and several at once."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -40,6 +41,14 @@ class MmCtl(SystemTest):
             self.assert_silent_success("--unbind-port", self.port)
         self.h.wait_state(self.port, "unbound")
         self.assert_blocked(peer, tap)
+
+    def test_it_loads_nothing_but_the_c_library(self):
+        """Every library costs each call its time: mm-ctl starts in a millisecond."""
+        dynamic = subprocess.run(["readelf", "-d", self.h.program("mm-ctl")], check=True, capture_output=True, text=True).stdout
+        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+        self.assertTrue(needed, dynamic)
+        for library in needed:
+            self.assertRegex(library, r"^(libc|libm|ld-linux.*)\.so\.[0-9]$")
 
     def test_bind_before_the_tap_is_there_and_unbind_after_it_is_gone(self):
         self.assert_silent_success("--bind-port", self.port, "tap0")
