@@ -53,13 +53,16 @@ def bed():
         yield host, stack
 
 
-def make_veths(namespace, count, prefix="v"):
-    """`count` pairs <prefix>1 .. and far ends f<prefix>1 .., all up. Returns the seconds that it took."""
+def make_veths(namespace, count, prefix="v", far=None):
+    """`count` pairs <prefix>1 .. and far ends f<prefix>1 .., all up; the far ends in namespace `far`, else in the same.
+    Returns the seconds that it took."""
     since = time.monotonic()
-    lines = "".join(f"link add name {prefix}{i} up type veth peer name f{prefix}{i}\nlink set f{prefix}{i} up\n"
-                    for i in range(1, count + 1))
+    where = f" netns {far.name}" if far else ""
+    near = "".join(f"link add name {prefix}{i} up type veth peer name f{prefix}{i}{where}\n" for i in range(1, count + 1))
+    ends = "".join(f"link set f{prefix}{i} up\n" for i in range(1, count + 1))
     from namespace import run
-    run("ip", "-n", namespace.name, "-batch", "-", text=lines)
+    run("ip", "-n", namespace.name, "-batch", "-", text=near)
+    run("ip", "-n", (far or namespace).name, "-batch", "-", text=ends)
     return time.monotonic() - since
 
 
