@@ -34,6 +34,7 @@ class CutStore : public store::Store {
   void list(const std::string& path, ListDone done, Notify watch) override;
   void commit(std::vector<store::Op> ops, CommitDone done) override;
   Subscription on_state(std::function<void(store::State)> changed) override;
+  std::int64_t session() const override { return session_->session(); }
   store::State state() const override { return state_; }
   std::string uri() const override { return "cut:"; }
 

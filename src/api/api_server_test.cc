@@ -33,7 +33,7 @@ using ::testing::StartsWith;
 struct Fixture : ::testing::Test {
   Loop loop;
   Registry registry;
-  std::unique_ptr<store::Store> store = store::open(loop, "embedded::memory:", 1s).value();
+  std::unique_ptr<store::Store> store = store::open(loop, "embedded::memory:", {.patience = 1s}).value();
 
   std::unique_ptr<ApiServer> make(ApiServer::Options options) {
     return std::make_unique<ApiServer>(loop, *store, registry, std::move(options));

@@ -24,7 +24,7 @@ class OpenApi : public ::testing::Test {
   }
 
   Loop loop;
-  std::unique_ptr<store::Store> store = *store::open(loop, "embedded::memory:", std::chrono::seconds(1));
+  std::unique_ptr<store::Store> store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources{loop, *store, {}};
   json document;

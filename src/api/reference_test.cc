@@ -93,7 +93,7 @@ std::string reference(const std::vector<Route>& routes) {
 
 TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
   Loop loop;
-  const auto store = *store::open(loop, "embedded::memory:", std::chrono::seconds(1));
+  const auto store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources(loop, *store, {});
   add_login(router);

@@ -34,7 +34,8 @@ Status bind_directly(const DirectRequest& request, Deadline deadline) {
   if (const Status present = check_present(request.store_uri); !present) return present;
 
   Loop loop;
-  Result<std::unique_ptr<store::Store>> opened = store::open(loop, request.store_uri, left_until(deadline));
+  Result<std::unique_ptr<store::Store>> opened =
+      store::open(loop, request.store_uri, {.patience = left_until(deadline)});
   if (!opened) return tl::unexpected<Error>(opened.error());
 
   std::optional<Status> outcome;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,15 @@ struct PortSpec {
   bool operator==(const PortSpec&) const = default;
 };
 
+// Where a MAC is that is behind another host.
+struct RemoteMac {
+  Ip vtep;
+  // Configured at its port there: it is never learned here. Else learned there: a frame with this source from a local
+  // port moves it here, for as long as it is heard (fdb.h).
+  bool configured = false;
+  bool operator==(const RemoteMac&) const = default;
+};
+
 struct BridgeSpec {
   Vni vni;
   bool admin_up = true;  // false: no frame passes
@@ -42,13 +52,28 @@ struct BridgeSpec {
   std::map<Mac, Uuid> static_macs{};
   // Addresses that ARP is answered for in the datapath.
   std::map<Ip, Mac> neighbours{};
+  // The tunnel end points of the other hosts that serve the bridge: each gets one copy of what is flooded from a local
+  // port. Nothing that came through the tunnel goes back into it. Ignored while Desired::tunnel is absent.
+  std::set<Ip> peers{};
+  // A local configured MAC comes first, then one that is configured remotely, then the last heard of.
+  std::map<Mac, RemoteMac> remote_macs{};
   bool operator==(const BridgeSpec&) const = default;
+};
+
+// This host takes part in the overlay: VXLAN (RFC 7348) through one device in collect-metadata mode, whose name and UDP
+// port are settings of the implementation. Outer family and source address follow from each peer's address and the
+// host's routes.
+struct TunnelSpec {
+  Ip local;               // this host's own tunnel end point: what its peers send to
+  std::uint32_t mtu = 0;  // the largest IP packet that fits into the tunnel; larger frames are dropped and counted
+  bool operator==(const TunnelSpec&) const = default;
 };
 
 // The whole of this host. Every PortSpec's vni has a BridgeSpec.
 struct Desired {
   std::map<Uuid, PortSpec> ports{};
   std::map<Vni, BridgeSpec> bridges{};
+  std::optional<TunnelSpec> tunnel{};  // absent: no device, frames stay on this host
   bool operator==(const Desired&) const = default;
 };
 
@@ -61,6 +86,9 @@ enum class Sweep {
 // complete.
 struct Applied {
   std::map<Uuid, Status> ports;
+  // Whether the tunnel, where one is desired, was read back from the kernel as complete. Local forwarding does not
+  // depend on it.
+  Status tunnel{};
   // What failed and belongs to no single port (a sweep, a bridge's map); empty when all went well.
   std::vector<Error> errors;
   // True when something failed that a later apply() of the same Desired may mend.
@@ -78,8 +106,9 @@ struct PortCounters {
 struct FdbEntry {
   Vni vni;
   Mac mac;
-  Uuid port;
-  bool configured = false;  // else learned
+  Uuid port;                 // nil for a remote one
+  bool configured = false;   // else learned, here or there
+  std::optional<Ip> vtep{};  // where a remote one is
   bool operator==(const FdbEntry&) const = default;
 };
 
@@ -98,6 +127,14 @@ class Datapath {
 
   virtual std::vector<PortCounters> counters() = 0;
   virtual std::vector<FdbEntry> fdb() = 0;  // configured and learned, aged entries left out
+
+  // `learned(entries)` is called from the loop with the MACs that were learned at local ports for the first time, or
+  // moved to one (from another port, or from a remote host), since the last call; one that is refreshed is not told.
+  // When the kernel had more to say than it had room for, the entries are all that are learned now. What was learned
+  // before this object was opened is not told: fdb() has it.
+  virtual void on_learned(std::function<void(const std::vector<FdbEntry>& learned)> learned) = 0;
+  // A learned MAC has moved to another host: its local entry goes. Nothing happens when there is none.
+  virtual void forget(Vni vni, const Mac& mac) = 0;
 
   // Removes everything of ours from the kernel (hooks, pins): for uninstalling, never for a stop or restart.
   virtual Status remove_everything() = 0;

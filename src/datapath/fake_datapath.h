@@ -24,6 +24,12 @@ class FakeDatapath : public Datapath {
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::vector<FdbEntry> fdb() override;
+  void on_learned(std::function<void(const std::vector<FdbEntry>&)> learned) override {
+    on_learned_ = std::move(learned);
+  }
+  void forget(Vni vni, const Mac& mac) override {
+    std::erase_if(learned_, [&](const FdbEntry& entry) { return entry.vni == vni && entry.mac == mac; });
+  }
   Status remove_everything() override;
 
   // The next `times` applies answer `error` for this port, and leave it as it was in the kernel.
@@ -35,7 +41,10 @@ class FakeDatapath : public Datapath {
   void lose(const Uuid& port, const std::string& what = "filter deleted");
   void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
   // As if a frame with this source had come from the port.
-  void learn(FdbEntry entry) { learned_.push_back(std::move(entry)); }
+  void learn(FdbEntry entry) {
+    learned_.push_back(entry);
+    if (on_learned_) on_learned_({entry});
+  }
 
   struct Call {
     Desired desired;
@@ -61,6 +70,7 @@ class FakeDatapath : public Datapath {
   std::vector<Call> calls_;
   std::vector<Uuid> touched_;
   std::function<void(const std::string&)> drifted_;
+  std::function<void(const std::vector<FdbEntry>&)> on_learned_;
 };
 
 }  // namespace midonet::datapath

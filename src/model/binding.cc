@@ -78,6 +78,8 @@ const Table& table<PortStatus>() {
           field("ifindex", &PortStatus::ifindex, Use::read_only, "The interface's index on its host; 0 for none."),
           field("since", &PortStatus::since, Use::read_only, "When this state began, if that is known.")
               .null_when_empty(),
+          field("mtu", &PortStatus::mtu, Use::read_only,
+                "The largest IP packet that the overlay carries from this host; 0: the host is in no tunnel zone."),
       }};
   return status;
 }

@@ -52,6 +52,7 @@ struct PortStatus {
   std::int64_t revision = 0;  // of the binding that this is about; a status of an older revision is stale
   std::int64_t ifindex = 0;   // 0: no interface
   std::string since;          // RFC 3339: when this state began
+  std::int64_t mtu = 0;       // the largest IP packet that fits through the host's tunnel; 0: the host has none
   bool operator==(const PortStatus&) const = default;
 };
 

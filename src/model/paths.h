@@ -6,10 +6,11 @@
 //   /bridges/<b>/{hosts,mac_table,arp_table}
 //   /hosts/<h>/{alive,interfaces,ports,status}
 //   /hosts/<h>/ports/<p>                    the binding
-//   /hosts/<h>/bound_interfaces/<name>      {portId}: ours, beyond the contract: makes an interface's binding
-//   unique, as
-//                                           /vnis/<vni> makes a VNI unique, so that a race for one has one
-//                                           winner (ADR 2)
+//   /hosts/<h>/bound_interfaces/<name>      {portId}: ours, beyond the contract: makes an interface's binding unique, as
+//                                           /vnis/<vni> makes a VNI unique, so that a race for one has one winner (ADR 2)
+//   /hosts/<h>/served_bridges/<b>           empty: ours, beyond the contract: where the host's offers stand, so that a
+//                                           restarted agent finds those that nobody wants any more
+//   /bridges/<b>/hosts/<h>                  {vtep, zones}: this host serves the bridge; below it its offers in chunks
 //   /tunnel_zones/<z>/hosts/<h>
 //   /vnis/<vni>
 #pragma once
@@ -42,6 +43,7 @@ inline std::string bridge(const Uuid& b) { return child(bridges, b.to_string());
 inline std::string bridge_ports(const Uuid& b) { return child(bridge(b), "ports"); }
 inline std::string bridge_port(const Uuid& b, const Uuid& p) { return child(bridge_ports(b), p.to_string()); }
 inline std::string bridge_hosts(const Uuid& b) { return child(bridge(b), "hosts"); }
+inline std::string bridge_host(const Uuid& b, const Uuid& h) { return child(bridge_hosts(b), h.to_string()); }
 inline std::string mac_table(const Uuid& b) { return child(bridge(b), "mac_table"); }
 inline std::string mac_entry(const Uuid& b, const Mac& mac) { return child(mac_table(b), mac.to_string()); }
 inline std::string arp_table(const Uuid& b) { return child(bridge(b), "arp_table"); }
@@ -58,10 +60,13 @@ inline std::string binding(const Uuid& h, const Uuid& p) { return child(bindings
 inline std::string bound_interfaces(const Uuid& h) { return child(host(h), "bound_interfaces"); }
 inline std::string bound_interface(const Uuid& h, std::string_view name) { return child(bound_interfaces(h), name); }
 inline std::string statuses(const Uuid& h) { return child(host(h), "status"); }
+inline std::string served_bridges(const Uuid& h) { return child(host(h), "served_bridges"); }
+inline std::string served_bridge(const Uuid& h, const Uuid& b) { return child(served_bridges(h), b.to_string()); }
 inline std::string status(const Uuid& h, const Uuid& p) { return child(statuses(h), p.to_string()); }
 
 inline std::string tunnel_zone(const Uuid& z) { return child(tunnel_zones, z.to_string()); }
 inline std::string tunnel_zone_hosts(const Uuid& z) { return child(tunnel_zone(z), "hosts"); }
+inline std::string tunnel_zone_host(const Uuid& z, const Uuid& h) { return child(tunnel_zone_hosts(z), h.to_string()); }
 inline std::string vni(const Vni& v) { return child(vnis, std::to_string(v.number())); }
 
 }  // namespace midonet::model::paths

@@ -110,7 +110,7 @@ int run(const Flags& flags) {
 
   Loop loop;
   Registry registry;
-  const auto store = store::open(loop, flags.store, store_patience);
+  const auto store = store::open(loop, flags.store, {.patience = store_patience});
   if (!store) return refuse(store.error());
   const auto datapath = open_datapath(loop, flags, *run_directory);
   if (!datapath) return refuse(datapath.error());

@@ -30,7 +30,7 @@ int run(const Flags& flags) {
   if (const Status raised = raise_descriptor_limit(); !raised) log::warning("{}", raised.error().message);
   Loop loop;
   Registry registry;
-  const Result<std::unique_ptr<store::Store>> store = store::open(loop, flags.store, store_patience);
+  const Result<std::unique_ptr<store::Store>> store = store::open(loop, flags.store, {.patience = store_patience});
   if (!store) {
     log::error("midonet-api cannot start: {}", store.error().message);
     return store.error().code == Code::invalid ? wrong_usage : cannot_start;

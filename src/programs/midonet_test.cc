@@ -106,7 +106,7 @@ void must(Loop& loop, store::Store& store, std::function<Status(store::Transacti
 // The process of the API. Writes its address to `out`, then serves until it is killed.
 [[noreturn]] void serve(int out) {
   Loop loop;
-  auto store = std::move(*store::open(loop, "embedded::memory:", std::chrono::seconds(10)));
+  auto store = std::move(*store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(10)}));
   must(loop, *store, [](store::Transaction& t) { return topology::register_host(t, id(host1), "cmp1"); });
   must(loop, *store, [](store::Transaction& t) { return topology::register_host(t, id(host2), "cmp2"); });
   must(loop, *store, [](store::Transaction& t) -> Status {

@@ -264,7 +264,7 @@ class MmCtlAlone : public MmCtl {
   // The store, open in this process for as long as this lives.
   struct OpenStore {
     explicit OpenStore(const std::string& uri) {
-      auto opened = store::open(loop, uri, 10s);
+      auto opened = store::open(loop, uri, {.patience = 10s});
       EXPECT_TRUE(opened) << opened.error().message;
       store = *std::move(opened);
     }

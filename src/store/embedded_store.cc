@@ -104,6 +104,7 @@ class EmbeddedStore : public Store {
   void commit(std::vector<Op> ops, CommitDone done) override;
   // A file does not go away: always connected, so there is never a change to tell.
   [[nodiscard]] Subscription on_state(std::function<void(State)>) override { return {}; }
+  std::int64_t session() const override { return session_->id; }
   State state() const override { return State::connected; }
   std::string uri() const override;
 

@@ -454,7 +454,7 @@ TEST_F(EmbeddedStore, ALayoutForNewerProgramsIsRefusedAndNothingIsChanged) {
     auto store = open_session();
     ASSERT_TRUE(commit(*store, {Op::create("/version", R"({"layout": 3, "minReader": 2})")}));
   }
-  const auto refused = open(loop_, "embedded:" + path_, 0ms);
+  const auto refused = open(loop_, "embedded:" + path_, {.patience = 0ms});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::conflict);
   EXPECT_THAT(refused.error().message, HasSubstr("upgrade"));
@@ -463,7 +463,7 @@ TEST_F(EmbeddedStore, ALayoutForNewerProgramsIsRefusedAndNothingIsChanged) {
   // A newer layout that this program may still read is fine, and its version stays.
   ASSERT_TRUE(commit(*store, {Op::set("/version", R"({"layout": 3, "minReader": 1, "other": true})")}));
   store.reset();
-  auto opened = open(loop_, "embedded:" + path_, 0ms);
+  auto opened = open(loop_, "embedded:" + path_, {.patience = 0ms});
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_TRUE(get(**opened, "/ports"));
   EXPECT_EQ((*get(**opened, "/version"))->stat.version, 1);

@@ -66,6 +66,7 @@ class FlakyStore : public Store {
     subscriptions_.push_back(subscription);
     return subscription;
   }
+  std::int64_t session() const override { return inner_->session(); }
   State state() const override { return state_; }
   std::string uri() const override { return "flaky:" + inner_->uri(); }
 

@@ -124,6 +124,9 @@ class Store {
   using Subscription = std::shared_ptr<void>;
   [[nodiscard]] virtual Subscription on_state(std::function<void(State)> changed) = 0;
   virtual State state() const = 0;
+  // What Stat::owner says of the ephemeral nodes of this session; 0 while there has been none yet. A session that an
+  // earlier process had and this one resumed keeps its number, its nodes, and nothing else.
+  virtual std::int64_t session() const = 0;
   // For logs and status: "embedded:/var/lib/midolman/midonet.db".
   virtual std::string uri() const = 0;
 };

@@ -26,12 +26,12 @@ Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, std::
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, std::chrono::milliseconds patience) {
-  auto store = connect(loop, uri, patience);
+Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, const OpenOptions& options) {
+  auto store = connect(loop, uri, options.patience);
   if (!store) return store;
   const auto made = std::make_shared<std::optional<Status>>();
   ensure_layout(**store, [made](Status status) { *made = std::move(status); });
-  if (!loop.run_until([&] { return made->has_value(); }, std::max(patience, least_patience))) {
+  if (!loop.run_until([&] { return made->has_value(); }, std::max(options.patience, least_patience))) {
     return fail(Code::unavailable, "store {}: does not answer", uri);
   }
   if (!**made) return fail((*made)->error().code, "store {}: {}", uri, (*made)->error().message);

@@ -11,10 +11,22 @@
 
 namespace midonet::store {
 
+struct OpenOptions {
+  // How long to wait for a store that does not answer, or for an embedded file that another process has. Zero: one look.
+  std::chrono::milliseconds patience{10'000};
+  // The rest is for ZooKeeper alone.
+  std::chrono::milliseconds session_timeout{10'000};
+  // Where the session's id and password are kept, readable by root alone, so that the next process resumes it; the
+  // session then outlives this process until its time-out. Empty: the session is this object's and ends with it.
+  std::string session_file{};
+  // A file whose one line is the secret "user:password" of the digest ACL. Empty: nodes are open to everybody.
+  std::string secret_file{};
+};
+
 // Opens the store and makes sure of its layout (the version node and the top-level folders of the contract).
 // unavailable: it does not answer, or the embedded file is in use (the message names the process that has it) for
-// longer than `patience`; invalid: not a URI that is known; conflict: a layout that this program cannot read. Called
+// longer than the patience; invalid: not a URI that is known; conflict: a layout that this program cannot read. Called
 // while the loop is not running: it runs the loop until the store has answered.
-Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, std::chrono::milliseconds patience);
+Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, const OpenOptions& options);
 
 }  // namespace midonet::store

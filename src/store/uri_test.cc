@@ -17,7 +17,7 @@ namespace paths = model::paths;
 
 TEST(Uri, AFreshStoreHasTheLayout) {
   Loop loop;
-  auto store = open(loop, "embedded::memory:", 0ms);
+  auto store = open(loop, "embedded::memory:", {.patience = 0ms});
   ASSERT_TRUE(store) << store.error().message;
   EXPECT_EQ((*store)->uri(), "embedded::memory:");
   std::optional<Result<std::vector<std::string>>> names;
@@ -30,7 +30,7 @@ TEST(Uri, WhatIsNoStoreIsRefused) {
   Loop loop;
   for (const std::string uri :
        {"", "embedded", "embedded:", "embedded:relative.db", "embedded:/", "zk://h:2181", "/a/b"}) {
-    const auto store = open(loop, uri, 0ms);
+    const auto store = open(loop, uri, {.patience = 0ms});
     ASSERT_FALSE(store) << uri;
     EXPECT_EQ(store.error().code, Code::invalid) << uri;
   }
@@ -42,9 +42,9 @@ TEST(Uri, AFileKeepsWhatItWasToldAndIsFreeAsSoonAsItsStoreIsGone) {
   const std::string uri = "embedded:" + directory + "/deep/midonet.db";
   Loop loop;
   for (const std::int32_t version : {0, 1, 2}) {
-    auto store = open(loop, uri, 0ms);
+    auto store = open(loop, uri, {.patience = 0ms});
     ASSERT_TRUE(store) << store.error().message;
-    const auto second = open(loop, uri, 0ms);
+    const auto second = open(loop, uri, {.patience = 0ms});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, Code::unavailable);
     std::optional<Result<NodePtr>> node;

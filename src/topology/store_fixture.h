@@ -16,7 +16,7 @@ namespace midonet::topology {
 
 class StoreFixture {
  public:
-  StoreFixture() : store(std::move(*store::open(loop, "embedded::memory:", std::chrono::seconds(1)))) {}
+  StoreFixture() : store(std::move(*store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)}))) {}
 
   // The outcome of a transaction.
   template <class T>

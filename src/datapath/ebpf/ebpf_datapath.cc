@@ -426,6 +426,10 @@ void EbpfDatapath::forget_learned(std::uint32_t ifindex, std::uint32_t vni) {
   }
 }
 
+void EbpfDatapath::forget(Vni vni, const Mac& mac) {
+  (void)objects_->maps().learned.remove(fdb_key(vni.number(), mac));
+}
+
 void EbpfDatapath::forget_drops(std::uint32_t ifindex) {
   for (std::uint32_t reason = 0; reason < abi::drop_reasons; reason++)
     (void)objects_->maps().drops.remove({.ifindex = ifindex, .reason = reason});

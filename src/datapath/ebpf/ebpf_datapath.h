@@ -35,6 +35,10 @@ class EbpfDatapath : public Datapath {
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::vector<FdbEntry> fdb() override;
+  void on_learned(std::function<void(const std::vector<FdbEntry>& learned)> learned) override {
+    learned_ = std::move(learned);
+  }
+  void forget(Vni vni, const Mac& mac) override;
   Status remove_everything() override;
 
   // For tests: the programs as they run now.
@@ -65,6 +69,7 @@ class EbpfDatapath : public Datapath {
   std::chrono::nanoseconds ageing_;
   std::unique_ptr<Drift> drift_;
   std::function<void(const std::string&)> drifted_;
+  std::function<void(const std::vector<FdbEntry>&)> learned_;
 
   bool stale_ = true;  // the kernel is to be read anew
   bool pinned_ = true;

@@ -98,8 +98,8 @@ TEST_F(EbpfDatapathTest, AnUnknownDestinationIsFloodedUntilItIsLearned) {
   a.send(ethernet(mac_b, mac_a, 3));
   EXPECT_EQ(b.receive(), ethernet(mac_b, mac_a, 3));
   EXPECT_THAT(c.drain(), IsEmpty());
-  EXPECT_THAT(datapath_->fdb(), UnorderedElementsAre(FdbEntry{vni(7), mac_a, id_named("a"), false},
-                                                     FdbEntry{vni(7), mac_b, id_named("b"), false}));
+  EXPECT_THAT(datapath_->fdb(), UnorderedElementsAre(FdbEntry{vni(7), mac_a, id_named("a"), false, {}},
+                                                     FdbEntry{vni(7), mac_b, id_named("b"), false, {}}));
 }
 
 TEST_F(EbpfDatapathTest, ALearnedMacMovesToThePortThatItWasSeenAtLast) {
@@ -136,7 +136,7 @@ TEST_F(EbpfDatapathTest, AStaticEntryLeadsToItsPortAndOneOfAPortElsewhereIsIgnor
   a.send(ethernet(virtual_mac, mac_a));
   EXPECT_TRUE(b.receive());
   EXPECT_THAT(c.drain(), IsEmpty());
-  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), virtual_mac, id_named("b"), true}));
+  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), virtual_mac, id_named("b"), true, {}}));
   wanted.desired.bridges[vni(7)].static_macs = {{virtual_mac, id_named("c")}};
   apply(wanted);
   a.send(ethernet(virtual_mac, mac_a));
@@ -304,7 +304,7 @@ TEST_F(EbpfDatapathTest, APortIsKeptToItsQuotaOfLearnedMacs) {
     b.send(ethernet(broadcast, mac_number(1)));
   }
   b.send(ethernet(broadcast, mac_number(100)));
-  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), mac_number(100), id_named("b"), false}));
+  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), mac_number(100), id_named("b"), false, {}}));
 }
 
 TEST_F(EbpfDatapathTest, ALearnedMacIsForgottenAfterTheAgeingTimeAndItsPlaceIsFreeAgain) {
@@ -319,7 +319,7 @@ TEST_F(EbpfDatapathTest, ALearnedMacIsForgottenAfterTheAgeingTimeAndItsPlaceIsFr
   apply(Wanted().port(7, a).port(7, b).port(7, c));
   a.send(ethernet(broadcast, mac_a));
   a.send(ethernet(broadcast, mac_c));  // over the quota
-  EXPECT_THAT(datapath_->fdb(), ElementsAre(FdbEntry{vni(7), mac_a, id_named("a"), false}));
+  EXPECT_THAT(datapath_->fdb(), ElementsAre(FdbEntry{vni(7), mac_a, id_named("a"), false, {}}));
   b.drain(), c.drain();
   b.send(ethernet(mac_a, mac_b));
   EXPECT_TRUE(a.receive());
@@ -332,7 +332,7 @@ TEST_F(EbpfDatapathTest, ALearnedMacIsForgottenAfterTheAgeingTimeAndItsPlaceIsFr
   b.send(ethernet(mac_a, mac_b));
   EXPECT_TRUE(c.receive());  // flooded again
   a.send(ethernet(broadcast, mac_c));
-  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), mac_c, id_named("a"), false}));
+  EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), mac_c, id_named("a"), false, {}}));
 }
 
 class ArpTest : public EbpfDatapathTest {

@@ -1,0 +1,49 @@
+// What a host offers on a bridge that it serves: that it is there, and at which of its ports which addresses are.
+// Records at /bridges/<b>/hosts/<h> (BridgeHost) and /bridges/<b>/hosts/<h>/<n> (OfferChunk), written by that host's
+// agent and read by those of the other hosts that serve the bridge. Not ephemeral: a host without an agent still forwards.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/mac.h"
+#include "base/result.h"
+#include "base/uuid.h"
+
+namespace midonet::model {
+
+struct BridgeHost {
+  Ip vtep;                   // where the host is reached by those that share no zone with it
+  std::map<Uuid, Ip> zones;  // its address in each tunnel zone that it is in: peers take that of a zone they share
+  bool operator==(const BridgeHost&) const = default;
+};
+
+struct OfferedPort {
+  Uuid port_id;
+  std::int64_t revision = 0;  // of the binding: of two hosts that offer one port, the higher one has it
+  std::vector<Mac> macs;      // configured and learned, ascending
+  std::vector<Ip> ips;
+  // Of the learned ones among `macs`, how often the MAC has moved from host to host: the mobility sequence number of RFC
+  // 7432, section 7.7. Who learns a MAC that another host offers with n offers it with n + 1. A MAC without a number is
+  // configured and comes before all learned ones.
+  std::map<Mac, std::int64_t> learned;
+  bool operator==(const OfferedPort&) const = default;
+};
+
+struct OfferChunk {
+  static constexpr std::size_t max_ports = 64;
+  std::vector<OfferedPort> ports;
+  bool operator==(const OfferChunk&) const = default;
+};
+
+// As record.h: unknown keys of `previous` (of the object, and of each port's) are kept; internal for a damaged value.
+Result<BridgeHost> decode_bridge_host(std::string_view value);
+std::string encode(const BridgeHost& record, std::string_view previous = {});
+Result<OfferChunk> decode_offer_chunk(std::string_view value);
+std::string encode(const OfferChunk& chunk, std::string_view previous = {});
+
+}  // namespace midonet::model

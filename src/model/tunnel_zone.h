@@ -1,0 +1,31 @@
+// Which hosts tunnel to each other, and at which address each is reached. Records at /tunnel_zones/<z> and
+// /tunnel_zones/<z>/hosts/<h>. A host that is in no zone takes no part in the overlay.
+#pragma once
+
+#include <string>
+
+#include "base/ip.h"
+#include "base/uuid.h"
+#include "model/record.h"
+
+namespace midonet::model {
+
+struct TunnelZone {
+  Uuid id;
+  std::string name;            // 1 to 255 characters, unique
+  std::string type = "vxlan";  // what there is
+  bool operator==(const TunnelZone&) const = default;
+};
+
+struct TunnelZoneHost {
+  Uuid host_id;   // stands in the path
+  Ip ip_address;  // the host's tunnel end point in this zone, IPv4 or IPv6
+  bool operator==(const TunnelZoneHost&) const = default;
+};
+
+template <>
+const Table& table<TunnelZone>();
+template <>
+const Table& table<TunnelZoneHost>();
+
+}  // namespace midonet::model
