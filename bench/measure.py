@@ -12,7 +12,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests/system"))
-from host import Host, wait_until  # noqa: E402  (the path above)
+from host import Host  # noqa: E402  (the path above)
+from process import wait_until  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin"))

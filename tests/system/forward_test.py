@@ -134,7 +134,7 @@ class Forward(SystemTest):
         self.assertGreater(per_frame, 3000, "frames are no larger than the MTU: segmentation offload does not pass")
 
     def iperf(self, client, server, address, seconds="1"):
-        from host import Process
+        from process import Process
         listening = Process(server.command("iperf3", "-s", "-1"), f"{self.directory}/iperf.log")
         self.addCleanup(listening.end)
         wait_until(lambda: re.search(r"Server listening", listening.output())

@@ -1,69 +1,21 @@
 """One host of a test: a namespace, a run directory, a BPF file system of its own, and the real programs on them."""
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
-import time
 import uuid
 
 import rest
 from namespace import Namespace, run
-
-PR_SET_PDEATHSIG = 1
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def wait_until(condition, seconds=5.0, what=None, interval=0.005):
-    """The first true value of condition(), which is asked again and again until the deadline, then an error."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() >= deadline:
-            raise AssertionError(f"not within {seconds} s: {what or condition.__name__}")
-        time.sleep(interval)
-
-
-class Process:
-    """A started program whose output goes to a file. It dies with the test, even if that is killed."""
-
-    def __init__(self, argv, log):
-        self.argv, self.log = argv, log
-        with open(log, "ab") as output:
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                                          preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
-
-    @property
-    def pid(self):
-        return self.popen.pid
-
-    def running(self):
-        return self.popen.poll() is None
-
-    def end(self, how=signal.SIGTERM, seconds=10):
-        """Sends the signal and waits; the exit status (negative: the signal that ended it)."""
-        if self.running():
-            self.popen.send_signal(how)
-        try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-            raise AssertionError(f"{self.argv} did not end within {seconds} s of signal {how}") from None
-
-    def output(self):
-        with open(self.log, encoding="utf-8", errors="replace") as file:
-            return file.read()
-
+from process import Process, wait_until
 
 class Host:
-    """`directory` is the test's; the host lives in a subfolder. Nothing runs until start()."""
+    """`directory` is the bed's; the host lives in a subfolder. Nothing runs until start(). With a ledger, what it starts
+    outlives its maker."""
 
-    def __init__(self, bin_directory, directory, name):
-        self.bin, self.name = bin_directory, name
+    def __init__(self, bin_directory, directory, name, ledger=None):
+        self.bin, self.name, self.ledger = bin_directory, name, ledger
         self.directory = os.path.join(directory, name)
         self.bpffs = os.path.join(self.directory, "bpf")
         self.run_directory = os.path.join(self.directory, "run")
@@ -74,7 +26,9 @@ class Host:
         self.mounted = False
         os.makedirs(self.bpffs)
         os.makedirs(self.run_directory)
-        self.namespace = Namespace(f"{os.path.basename(directory)}.{name}"[-40:])
+        self.namespace = Namespace(f"{os.path.basename(directory)}.{name}"[-40:], ledger)
+        if ledger:
+            ledger.note("mount", self.bpffs)
         run("mount", "-t", "bpf", "bpf", self.bpffs)
         self.mounted = True
         self.rest = rest.Client.tcp(self.namespace)
@@ -90,7 +44,7 @@ class Host:
     def launch(self, *argv):
         assert self.process is None or not self.process.running(), "something runs already"
         self.rest.close()
-        self.process = Process(self.namespace.command(*argv), self.log)
+        self.process = Process(self.namespace.command(*argv), self.log, self.ledger)
 
     def agent_flags(self):
         return ["--run-dir", self.run_directory, "--host-id-file", self.host_id_file, "--bpffs", self.bpffs]

@@ -19,9 +19,13 @@ def run(*argv, check=True, text=None):
 
 
 class Namespace:
-    def __init__(self, name):
+    """With a ledger it is noted there, as what outlives its maker."""
+
+    def __init__(self, name, ledger=None):
         self.name = name
         self.path = f"/run/netns/{name}"
+        if ledger:
+            ledger.note("namespace", name)
         run("ip", "netns", "add", name)
         run("ip", "-n", name, "link", "set", "lo", "up")
         # The kernel's own chatter (router solicitations, MLD) would only blur what a test sends and sees.
@@ -30,6 +34,10 @@ class Namespace:
 
     def remove(self):
         run("ip", "netns", "del", self.name, check=False)
+
+    def allow_ipv6(self, interface):
+        with self.entered(), open(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6", "w", encoding="ascii") as file:
+            file.write("0")
 
     @contextlib.contextmanager
     def entered(self):
