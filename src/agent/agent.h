@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/overlay.h"
 #include "agent/plan.h"
 #include "agent/published.h"
 #include "agent/report.h"
@@ -37,6 +38,9 @@ class Agent {
     Uuid host;
     std::string host_name;
     std::string version;
+    OverlayOptions overlay{};
+    // How long a learned MAC that is not heard again stays offered to other hosts, at least.
+    std::chrono::seconds mac_ageing{300};
     Clock now = [] { return std::chrono::system_clock::now(); };
   };
 

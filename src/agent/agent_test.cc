@@ -201,7 +201,7 @@ TEST_F(AgentOnFakes, NothingIsSweptBeforeTheStoreWasReadCompletely) {
   bed.store = std::make_unique<CutStore>(bed.loop, bed.database);
   bed.store->cut();
   bed.agent = std::make_unique<Agent>(bed.loop, *bed.store, bed.links, bed.kernel, bed.registry,
-                                      Agent::Options{bed.host, "h1", "test"});
+                                      Agent::Options{.host = bed.host, .host_name = "h1", .version = "test"});
   bed.agent->start();
   EXPECT_FALSE(bed.loop.run_until([&] { return !plugged(1); }, 300ms));
   for (std::size_t i = before; i < bed.kernel.calls().size(); ++i)

@@ -270,8 +270,9 @@ store::Revision Testbed::binding_revision(const Uuid& port) {
 
 void Testbed::start() {
   store = std::make_unique<CutStore>(loop, database);
-  agent = std::make_unique<Agent>(loop, *store, links, kernel, registry,
-                                  Agent::Options{host, "h1", "test", [this] { return now; }});
+  agent = std::make_unique<Agent>(
+      loop, *store, links, kernel, registry,
+      Agent::Options{.host = host, .host_name = "h1", .version = "test", .now = [this] { return now; }});
   agent->start();
 }
 

@@ -23,8 +23,8 @@ Status register_host(store::Transaction& t, const Uuid& id, const std::string& n
       t.set(path, encode((*found)->record, (*found)->node->value));
     }
   }
-  for (const std::string& folder :
-       {paths::bindings(id), paths::bound_interfaces(id), paths::statuses(id), paths::interfaces(id)}) {
+  for (const std::string& folder : {paths::bindings(id), paths::bound_interfaces(id), paths::statuses(id),
+                                    paths::interfaces(id), paths::served_bridges(id)}) {
     const Result<bool> there = exists(t, folder);
     if (steps.add(there) && !*there) t.create(folder, "");
   }
