@@ -26,7 +26,7 @@ import unittest
 import frame
 from guest import Guest
 from host import Host, new_uuid
-from namespace import Namespace
+from namespace import Namespace, run
 from process import wait_until
 from tap import Tap
 
@@ -36,6 +36,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BIN = os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin"))
 # Less than ctest's own, which kills without a chance to clean up.
 TEST_SECONDS = 100
+# Each of them ends a test, which cleans up.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
 def missing():
@@ -57,7 +59,30 @@ class SystemTest(unittest.TestCase):
         self.addCleanup(signal.alarm, 0)
         self.directory = tempfile.mkdtemp(prefix="midonet-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.addCleanup(self._remove_rests)
         self.hosts = []
+
+    def run(self, result=None):
+        super().run(result)
+        if result and _ended.is_set():
+            result.stop()
+
+    def doCleanups(self):
+        _on_signals(_end_later)
+        super().doCleanups()
+        if not _ended.is_set():
+            _on_signals(_end)
+
+    def _remove_rests(self):
+        """What a signal cut off while it was being made: every name begins with that of the test's directory."""
+        with open("/proc/mounts", encoding="utf-8") as file:
+            mounts = [line.split()[1] for line in file]
+        for mounted in mounts:
+            if mounted.startswith(self.directory + "/"):
+                run("umount", "--lazy", mounted, check=False)
+        for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
+            if name.startswith(os.path.basename(self.directory) + "."):
+                run("ip", "netns", "del", name, check=False)
 
     def _callTestMethod(self, method):
         try:
@@ -187,14 +212,27 @@ class Stream:
         return len(self.numbers) - len(set(self.numbers))
 
 
+_ended = threading.Event()  # by a signal: no further test is begun
+
+
 def _end(number, _):
+    _end_later()
     raise SystemExit(f"ended by signal {number}" if number != signal.SIGALRM else f"took more than {TEST_SECONDS} s")
+
+
+def _end_later(*_):
+    _ended.set()
+    _on_signals(_end_later)  # a second one must not cut off the cleaning up
+
+
+def _on_signals(handler):
+    for number in SIGNALS:
+        signal.signal(number, handler)
 
 
 def main():
     """Runs the tests named on the command line, or all of the file. Exit 77 when all of them were skipped."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(number, _end)
+    _on_signals(_end)
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
     for test, reason in result.skipped:
@@ -202,4 +240,4 @@ def main():
     # A class that is skipped as a whole counts as no test run.
     if result.wasSuccessful() and result.skipped and len(result.skipped) >= result.testsRun:
         sys.exit(77)
-    sys.exit(not result.wasSuccessful())
+    sys.exit(_ended.is_set() or not result.wasSuccessful())
