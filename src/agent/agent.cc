@@ -70,6 +70,7 @@ Histogram Agent::stage(const char* name) {
 }
 
 void Agent::start() {
+  started_ = true;
   subscription_ = store_.on_state([this](store::State state) {
     const bool up = state != store::State::disconnected;
     connected_.set(up ? 1 : 0);

@@ -51,7 +51,9 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
+  // Once, when the store's layout is known to be one that this program may write to.
   void start();
+  bool started() const { return started_; }
 
   struct LastReconcile {
     WallTime when{};
@@ -110,6 +112,7 @@ class Agent {
   bool store_dirty_ = true;
   std::optional<Steady::time_point> store_dirty_since_;
   std::optional<Steady::time_point> incomplete_since_;
+  bool started_ = false;
   bool swept_ = false;
   std::map<Uuid, Attach> attaches_;
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;

@@ -100,6 +100,8 @@ void BindingSocket::handle(const http::Request& request, http::Responder respond
   if (request.path.starts_with(bindings)) {
     const auto port = Uuid::parse(std::string_view(request.path).substr(bindings.size()));
     if (!port) return respond(failure(port.error()));
+    if (!agent_.started())
+      return respond(failure(Error{Code::unavailable, "the store has not answered since the agent started"}));
     if (request.method == "PUT") return bind(*port, request.body, std::move(respond));
     if (request.method == "DELETE") return unbind(*port, std::move(respond));
     return respond(not_allowed("PUT, DELETE"));

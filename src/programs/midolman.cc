@@ -22,21 +22,20 @@
 #include "base/log.h"
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "netlink/monitor.h"
-#include "store/uri.h"
+#include "programs/server_flags.h"
+#include "programs/store_gate.h"
 
 namespace {
 
 using namespace midonet;
 
-constexpr int cannot_start = 1;
-constexpr int wrong_usage = 2;
-constexpr std::chrono::seconds store_patience{10};
+using programs::cannot_start;
+using programs::wrong_usage;
+
 const std::string default_config = "/etc/midolman/midolman.conf";
 const std::string standalone_store = "embedded:/var/lib/midolman/midonet.db";
 
-struct Flags {
-  std::string store;
-  std::string log_level = "info";
+struct Flags : programs::ServerFlags {
   std::string host_id_file = "/etc/midonet_host_id.properties";
   std::string run_dir = "/var/run/midolman";
   std::string bpffs = "/sys/fs/bpf";
@@ -46,10 +45,7 @@ struct Flags {
   api::ApiServer::Options api;
 };
 
-int refuse(const Error& error) {
-  log::error("midolman cannot start: {}", error.message);
-  return error.code == Code::invalid ? wrong_usage : cannot_start;
-}
+int refuse(const Error& error) { return programs::refuse("midolman", error); }
 
 // The protocol of sd_notify(3): one datagram to the socket that systemd names, if it does.
 void notify_systemd(std::string_view state) {
@@ -110,7 +106,9 @@ int run(const Flags& flags) {
 
   Loop loop;
   Registry registry;
-  const auto store = store::open(loop, flags.store, {.patience = store_patience});
+  store::OpenOptions options = flags.store_options;
+  options.session_file = run_directory->path() + "/session";
+  const auto store = store::connect(loop, flags.store, options);
   if (!store) return refuse(store.error());
   const auto datapath = open_datapath(loop, flags, *run_directory);
   if (!datapath) return refuse(datapath.error());
@@ -123,32 +121,46 @@ int run(const Flags& flags) {
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;
-  std::string where;
-  if (flags.standalone) {
-    api.emplace(loop, **store, registry, flags.api);
-    const auto bound = api->start();
-    if (!bound) return refuse(bound.error());
-    where = fmt::format(" api=http://{}/midonet-api", *bound);
-  }
-  agent.start();
+  if (flags.standalone) api.emplace(loop, **store, registry, flags.api);
+
+  // Nothing of the store is touched before its layout is known to be ours.
+  int exit_code = 0;
+  const auto end = [&](const Error& error) {
+    exit_code = refuse(error);
+    loop.stop();
+  };
+  // A host that boots during an outage of ZooKeeper has a running agent, which waits.
+  const auto ready = [&] {
+    log::info("ready host={} store={} run-dir={}", *host, (*store)->uri(), run_directory->path());
+    notify_systemd("READY=1");
+  };
+  const programs::StoreGate gate(
+      loop, **store,
+      [&] {
+        if (api) {
+          const auto bound = api->start();
+          if (!bound) return end(bound.error());
+          log::info("api=http://{}/midonet-api", *bound);
+        }
+        agent.start();
+        // What is reported as ready answers: the next turn of the loop has made the listener accept.
+        if (api) loop.post(ready);
+      },
+      end);
+  if (!api) loop.post(ready);
 
   loop.on_stop_signal([&] {
     log::info("midolman stops: requests in progress may finish, the kernel goes on forwarding");
     notify_systemd("STOPPING=1");
-    const auto end = [&] { socket.stop([&] { loop.stop(); }); };
+    const auto stop_socket = [&] { socket.stop([&] { loop.stop(); }); };
     if (api)
-      api->stop(end);
+      api->stop(stop_socket);
     else
-      end();
-  });
-  // What is reported as ready answers: the first turn of the loop has made the listeners accept.
-  loop.post([&] {
-    log::info("ready host={} store={} run-dir={}{}", *host, (*store)->uri(), run_directory->path(), where);
-    notify_systemd("READY=1");
+      stop_socket();
   });
   loop.run();
-  log::info("midolman stopped");
-  return 0;
+  if (exit_code == 0) log::info("midolman stopped");
+  return exit_code;
 }
 
 }  // namespace
@@ -157,20 +169,19 @@ int main(int argc, char** argv) {
   Flags flags;
   flags.api.require_tunnel_zone = false;
   CLI::App app("The agent of this host: plugs interfaces into virtual networks as the store says.", "midolman");
-  app.set_version_flag("--version", MIDONET_VERSION);
-  app.set_config("--config", default_config,
-                 "File with the same keys as these flags, one `key = value` a line; those of standalone below a line "
-                 "[standalone]");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  programs::add_server_flags(
+      app, flags, default_config,
+      "File with the same keys as these flags, one `key = value` a line; those of standalone below "
+      "a line [standalone]");
   app.add_option("--store", flags.store,
                  "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT (standalone: " + standalone_store + " by default)");
   app.add_option("--host-id-file", flags.host_id_file, "Who this host is; made on the first start")
       ->capture_default_str();
-  app.add_option("--run-dir", flags.run_dir, "Folder of the lock and of the socket midolman.sock; one agent has it")
+  app.add_option("--run-dir", flags.run_dir,
+                 "Folder of the lock, of the socket midolman.sock and of the session; one agent has it")
       ->capture_default_str();
   app.add_option("--bpffs", flags.bpffs, "Where the BPF file system is; mounted if nothing is mounted there")
       ->capture_default_str();
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
   app.add_option("--release-tap,--release_tap", flags.release_tap,
                  "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")
       ->check(CLI::IsMember({"auto", "yes", "no"}))
@@ -188,16 +199,8 @@ int main(int argc, char** argv) {
                        "Listen on an address that is not loopback, though nobody has to log in");
   standalone->add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", flags.api.require_tunnel_zone,
                        "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : wrong_usage;
-  }
+  if (const auto exit_code = programs::parse(app, argc, argv, flags)) return *exit_code;
   flags.standalone = standalone->parsed();
-  if (const Status level = log::set_level(flags.log_level); !level) {
-    std::cerr << "midolman: " << level.error().message << "\n";
-    return wrong_usage;
-  }
   if (flags.remove_datapath) return remove_datapath(flags);
   if (flags.store.empty() && flags.standalone) flags.store = standalone_store;
   if (flags.store.empty()) {

@@ -1,52 +1,49 @@
 // midonet-api: the REST API over a store. Exit code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong usage.
 #include <CLI/CLI.hpp>
-#include <iostream>
 
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
 #include "base/log.h"
-#include "store/uri.h"
+#include "programs/server_flags.h"
+#include "programs/store_gate.h"
 
 namespace {
 
 using namespace midonet;
 
-constexpr int cannot_start = 1;
-constexpr int wrong_usage = 2;
-constexpr std::chrono::seconds store_patience{10};
 const std::string default_config = "/etc/midolman/midonet-api.conf";
 
-struct Flags {
-  std::string store;
-  std::string log_level = "info";
+struct Flags : programs::ServerFlags {
   api::ApiServer::Options api;
 };
 
+int refuse(const Error& error) { return programs::refuse("midonet-api", error); }
+
 int run(const Flags& flags) {
-  if (const Status level = log::set_level(flags.log_level); !level) {
-    std::cerr << "midonet-api: " << level.error().message << "\n";
-    return wrong_usage;
-  }
   if (const Status raised = raise_descriptor_limit(); !raised) log::warning("{}", raised.error().message);
   Loop loop;
   Registry registry;
-  const Result<std::unique_ptr<store::Store>> store = store::open(loop, flags.store, {.patience = store_patience});
-  if (!store) {
-    log::error("midonet-api cannot start: {}", store.error().message);
-    return store.error().code == Code::invalid ? wrong_usage : cannot_start;
-  }
+  const Result<std::unique_ptr<store::Store>> store = store::connect(loop, flags.store, flags.store_options);
+  if (!store) return refuse(store.error());
   api::ApiServer api(loop, **store, registry, flags.api);
-  if (const Result<std::string> bound = api.start(); !bound) {
-    log::error("midonet-api cannot start: {}", bound.error().message);
-    return bound.error().code == Code::invalid ? wrong_usage : cannot_start;
-  }
+  int exit_code = 0;
+  const auto end = [&](const Error& error) {
+    exit_code = refuse(error);
+    loop.stop();
+  };
+  const programs::StoreGate gate(
+      loop, **store,
+      [&] {
+        if (const Result<std::string> bound = api.start(); !bound) end(bound.error());
+      },
+      end);
   loop.on_stop_signal([&] {
     log::info("midonet-api stops: requests in progress may finish");
     api.stop([&] { loop.stop(); });
   });
   loop.run();
-  log::info("midonet-api stopped");
-  return 0;
+  if (exit_code == 0) log::info("midonet-api stopped");
+  return exit_code;
 }
 
 }  // namespace
@@ -54,9 +51,8 @@ int run(const Flags& flags) {
 int main(int argc, char** argv) {
   Flags flags;
   CLI::App app("The MidoNet REST API over a store.", "midonet-api");
-  app.set_version_flag("--version", MIDONET_VERSION);
-  app.set_config("--config", default_config, "File with the same keys as these flags, one `key = value` a line");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  programs::add_server_flags(app, flags, default_config,
+                             "File with the same keys as these flags, one `key = value` a line");
   app.add_option("--store", flags.store, "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT")->required();
   app.add_option("--listen", flags.api.listen, "Address and port of the API")->capture_default_str();
   app.add_option("--base-uri", flags.api.base_uri,
@@ -66,11 +62,6 @@ int main(int argc, char** argv) {
   app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", flags.api.require_tunnel_zone,
                "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)")
       ->capture_default_str();
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : wrong_usage;
-  }
+  if (const auto exit_code = programs::parse(app, argc, argv, flags)) return *exit_code;
   return run(flags);
 }

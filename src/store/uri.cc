@@ -13,21 +13,21 @@ namespace {
 // A store that has been reached answers within this, or counts as not answering.
 constexpr std::chrono::milliseconds least_patience = std::chrono::seconds(10);
 
-Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, std::chrono::milliseconds patience) {
+}  // namespace
+
+Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options) {
   constexpr std::string_view embedded = "embedded:";
   if (!uri.starts_with(embedded)) {
     return fail(Code::invalid,
                 "store \"{}\": not a URI that is known, which are embedded:/path/of/file and embedded::memory:", uri);
   }
-  auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), patience);
+  auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), options.patience);
   if (!database) return tl::unexpected<Error>(std::move(database).error());
   return (*database)->session();
 }
 
-}  // namespace
-
 Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, const OpenOptions& options) {
-  auto store = connect(loop, uri, options.patience);
+  auto store = connect(loop, uri, options);
   if (!store) return store;
   const auto made = std::make_shared<std::optional<Status>>();
   ensure_layout(**store, [made](Status status) { *made = std::move(status); });

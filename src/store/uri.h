@@ -23,6 +23,10 @@ struct OpenOptions {
   std::string secret_file{};
 };
 
+// A store whose layout nobody has looked at (layout.h does). An embedded file is waited for as open() does; ZooKeeper is not: the
+// store may answer later (Store::on_state), which is for programs that must start while there is an outage.
+Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options);
+
 // Opens the store and makes sure of its layout (the version node and the top-level folders of the contract).
 // unavailable: it does not answer, or the embedded file is in use (the message names the process that has it) for
 // longer than the patience; invalid: not a URI that is known; conflict: a layout that this program cannot read. Called

@@ -1,0 +1,46 @@
+#include "programs/server_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "base/log.h"
+
+namespace midonet::programs {
+
+void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
+                      const std::string& config_help) {
+  app.set_version_flag("--version", MIDONET_VERSION);
+  app.set_config("--config", config_file, config_help);
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,
+                 "File with one line user:password, the same on every host: what is in ZooKeeper is then open to those "
+                 "who know it alone");
+  app.add_option_function<int>(
+         "--session-timeout",
+         [&flags](int milliseconds) { flags.store_options.session_timeout = std::chrono::milliseconds(milliseconds); },
+         "Milliseconds without a word after which ZooKeeper takes this process for gone; its servers may set limits")
+      ->type_name("INT")
+      ->default_str(std::to_string(flags.store_options.session_timeout.count()))
+      ->check(CLI::Range(1'000, 600'000));
+}
+
+std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : wrong_usage;
+  }
+  if (const Status level = log::set_level(flags.log_level); !level) {
+    std::cerr << app.get_name() << ": " << level.error().message << "\n";
+    return wrong_usage;
+  }
+  return {};
+}
+
+int refuse(const std::string& program, const Error& error) {
+  log::error("{} cannot start: {}", program, error.message);
+  return error.code == Code::invalid ? wrong_usage : cannot_start;
+}
+
+}  // namespace midonet::programs

@@ -1,0 +1,36 @@
+// What the mains of the servers (midolman, midonet-api) share: flags of the log and of the store, and their exit codes.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "store/uri.h"
+
+namespace CLI {
+class App;
+}
+
+namespace midonet::programs {
+
+inline constexpr int cannot_start = 1;
+inline constexpr int wrong_usage = 2;
+
+struct ServerFlags {
+  std::string store;
+  store::OpenOptions store_options;
+  std::string log_level = "info";
+};
+
+// --version, --config, --log-level, --zookeeper-secret-file, --session-timeout; --store is the program's own, since its
+// default is. A key of the file that is not known is an error.
+void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
+                      const std::string& config_help);
+
+// Reads the command line and sets the level of the log. A value: the exit code, after everything has been said.
+std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags);
+
+// Logs why `program` cannot start; its exit code.
+int refuse(const std::string& program, const Error& error);
+
+}  // namespace midonet::programs

@@ -1,0 +1,54 @@
+#include "programs/store_gate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "store/layout.h"
+
+namespace midonet::programs {
+namespace {
+
+constexpr std::chrono::milliseconds first_delay{100};
+constexpr std::chrono::milliseconds last_delay{10'000};
+
+}  // namespace
+
+StoreGate::StoreGate(Loop& loop, store::Store& store, std::function<void()> open,
+                     std::function<void(const Error&)> refused)
+    : loop_(loop), store_(store), open_(std::move(open)), refused_(std::move(refused)) {
+  subscription_ = store_.on_state([this](store::State state) {
+    if (state != store::State::disconnected) look();
+  });
+  look();
+}
+
+void StoreGate::look() {
+  if (looking_ || done_) return;
+  looking_ = true;
+  again_.cancel();
+  store::ensure_layout(store_, [this, alive = std::weak_ptr(alive_)](const Status& layout) {
+    if (!alive.expired()) looked(layout);
+  });
+}
+
+void StoreGate::looked(const Status& layout) {
+  looking_ = false;
+  if (layout) {
+    done_ = true;
+    if (said_) log::info("store {} answers", store_.uri());
+    return open_();
+  }
+  if (layout.error().code != Code::unavailable) {
+    done_ = true;
+    return refused_(Error{layout.error().code, fmt::format("store {}: {}", store_.uri(), layout.error().message)});
+  }
+  if (!std::exchange(said_, true))
+    log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(),
+                 layout.error().message);
+  if (store_.state() == store::State::disconnected) return;  // on_state tells
+  delay_ = std::clamp(delay_ * 2, first_delay, last_delay);
+  again_ = loop_.after(delay_, [this] { look(); });
+}
+
+}  // namespace midonet::programs

@@ -1,0 +1,42 @@
+// Holds a server back until its store has answered and its layout is one that the program knows. A host that boots during
+// an outage of ZooKeeper is not a reason to give up: the gate says what it waits for, tries again at each change of the
+// store's state (and, while the store answers with errors, after a growing delay), for as long as it takes.
+//
+// On the loop's thread; it and the store outlive the loop's run.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "base/loop.h"
+#include "store/store.h"
+
+namespace midonet::programs {
+
+class StoreGate {
+ public:
+  // One of the two is called, once: `open` when the layout is there, `refused` when it cannot be read (then nothing was
+  // written).
+  StoreGate(Loop& loop, store::Store& store, std::function<void()> open, std::function<void(const Error&)> refused);
+  StoreGate(const StoreGate&) = delete;
+  StoreGate& operator=(const StoreGate&) = delete;
+
+ private:
+  void look();
+  void looked(const Status& layout);
+
+  Loop& loop_;
+  store::Store& store_;
+  std::function<void()> open_;
+  std::function<void(const Error&)> refused_;
+  bool looking_ = false;
+  bool done_ = false;
+  bool said_ = false;
+  std::chrono::milliseconds delay_{0};
+  Timer again_;
+  store::Store::Subscription subscription_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace midonet::programs
