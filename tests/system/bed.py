@@ -63,7 +63,10 @@ class SystemTest(unittest.TestCase):
         self.hosts = []
 
     def run(self, result=None):
-        super().run(result)
+        try:
+            super().run(result)
+        finally:
+            self.doCleanups()  # unittest skips them when it cannot print an error, since ctest was ended by the same signal
         if result and _ended.is_set():
             result.stop()
 
