@@ -9,6 +9,7 @@
 #include "model/bridge.h"
 #include "model/host.h"
 #include "model/port.h"
+#include "model/tunnel_zone.h"
 
 namespace midonet::api {
 
@@ -23,6 +24,7 @@ const std::vector<const Table*>& rest_tables() {
       &model::table<model::Application>(), &model::table<model::SystemState>(),     &model::table<model::Bridge>(),
       &model::table<model::Port>(),        &model::table<model::AttachInterface>(), &model::table<model::PortStatus>(),
       &model::table<model::Host>(),        &model::table<model::Interface>(),       &model::table<model::Binding>(),
+      &model::table<model::TunnelZone>(),  &model::table<model::TunnelZoneHost>(),
   };
   return tables;
 }
@@ -39,6 +41,7 @@ Json type_of(const Field& field) {
     case Kind::string: return {{"type", "string"}};
     case Kind::uuid: return {{"type", "string"}, {"format", "uuid"}};
     case Kind::mac: return {{"type", "string"}, {"pattern", "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$"}};
+    case Kind::ip: return {{"type", "string"}, {"anyOf", Json::array({{{"format", "ipv4"}}, {{"format", "ipv6"}}})}};
     case Kind::time: return {{"type", "string"}, {"format", "date-time"}};
     case Kind::uri: return {{"type", "string"}, {"format", "uri"}};
     case Kind::strings: return array_of({{"type", "string"}});

@@ -17,9 +17,9 @@ Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& 
   if (!port) return failed(port);
   const Result<model::PortStatus> status = topology::port_status(view, port->record);
   if (!status) return failed(status);
-  return model::entity(
-      port->record, base_uri,
-      {{"status", model::entity(*status, base_uri, Json::object())}, {"active", topology::is_active(*status)}});
+  const Json described = model::entity(*status, base_uri, Json::object());
+  return model::entity(port->record, base_uri,
+                       {{"status", described}, {"active", topology::is_active(*status)}, {"mtu", described.at("mtu")}});
 }
 
 namespace {

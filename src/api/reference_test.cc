@@ -36,6 +36,7 @@ std::string type_of(const Field& field) {
     case Kind::string: return "string";
     case Kind::uuid: return "UUID";
     case Kind::mac: return "MAC address";
+    case Kind::ip: return "IP address";
     case Kind::time: return "time";
     case Kind::uri: return "URI";
     case Kind::strings: return "array of strings";

@@ -94,6 +94,7 @@ void add_bindings(Router& router, Context& context);
 void add_bridges(Router& router, Context& context);
 void add_ports(Router& router, Context& context);
 void add_attach(Router& router, Context& context);
+void add_tunnel_zones(Router& router, Context& context);
 
 // One port with its status; not_found.
 Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& id);

@@ -120,7 +120,7 @@ class Player {
       ASSERT_TRUE(binding);
       fixture_.put(paths::status(h, p),
                    encode(model::PortStatus{*model::parse_port_state(state), rest_of(words), binding->stat.modified, 7,
-                                            "2026-01-31T12:00:00.123Z"}));
+                                            "2026-01-31T12:00:00.123Z", 1450}));
     } else if (verb == "until") {
       words >> path;
       bool there = false;

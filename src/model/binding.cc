@@ -79,7 +79,8 @@ const Table& table<PortStatus>() {
           field("since", &PortStatus::since, Use::read_only, "When this state began, if that is known.")
               .null_when_empty(),
           field("mtu", &PortStatus::mtu, Use::read_only,
-                "The largest IP packet that the overlay carries from this host; 0: the host is in no tunnel zone."),
+                "The largest IP packet that the overlay carries from this host; null: the host is in no tunnel zone.")
+              .null_when_empty(),
       }};
   return status;
 }

@@ -62,7 +62,8 @@ Status check(const Field& field, const Json& value) {
   if (field.min && characters(text) < *field.min)
     return fail(Code::invalid, "is shorter than {} characters", *field.min);
   if (!field.choices.empty() && std::find(field.choices.begin(), field.choices.end(), text) == field.choices.end())
-    return fail(Code::invalid, "must be one of {}", join(field.choices));
+    return field.choices.size() == 1 ? fail(Code::invalid, "must be {}, which is all there is", field.choices.front())
+                                     : fail(Code::invalid, "must be one of {}", join(field.choices));
   return field.check != nullptr ? field.check(text) : Status{};
 }
 
@@ -150,7 +151,7 @@ Json entity(const Table& table, const void* record, const std::string& base_uri,
       value = *given;
     else if (field.choices.size() == 1)
       value = field.choices.front();
-    if (field.empty_is_null && value == "") value = nullptr;
+    if (field.empty_is_null && (value == "" || value == 0)) value = nullptr;
   }
   for (const Field& field : table.fields)
     if (!field.link.empty() || (field.kind == Kind::uri && !field.write))

@@ -72,6 +72,7 @@ Status read_word(const Json& value, T& out, std::string_view what) {
 
 Status read(const Json& value, Uuid& out) { return read_word(value, out, "a UUID"); }
 Status read(const Json& value, Mac& out) { return read_word(value, out, "a MAC address"); }
+Status read(const Json& value, Ip& out) { return read_word(value, out, "an IPv4 or IPv6 address"); }
 
 Status read(const Json& value, Vni& out) {
   std::int64_t number = 0;
@@ -106,6 +107,7 @@ void write(std::int64_t value, Json& out) { out = value; }
 void write(const std::string& value, Json& out) { out = value; }
 void write(const Uuid& value, Json& out) { out = value.to_string(); }
 void write(const Mac& value, Json& out) { out = value.to_string(); }
+void write(const Ip& value, Json& out) { out = value.to_string(); }
 void write(const Vni& value, Json& out) { out = value.number(); }
 void write(PortState value, Json& out) { out = std::string(name(value)); }
 void write(const std::vector<std::string>& value, Json& out) { out = value; }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ip.h"
 #include "base/mac.h"
 #include "base/result.h"
 #include "base/uuid.h"
@@ -29,6 +30,7 @@ enum class Kind {
   string,
   uuid,
   mac,
+  ip,       // IPv4 or IPv6
   time,     // RFC 3339
   uri,      // absolute
   strings,  // array of strings
@@ -57,7 +59,7 @@ struct Field {
   std::string refers;                           // the class whose id this is: "Host"
   std::string filter;                           // lists take it as a query parameter of this name: "tenant_id"
   Status (*check)(std::string_view) = nullptr;  // of a string: a rule of its own; Code::invalid says what is wrong
-  bool empty_is_null = false;                   // of a string: the empty one is written as null
+  bool empty_is_null = false;                   // of a string or an integer: "" or 0 is answered as null
   std::string item;                             // of object and objects: the name of their table
   std::string link;  // of a uri: "/bridges/{id}/ports", where {id} is another field; {{id}} stays {id}
 
@@ -102,6 +104,7 @@ Status read(const Json& value, std::int64_t& out);
 Status read(const Json& value, std::string& out);
 Status read(const Json& value, Uuid& out);
 Status read(const Json& value, Mac& out);
+Status read(const Json& value, Ip& out);
 Status read(const Json& value, Vni& out);
 Status read(const Json& value, PortState& out);
 Status read(const Json& value, std::vector<std::string>& out);
@@ -111,6 +114,7 @@ void write(std::int64_t value, Json& out);
 void write(const std::string& value, Json& out);
 void write(const Uuid& value, Json& out);
 void write(const Mac& value, Json& out);
+void write(const Ip& value, Json& out);
 void write(const Vni& value, Json& out);
 void write(PortState value, Json& out);
 void write(const std::vector<std::string>& value, Json& out);
@@ -151,6 +155,10 @@ struct KindOf<Uuid> {
 template <>
 struct KindOf<Mac> {
   static constexpr Kind kind = Kind::mac;
+};
+template <>
+struct KindOf<Ip> {
+  static constexpr Kind kind = Kind::ip;
 };
 template <>
 struct KindOf<Vni> {

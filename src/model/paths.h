@@ -12,6 +12,7 @@
 //                                           restarted agent finds those that nobody wants any more
 //   /bridges/<b>/hosts/<h>                  {vtep, zones}: this host serves the bridge; below it its offers in chunks
 //   /tunnel_zones/<z>/hosts/<h>
+//   /tunnel_zones/<z>/addresses/<ip>        {hostId}: ours, beyond the contract: makes an address unique in its zone
 //   /vnis/<vni>
 #pragma once
 
@@ -67,6 +68,10 @@ inline std::string status(const Uuid& h, const Uuid& p) { return child(statuses(
 inline std::string tunnel_zone(const Uuid& z) { return child(tunnel_zones, z.to_string()); }
 inline std::string tunnel_zone_hosts(const Uuid& z) { return child(tunnel_zone(z), "hosts"); }
 inline std::string tunnel_zone_host(const Uuid& z, const Uuid& h) { return child(tunnel_zone_hosts(z), h.to_string()); }
+inline std::string tunnel_zone_addresses(const Uuid& z) { return child(tunnel_zone(z), "addresses"); }
+inline std::string tunnel_zone_address(const Uuid& z, const Ip& ip) {
+  return child(tunnel_zone_addresses(z), ip.to_string());
+}
 inline std::string vni(const Vni& v) { return child(vnis, std::to_string(v.number())); }
 
 }  // namespace midonet::model::paths

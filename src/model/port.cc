@@ -42,6 +42,9 @@ const Table& table<Port>() {
               .refers_to("Chain"),
           derived("active", Kind::boolean, "Whether the kernel was read back as forwarding for the present binding."),
           derived("status", Kind::object, "What became of the present binding.").of("PortStatus"),
+          derived("mtu", Kind::integer,
+                  "The largest IP packet that the overlay carries from where the port is bound; null: nothing known.")
+              .may_be_null(),
           link("attach_interface", "/ports/{id}/attach_interface", "POST here to bind the port to an interface."),
       }};
   return port;

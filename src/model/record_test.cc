@@ -9,6 +9,7 @@
 #include "model/bridge.h"
 #include "model/host.h"
 #include "model/port.h"
+#include "model/tunnel_zone.h"
 
 namespace midonet::model {
 namespace {
@@ -46,9 +47,12 @@ TEST(Record, HostAndItsPartsStandUnderTheNamesOfTheContract) {
                 "endpoint": "TUNTAP", "status": 3, "addresses": ["10.0.0.1"]})"));
   EXPECT_EQ(Json::parse(encode(Binding{a, "tap0"})),
             Json::parse(R"({"portId": "aaaaaaaa-0000-4000-8000-000000000001", "interfaceName": "tap0"})"));
-  EXPECT_EQ(Json::parse(encode(PortStatus{PortState::pending_interface, "no such link", 17, 0, "t"})),
+  EXPECT_EQ(Json::parse(encode(PortStatus{PortState::pending_interface, "no such link", 17, 0, "t", 1450})),
             Json::parse(R"({"state": "pending-interface", "reason": "no such link", "revision": 17, "ifindex": 0,
-                "since": "t"})"));
+                "since": "t", "mtu": 1450})"));
+  EXPECT_EQ(Json::parse(encode(TunnelZone{a, "z"})), Json::parse(R"({"name": "z", "type": "vxlan"})"));
+  EXPECT_EQ(Json::parse(encode(TunnelZoneHost{a, *Ip::parse("192.0.2.1")})),
+            Json::parse(R"({"ipAddress": "192.0.2.1"})"));
 }
 
 TEST(Record, UnknownKeysOfANewerProgramAreKept) {
@@ -93,6 +97,10 @@ Json any_value(const Field& field) {
       if (field.name == "vni") return *rc::gen::inRange(1, 0x1000000);
       return *rc::gen::inRange<std::int64_t>(field.min.value_or(-1000), field.max.value_or(1L << 40));
     case Kind::uuid: return Uuid(*rc::gen::arbitrary<std::array<std::uint8_t, 16>>()).to_string();
+    case Kind::ip: {
+      if (*rc::gen::arbitrary<bool>()) return Ip::v4(*rc::gen::arbitrary<std::array<std::uint8_t, 4>>()).to_string();
+      return Ip::v6(*rc::gen::arbitrary<std::array<std::uint8_t, 16>>()).to_string();
+    }
     case Kind::mac: return Mac(*rc::gen::arbitrary<std::array<std::uint8_t, 6>>()).to_string();
     case Kind::strings: return *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
     default: return *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127));
@@ -125,6 +133,9 @@ TEST(Record, EveryTableRoundTrips) {
   expect_round_trip<Binding>();
   expect_round_trip<BoundInterface>();
   expect_round_trip<PortStatus>();
+  expect_round_trip<TunnelZone>();
+  expect_round_trip<TunnelZoneHost>();
+  expect_round_trip<ZoneAddress>();
 }
 
 }  // namespace

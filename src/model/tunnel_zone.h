@@ -23,9 +23,17 @@ struct TunnelZoneHost {
   bool operator==(const TunnelZoneHost&) const = default;
 };
 
+// /tunnel_zones/<z>/addresses/<ip>
+struct ZoneAddress {
+  Uuid host_id;
+  bool operator==(const ZoneAddress&) const = default;
+};
+
 template <>
 const Table& table<TunnelZone>();
 template <>
 const Table& table<TunnelZoneHost>();
+template <>
+const Table& table<ZoneAddress>();
 
 }  // namespace midonet::model

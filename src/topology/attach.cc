@@ -6,6 +6,7 @@
 #include "topology/hosts.h"
 #include "topology/lookup.h"
 #include "topology/ports.h"
+#include "topology/tunnel_zones.h"
 
 namespace midonet::topology {
 

@@ -1,6 +1,7 @@
 #include "topology/hosts.h"
 
 #include "model/paths.h"
+#include "topology/tunnel_zones.h"
 
 namespace midonet::topology {
 
@@ -40,15 +41,17 @@ Status update_host(store::Transaction& t, const Uuid& id, const std::function<vo
 }
 
 namespace {
-// Each <folder>/<id>/hosts/<host>: there is no way back from a host to them, but hosts are deleted once in a blue moon.
-Status leave_all(store::Transaction& t, const std::string& folder, const Uuid& host) {
-  const auto ids = list_ids(t, folder);
-  if (!ids) return failed(ids);
+// What the host offered on the bridges that it served. A bridge may have gone with all of it.
+Status withdraw_offers(store::Transaction& t, const Uuid& host) {
+  const auto bridges = list_ids(t, paths::served_bridges(host));
+  if (!bridges) return failed(bridges);
   Steps steps;
-  for (const std::string& id : *ids) {
-    const std::string membership = paths::child(paths::child(paths::child(folder, id), "hosts"), host.to_string());
-    const Result<bool> there = exists(t, membership);
-    if (steps.add(there) && *there) steps.add(remove_tree(t, membership));
+  for (const std::string& text : *bridges) {
+    const Result<Uuid> bridge = Uuid::parse(text);
+    if (!bridge) continue;
+    const std::string offers = paths::bridge_host(*bridge, host);
+    const Result<bool> there = exists(t, offers);
+    if (steps.add(there) && *there) steps.add(remove_tree(t, offers));
   }
   return steps.outcome();
 }
@@ -65,25 +68,10 @@ Status delete_host(store::Transaction& t, const Uuid& id) {
   if (!bindings->empty())
     return fail(Code::forbidden, "Cannot delete host {} because it has {} binding(s).", id, bindings->size());
   Steps steps;
-  steps.add(leave_all(t, paths::tunnel_zones, id));
-  steps.add(leave_all(t, paths::bridges, id));
+  steps.add(leave_tunnel_zones(t, id));
+  steps.add(withdraw_offers(t, id));
   steps.add(remove_tree(t, paths::host(id)));
   return steps.outcome();
-}
-
-Result<bool> in_any_tunnel_zone(store::View& view, const Uuid& host) {
-  const auto zones = list_ids(view, paths::tunnel_zones);
-  if (!zones) return failed(zones);
-  Steps steps;
-  bool member = false;
-  for (const std::string& zone : *zones) {
-    const Result<bool> there =
-        exists(view, paths::child(paths::child(paths::child(paths::tunnel_zones, zone), "hosts"), host.to_string()));
-    if (steps.add(there) && *there) member = true;
-  }
-  if (member) return true;
-  if (!steps.outcome()) return failed(steps.outcome());
-  return false;
 }
 
 }  // namespace midonet::topology

@@ -23,6 +23,4 @@ Status update_host(store::Transaction& t, const Uuid& id, const std::function<vo
 // has bindings.
 Status delete_host(store::Transaction& t, const Uuid& id);
 
-Result<bool> in_any_tunnel_zone(store::View& view, const Uuid& host);
-
 }  // namespace midonet::topology

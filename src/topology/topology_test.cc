@@ -308,7 +308,8 @@ TEST_F(Topology, AHostRegistersOnceAndFollowsItsName) {
   EXPECT_EQ(fixture.dump(), before);
   ASSERT_TRUE(fixture.run([](Transaction& t) { return register_host(t, host_a, "renamed"); }));
   EXPECT_EQ(Json::parse(*fixture.value(paths::host(host_a)))["name"], "renamed");
-  EXPECT_THAT(fixture.list(paths::host(host_a)), ElementsAre("bound_interfaces", "interfaces", "ports", "status"));
+  EXPECT_THAT(fixture.list(paths::host(host_a)),
+              ElementsAre("bound_interfaces", "interfaces", "ports", "served_bridges", "status"));
 }
 
 TEST_F(Topology, AHostIsDeletedOnlyWhenNothingHangsOnIt) {
@@ -326,8 +327,10 @@ TEST_F(Topology, AHostIsDeletedOnlyWhenNothingHangsOnIt) {
   fixture.put("/tunnel_zones/" + nobody.to_string(), "{}");
   fixture.put("/tunnel_zones/" + nobody.to_string() + "/hosts", "");
   const std::string member = "/tunnel_zones/" + nobody.to_string() + "/hosts/" + host_a.to_string();
-  fixture.put(member, "{}");
-  const std::string offers = paths::child(paths::bridge_hosts(net), host_a.to_string());
+  fixture.put(member, R"({"ipAddress": "192.0.2.1"})");
+  const std::string offers = paths::bridge_host(net, host_a);
+  fixture.put(paths::served_bridge(host_a, net), "");
+  fixture.put(paths::served_bridge(host_a, nobody), "");  // of a bridge that has gone
   fixture.put(offers, "{}");
   fixture.put(offers + "/0", "{}");
   ASSERT_TRUE(remove());
