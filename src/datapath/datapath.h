@@ -103,6 +103,13 @@ struct PortCounters {
   std::map<std::string, std::uint64_t> drops{};
 };
 
+// Of the tunnel to other hosts as a whole. "rx" came from them, "tx" went to them: a flooded frame once for each.
+struct TunnelCounters {
+  std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+  // Frames that came and did not pass. Those that were not sent are among the drops of the port that they came from.
+  std::map<std::string, std::uint64_t> drops{};
+};
+
 struct FdbEntry {
   Vni vni;
   Mac mac;
@@ -126,7 +133,8 @@ class Datapath {
   virtual void on_drift(std::function<void(const std::string& what)> drifted) = 0;
 
   virtual std::vector<PortCounters> counters() = 0;
-  virtual std::vector<FdbEntry> fdb() = 0;  // configured and learned, aged entries left out
+  virtual std::optional<TunnelCounters> tunnel_counters() = 0;  // nothing without a tunnel
+  virtual std::vector<FdbEntry> fdb() = 0;                      // configured and learned, aged entries left out
 
   // `learned(entries)` is called from the loop with the MACs that were learned at local ports for the first time, or
   // moved to one (from another port, or from a remote host), since the last call; one that is refreshed is not told.

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class FakeDatapath : public Datapath {
   Applied apply(const Desired& desired, Sweep sweep) override;
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
+  std::optional<TunnelCounters> tunnel_counters() override { return tunnel_counters_; }
   std::vector<FdbEntry> fdb() override;
   void on_learned(std::function<void(const std::vector<FdbEntry>&)> learned) override {
     on_learned_ = std::move(learned);
@@ -40,6 +42,7 @@ class FakeDatapath : public Datapath {
   // else.
   void lose(const Uuid& port, const std::string& what = "filter deleted");
   void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
+  void set_tunnel_counters(TunnelCounters counters) { tunnel_counters_ = std::move(counters); }
   // As if a frame with this source had come from the port.
   void learn(FdbEntry entry) {
     learned_.push_back(entry);
@@ -66,6 +69,7 @@ class FakeDatapath : public Datapath {
   std::map<Uuid, Failure> failures_;
   std::vector<Error> general_failures_;
   std::map<Uuid, PortCounters> counters_;
+  std::optional<TunnelCounters> tunnel_counters_;
   std::vector<FdbEntry> learned_;
   std::vector<Call> calls_;
   std::vector<Uuid> touched_;

@@ -25,7 +25,11 @@
   X(bridge_down, "the bridge is administratively down")                                               \
   X(not_forwarded, "sent to the guest by the host itself, not by its bridge")                         \
   X(other_bridge, "forwarded in another bridge than the one that the port is in now")                 \
-  X(no_clone, "the kernel had no memory for another copy of a flooded frame")
+  X(no_clone, "the kernel had no memory for another copy of a flooded frame")                         \
+  X(too_big, "larger than what fits into the tunnel to the other hosts")                              \
+  X(no_tunnel, "for a port on another host, while this host's tunnel device is not complete")         \
+  X(unknown_vni, "came through the tunnel for a bridge that has no port here")                        \
+  X(no_tunnel_key, "came to the tunnel device in another way than through the tunnel")
 
 #ifdef __cplusplus
 namespace midonet::datapath::abi {
@@ -140,8 +144,52 @@ struct drop_key {
 };
 MIDONET_ASSERT_SIZE(drop_key, 8);
 
+/* The address of a tunnel end point (RFC 7348: VTEP). */
+struct vtep {
+  __be32 address[4]; /* IPv4: the first alone */
+  __u32 family;      /* 4, 6, or 0 for none */
+};
+MIDONET_ASSERT_SIZE(vtep, 20);
+
+/* Map "remotes": the MACs that are behind other hosts. Key: fdb_key. Written by the agent alone. */
+struct remote {
+  struct vtep vtep;
+  __u32 configured; /* 1: at its port there; 0: learned there */
+};
+MIDONET_ASSERT_SIZE(remote, 24);
+
 /*
- * What from_tap leaves in skb->cb for to_tap, through which every forwarded frame then goes. Nobody else puts this
+ * Map "peers": the other hosts that serve a bridge, in chunks 0, 1, 2 … without a gap, as in "members". Key: members_key.
+ * A place of family 0 is free.
+ */
+#define MIDONET_CHUNK_PEERS 16 /* 4,096 peers per bridge */
+struct peers {
+  struct vtep vtep[MIDONET_CHUNK_PEERS];
+};
+MIDONET_ASSERT_SIZE(peers, 20 * MIDONET_CHUNK_PEERS);
+
+/* Map "tunnel", an array of one: this host's part in the overlay. */
+struct tunnel {
+  __u32 wanted;  /* 0: there is no overlay; what is known of remote MACs and peers is ignored */
+  __u32 ifindex; /* of the VXLAN device, while it is complete; else 0 */
+  __u32 mtu;     /* of the device: the largest IP packet that fits */
+  __u32 reserved;
+};
+MIDONET_ASSERT_SIZE(tunnel, 16);
+
+/*
+ * Map "tunnel_counters", per CPU, an array of one: struct counters, where rx is what came from other hosts, tx what
+ * went to them, a copy for each of them. Drops at the device stand in "drops" under its ifindex.
+ */
+
+/*
+ * Map "news", a ring buffer: the fdb_key of each MAC that was learned or has moved: "look at it again". What did not
+ * fit is counted in "news_lost", an array of one __u64, and followed by another try, so that whoever empties the
+ * ring sees the count.
+ */
+
+/*
+ * What from_tap and from_tunnel leave in skb->cb for to_tap, through which every frame to a guest then goes. Nobody else puts this
  * there, so to_tap tells a frame of the bridge from one that the host's own stack sends to the tap.
  */
 #define MIDONET_FORWARDED 0x6d69646fU /* cb[0] */

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The bridge: two programs at the clsact qdisc of each tap.
+ * The bridge: two programs at the clsact qdisc of each tap, one at that of the tunnel device.
  *
  *      guest A                                            guest B
  *        | tap A, ingress                                   ^ tap B, egress
  *        v                                                  |
  *    from_tap: port -> learn source -> find destination -> to_tap: is it of this port's bridge? -> count
- *                                   \-> flood: a copy to every other port -^
+ *                 |                 \-> flood: a copy to every other port -^
+ *                 |  behind another host: VNI and its address              |
+ *                 v  flood: one to each host that serves the bridge        |
+ *          tunnel device: VXLAN ~ ~ ~ ~> tunnel device there, ingress: from_tunnel: VNI, find destination, else flood
+ *
+ * What came through the tunnel never goes back into it.
  *
  * Names are from the frame's side: from_tap sees what the guest sent, to_tap what it is about to get. What the guest
  * sends never reaches the host's own stack, and what the host's stack sends to a tap never reaches the guest.
  *
- * Needs Linux 5.15 and uses nothing newer (programs_test.cc checks the helpers).
+ * Needs Linux 5.15 and uses nothing newer (bridge_test.cc checks the helpers).
  */
 #include <linux/bpf.h>
 
@@ -25,6 +30,7 @@
 #include "flood.h"
 #include "maps.h"
 #include "parse.h"
+#include "tunnel.h"
 
 char licence[] SEC("license") = "Dual BSD/GPL";
 
@@ -33,6 +39,18 @@ static __always_inline int deliver(struct __sk_buff* skb, __u32 vni, __u32 ifind
   skb->cb[1] = vni;
   skb->cb[2] = ifindex;
   return (int)bpf_redirect(ifindex, 0);
+}
+
+/* Through the tunnel, to the host that a known MAC is behind. */
+static __always_inline int send(struct __sk_buff* skb, const struct port* port, const struct tunnel* tunnel,
+                                const struct vtep* to) {
+  const __u32 ingress = skb->ifindex;
+  if (!tunnel->ifindex) return drop(ingress, drop_no_tunnel);
+  if (!fits(skb, tunnel)) return drop(ingress, drop_too_big);
+  if (set_key(skb, port->vni, to)) return drop(ingress, drop_no_clone);
+  count_rx(port, skb);
+  count_tunnel(skb, 0);
+  return (int)bpf_redirect(tunnel->ifindex, 0);
 }
 
 SEC("tc")
@@ -49,17 +67,20 @@ int from_tap(struct __sk_buff* skb) {
   if (mac_is_link_local(eth->h_dest)) return drop(ingress, drop_link_local);
 
   const __u32 vni = port->vni;
-  learn(port, ingress, eth);
+  const struct tunnel* tunnel = the_tunnel();
+  if (!tunnel) return TC_ACT_SHOT; /* for the verifier: an array has its entries always */
+  learn(port, ingress, eth, tunnel->wanted);
 
   if (!mac_is_group(eth->h_dest)) {
     struct fdb_key destination = {.vni = vni};
     mac_copy(destination.mac, eth->h_dest);
-    const __u32 to = fdb_find(&destination);
-    if (to == ingress) return drop(ingress, drop_same_port);
-    if (to) {
+    const struct place place = fdb_find(&destination, tunnel->wanted);
+    if (place.ifindex == ingress) return drop(ingress, drop_same_port);
+    if (place.ifindex) {
       count_rx(port, skb);
-      return deliver(skb, vni, to);
+      return deliver(skb, vni, place.ifindex);
     }
+    if (place.remote) return send(skb, port, tunnel, &place.remote->vtep);
   } else if (eth->h_proto == bpf_htons(ETH_P_ARP) && mac_is_broadcast(eth->h_dest)) {
     if (arp_answer(skb, vni)) {
       count_rx(port, skb);
@@ -67,7 +88,36 @@ int from_tap(struct __sk_buff* skb) {
     }
   }
   count_rx(port, skb);
-  return flood(skb, vni);
+  flood_here(skb, vni);
+  if (tunnel->wanted) flood_there(skb, vni, tunnel);
+  return TC_ACT_STOLEN; /* the original has served; it was not dropped */
+}
+
+SEC("tc")
+int from_tunnel(struct __sk_buff* skb) {
+  const __u32 ingress = skb->ifindex;
+  const __s32 vni = vni_of(skb);
+  if (vni < 0) return drop(ingress, drop_no_tunnel_key);
+
+  const struct ethhdr* eth = ethernet(skb);
+  if (!eth) return drop(ingress, drop_malformed);
+  if (mac_is_group(eth->h_source) || mac_is_zero(eth->h_source)) return drop(ingress, drop_bad_source);
+  if (mac_is_link_local(eth->h_dest)) return drop(ingress, drop_link_local);
+
+  if (!mac_is_group(eth->h_dest)) {
+    struct fdb_key destination = {.vni = (__u32)vni};
+    mac_copy(destination.mac, eth->h_dest);
+    const __u32 to = fdb_find_here(&destination);
+    if (to) {
+      count_tunnel(skb, 1);
+      return deliver(skb, (__u32)vni, to);
+    }
+  }
+  const struct members_key first = {.vni = (__u32)vni, .chunk = 0};
+  if (!bpf_map_lookup_elem(&members, &first)) return drop(ingress, drop_unknown_vni);
+  count_tunnel(skb, 1);
+  flood_here(skb, (__u32)vni);
+  return TC_ACT_STOLEN;
 }
 
 SEC("tc")

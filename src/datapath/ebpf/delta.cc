@@ -44,6 +44,38 @@ std::uint32_t wire_order(const Ip& ip) {
   return number;
 }
 
+// The places of a table of chunks once it holds `wanted`: who stays keeps its place, T{} is a free one.
+template <class T>
+std::vector<T> settled(std::vector<T> places, std::set<T> wanted, std::size_t chunk) {
+  for (T& place : places) {
+    if (wanted.erase(place) == 0) place = T{};  // not wanted, or there twice
+  }
+  std::size_t next = 0;
+  for (const T& missing : wanted) {
+    while (next < places.size() && places[next] != T{}) next++;
+    if (next == places.size()) places.resize(places.size() + chunk);
+    places[next] = missing;
+  }
+  const auto last = std::find_if(places.rbegin(), places.rend(), [](const T& place) { return place != T{}; });
+  const auto used = static_cast<std::size_t>(places.rend() - last);
+  places.resize((used + chunk - 1) / chunk * chunk);
+  return places;
+}
+
+// each(number, first, last) for the chunks that differ, in ascending order, then for those that go, in descending order
+// and with nothing in them.
+template <class T, class Each>
+void each_changed_chunk(const std::vector<T>& before, const std::vector<T>& after, std::size_t chunk, Each each) {
+  for (std::size_t at = 0; at < after.size(); at += chunk) {
+    const auto first = after.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto last = first + static_cast<std::ptrdiff_t>(chunk);
+    if (at < before.size() && std::equal(first, last, before.begin() + static_cast<std::ptrdiff_t>(at))) continue;
+    each(static_cast<std::uint32_t>(at / chunk), first, last);
+  }
+  for (std::size_t end = before.size(); end > after.size(); end -= chunk)
+    each(static_cast<std::uint32_t>(end / chunk - 1), after.end(), after.end());
+}
+
 class Difference {
  public:
   Difference(const Tables& known, const Desired& desired, Sweep sweep, const Circumstances& circumstances)
@@ -166,38 +198,21 @@ class Difference {
     settle_members(vni, tables, ports);
     settle_fdb(vni, tables, ports, spec);
     settle_neighbours(vni, tables, spec);
+    settle_remotes(vni, tables, spec);
+    settle_peers(vni, tables, spec);
   }
 
   void settle_members(std::uint32_t vni, const BridgeTables& tables, const std::vector<std::uint32_t>& ports) {
-    std::unordered_set<std::uint32_t> missing(ports.begin(), ports.end());
-    std::vector<std::uint32_t> places = tables.members;
-    for (std::uint32_t& place : places) {
-      if (missing.erase(place) == 0) place = 0;  // not in this bridge, or there twice
-    }
-    std::size_t next = 0;
-    for (const std::uint32_t ifindex : ports) {
-      if (!missing.contains(ifindex)) continue;
-      while (next < places.size() && places[next] != 0) next++;
-      if (next == places.size()) places.resize(places.size() + MIDONET_CHUNK_PORTS);
-      places[next] = ifindex;
-    }
-    const auto last = std::find_if(places.rbegin(), places.rend(), [](std::uint32_t place) { return place != 0; });
-    const auto used = static_cast<std::size_t>(places.rend() - last);
-    places.resize((used + MIDONET_CHUNK_PORTS - 1) / MIDONET_CHUNK_PORTS * MIDONET_CHUNK_PORTS);
-
-    for (std::size_t at = 0; at < places.size(); at += MIDONET_CHUNK_PORTS) {
-      const bool there = at < tables.members.size();
-      if (there && std::equal(places.begin() + static_cast<std::ptrdiff_t>(at),
-                              places.begin() + static_cast<std::ptrdiff_t>(at + MIDONET_CHUNK_PORTS),
-                              tables.members.begin() + static_cast<std::ptrdiff_t>(at)))
-        continue;
+    const auto places = settled(tables.members, {ports.begin(), ports.end()}, MIDONET_CHUNK_PORTS);
+    each_changed_chunk(tables.members, places, MIDONET_CHUNK_PORTS, [&](std::uint32_t number, auto first, auto last) {
+      if (first == last) {
+        delta_.chunks.push_back({{vni, number}, std::nullopt});
+        return;
+      }
       abi::members chunk{};
-      std::copy_n(places.begin() + static_cast<std::ptrdiff_t>(at), MIDONET_CHUNK_PORTS, chunk.ifindex);
-      delta_.chunks.push_back({{vni, static_cast<std::uint32_t>(at / MIDONET_CHUNK_PORTS)}, chunk});
-    }
-    for (std::size_t end = tables.members.size(); end > places.size(); end -= MIDONET_CHUNK_PORTS) {
-      delta_.chunks.push_back({{vni, static_cast<std::uint32_t>(end / MIDONET_CHUNK_PORTS - 1)}, std::nullopt});
-    }
+      std::copy(first, last, chunk.ifindex);
+      delta_.chunks.push_back({{vni, number}, chunk});
+    });
   }
 
   void settle_fdb(std::uint32_t vni, const BridgeTables& tables, const std::vector<std::uint32_t>& ports,
@@ -246,6 +261,42 @@ class Difference {
     }
   }
 
+  // Whether a host is another one, and there is a tunnel to it.
+  bool reachable(const Ip& vtep) const { return desired_.tunnel && vtep != desired_.tunnel->local; }
+
+  void settle_remotes(std::uint32_t vni, const BridgeTables& tables, const BridgeSpec* bridge) {
+    static const std::map<Mac, RemoteMac> none;
+    const auto& wanted = bridge != nullptr ? bridge->remote_macs : none;
+    for (const auto& [mac, remote] : wanted) {
+      if (!reachable(remote.vtep)) continue;
+      const auto known = tables.remotes.find(mac);
+      if (known == tables.remotes.end() || known->second != remote) delta_.remotes_set.push_back({vni, mac, remote});
+    }
+    if (sweep_ == Sweep::no) return;
+    for (const auto& [mac, remote] : tables.remotes) {
+      const auto found = wanted.find(mac);
+      if (found == wanted.end() || !reachable(found->second.vtep)) delta_.remotes_gone.push_back({vni, mac});
+    }
+  }
+
+  void settle_peers(std::uint32_t vni, const BridgeTables& tables, const BridgeSpec* bridge) {
+    std::set<std::optional<Ip>> wanted;
+    if (bridge != nullptr) {
+      for (const Ip& peer : bridge->peers) {
+        if (reachable(peer)) wanted.emplace(peer);
+      }
+    }
+    if (sweep_ == Sweep::no) {
+      for (const auto& peer : tables.peers) {
+        if (peer) wanted.insert(peer);
+      }
+    }
+    const auto places = settled(tables.peers, std::move(wanted), MIDONET_CHUNK_PEERS);
+    each_changed_chunk(tables.peers, places, MIDONET_CHUNK_PEERS, [&](std::uint32_t number, auto first, auto last) {
+      delta_.peer_chunks.push_back({{vni, number}, {first, last}});
+    });
+  }
+
   const Tables& known_;
   const Desired& desired_;
   const Sweep sweep_;
@@ -283,6 +334,13 @@ std::set<Vni> changed_bridges(const Desired& before, const Desired& after) {
   };
   walk(before.ports, after.ports);
   walk(before.bridges, after.bridges);
+  const auto local = [](const Desired& desired) {
+    return desired.tunnel ? std::optional<Ip>(desired.tunnel->local) : std::nullopt;
+  };
+  if (local(before) != local(after)) {
+    for (const auto& [vni, bridge] : before.bridges) changed.insert(vni);
+    for (const auto& [vni, bridge] : after.bridges) changed.insert(vni);
+  }
   return changed;
 }
 
@@ -302,6 +360,7 @@ void update(Desired& held, const Desired& next) {
   };
   walk(held.ports, next.ports);
   walk(held.bridges, next.bridges);
+  held.tunnel = next.tunnel;
 }
 
 Delta difference(const Tables& known, const Desired& desired, Sweep sweep, const Circumstances& circumstances) {
@@ -323,6 +382,18 @@ void apply_to(Tables& tables, const Delta& delta) {
     }
     if (members.size() < at + MIDONET_CHUNK_PORTS) members.resize(at + MIDONET_CHUNK_PORTS);
     std::copy_n(chunk.ports->ifindex, MIDONET_CHUNK_PORTS, members.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  for (const auto& set : delta.remotes_set) tables.bridges[set.vni].remotes[set.mac] = set.remote;
+  for (const auto& gone : delta.remotes_gone) tables.bridges[gone.vni].remotes.erase(gone.mac);
+  for (const auto& chunk : delta.peer_chunks) {
+    auto& peers = tables.bridges[chunk.key.vni].peers;
+    const std::size_t at = std::size_t{chunk.key.chunk} * MIDONET_CHUNK_PEERS;
+    if (chunk.peers.empty()) {
+      peers.resize(std::min(peers.size(), at));
+      continue;
+    }
+    if (peers.size() < at + chunk.peers.size()) peers.resize(at + chunk.peers.size());
+    std::copy(chunk.peers.begin(), chunk.peers.end(), peers.begin() + static_cast<std::ptrdiff_t>(at));
   }
   for (const std::uint32_t ifindex : delta.ports_gone) tables.ports.erase(ifindex);
   std::erase_if(tables.bridges, [](const auto& bridge) { return bridge.second.empty(); });

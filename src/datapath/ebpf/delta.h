@@ -39,16 +39,33 @@ struct Delta {
     abi::members_key key;
     std::optional<abi::members> ports;  // nothing: the chunk goes
   };
+  struct RemoteSet {
+    std::uint32_t vni;
+    Mac mac;
+    RemoteMac remote;
+  };
+  struct RemoteGone {
+    std::uint32_t vni;
+    Mac mac;
+  };
+  struct PeerChunk {
+    abi::members_key key;
+    std::vector<std::optional<Ip>> peers;  // MIDONET_CHUNK_PEERS; none: the chunk goes
+  };
 
   // New or changed ports, by ifindex.
   std::vector<std::pair<std::uint32_t, abi::port>> ports;
   std::vector<FdbSet> fdb_set;
+  // A MAC that moves between hosts is in one of the two tables at every moment.
+  std::vector<RemoteSet> remotes_set;
   std::vector<FdbGone> fdb_gone;
+  std::vector<RemoteGone> remotes_gone;
   std::vector<NeighbourSet> neighbours_set;
   std::vector<NeighbourGone> neighbours_gone;
   // Of one bridge: chunks that are written in ascending order, then those that go in descending order, so that there
   // is never a gap.
   std::vector<Chunk> chunks;
+  std::vector<PeerChunk> peer_chunks;  // likewise
   // Ports that go, with everything that hangs on them.
   std::vector<std::uint32_t> ports_gone;
 
@@ -57,7 +74,7 @@ struct Delta {
 
   bool writes_nothing() const {
     return ports.empty() && fdb_set.empty() && fdb_gone.empty() && neighbours_set.empty() && neighbours_gone.empty() &&
-           chunks.empty() && ports_gone.empty();
+           chunks.empty() && ports_gone.empty() && remotes_set.empty() && remotes_gone.empty() && peer_chunks.empty();
   }
 };
 
@@ -81,7 +98,7 @@ void update(Desired& held, const Desired& next);
 // With Sweep::no, what is not desired stays, except entries that would lead frames to a port that is not in their
 // bridge. Of two desired ports that want one interface, the one that has it keeps it, else the smaller id gets it;
 // the other is refused with Code::conflict. Of two ports with one configured MAC, a static entry decides, else the
-// smaller id.
+// smaller id. Without a tunnel no MAC is remote and nobody a peer; nobody is his own peer.
 Delta difference(const Tables& known, const Desired& desired, Sweep sweep, const Circumstances& circumstances);
 
 // What the tables hold once the delta was written.

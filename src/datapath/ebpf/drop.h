@@ -39,3 +39,16 @@ static __always_inline void count_tx(const struct port* port, const struct __sk_
   c->tx_packets++;
   c->tx_bytes += skb->len;
 }
+
+static __always_inline void count_tunnel(const struct __sk_buff* skb, int in) {
+  const __u32 zero = 0;
+  struct counters* c = bpf_map_lookup_elem(&tunnel_counters, &zero);
+  if (!c) return;
+  if (in) {
+    c->rx_packets++;
+    c->rx_bytes += skb->len;
+  } else {
+    c->tx_packets++;
+    c->tx_bytes += skb->len;
+  }
+}

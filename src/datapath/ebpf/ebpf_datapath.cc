@@ -1,90 +1,84 @@
 #include "datapath/ebpf/ebpf_datapath.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/log.h"
+#include "datapath/ebpf/round.h"
 
 namespace midonet::datapath {
 namespace {
 
 constexpr int drain_every = 64;  // interfaces between two looks at the notifications
 
-Program loaded(int fd, std::uint32_t id) { return {.fd = fd, .id = id}; }
+Result<Program> loaded(const char* name, int fd) {
+  const auto id = program_id(fd);
+  if (!id) return tl::unexpected(id.error());
+  return Program{.name = name, .fd = fd, .id = *id};
+}
 
 }  // namespace
 
-struct EbpfDatapath::Round {
-  const Desired& desired;
-  const Sweep sweep;
-  Circumstances circumstances{};
-  Delta delta{};
-  std::vector<std::pair<std::uint32_t, Uuid>> to_hook{};  // interfaces whose hooks are not complete
-  std::map<Uuid, Error> failed{};
-  std::unordered_set<std::uint32_t> failed_interfaces{};
-  std::set<Vni> unfinished{};
-  std::vector<Error> errors{};
-  std::unordered_map<std::uint32_t, Uuid> owners{};  // of the interfaces that are written
-
-  bool in_scope(const Vni& vni) const { return !circumstances.scope || circumstances.scope->contains(vni); }
-  void fail_port(const Uuid& id, std::uint32_t ifindex, const Error& error) {
-    failed.try_emplace(id, error);
-    failed_interfaces.insert(ifindex);
-  }
-  // What failed concerns an interface: its port's status tells, if it has a port.
-  void fail_interface(std::uint32_t ifindex, const Error& error) {
-    const auto owner = owners.find(ifindex);
-    if (owner != owners.end()) {
-      fail_port(owner->second, ifindex, error);
-    } else {
-      errors.push_back(error);
-    }
-  }
-  void fail_bridge(std::uint32_t vni, const Error& error) {
-    errors.push_back(error);
-    if (const auto valid = Vni::from(vni)) unfinished.insert(*valid);
-  }
-};
-
 EbpfDatapath::EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
-                           const EbpfOptions& options)
-    : objects_(std::move(objects)), tc_(std::move(tc)), hooks_(hooks), ageing_(options.ageing) {}
+                           const Hooks& tunnel_hooks, const EbpfOptions& options)
+    : objects_(std::move(objects)),
+      tc_(std::move(tc)),
+      hooks_(hooks),
+      tunnel_hooks_(tunnel_hooks),
+      ageing_(options.ageing) {}
 
 Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfOptions& options) {
   auto objects = Objects::open(options);
   if (!objects) return tl::unexpected(objects.error());
   auto tc = Tc::open();
   if (!tc) return tl::unexpected(tc.error());
-  const auto from_tap = program_id((*objects)->from_tap());
-  const auto to_tap = program_id((*objects)->to_tap());
-  if (!from_tap) return tl::unexpected(from_tap.error());
-  if (!to_tap) return tl::unexpected(to_tap.error());
-  const Hooks hooks(**tc, loaded((*objects)->from_tap(), *from_tap), loaded((*objects)->to_tap(), *to_tap));
-  log::info("datapath {} pins={} from_tap={} to_tap={}", (*objects)->adopted() ? "adopted" : "loaded",
-            (*objects)->folder(), *from_tap, *to_tap);
+  const auto from_tap = loaded("from_tap", (*objects)->from_tap());
+  const auto to_tap = loaded("to_tap", (*objects)->to_tap());
+  const auto from_tunnel = loaded("from_tunnel", (*objects)->from_tunnel());
+  for (const auto& program : {from_tap, to_tap, from_tunnel}) {
+    if (!program) return tl::unexpected(program.error());
+  }
+  const Hooks hooks(**tc, *from_tap, *to_tap);
+  const Hooks tunnel_hooks(**tc, *from_tunnel, std::nullopt);
+  log::info("datapath {} pins={} from_tap={} to_tap={} from_tunnel={}", (*objects)->adopted() ? "adopted" : "loaded",
+            (*objects)->folder(), from_tap->id, to_tap->id, from_tunnel->id);
 
-  std::unique_ptr<EbpfDatapath> datapath(new EbpfDatapath(std::move(*objects), std::move(*tc), hooks, options));
-  auto drift =
-      Drift::open(loop,
-                  {.port_id = datapath->tc_->port_id(),
-                   .plugged =
-                       [self = datapath.get()](std::uint32_t ifindex) {
-                         return self->known_.ports.contains(ifindex) || self->troubled_.contains(ifindex);
-                       },
-                   .pin = [self = datapath.get()](const std::string& file) { return self->objects_->is_pin(file); }},
-                  [self = datapath.get()](const std::string& what) {
-                    self->stale_ = true;
-                    if (self->drifted_) self->drifted_(what);
-                  });
-  if (!drift) return tl::unexpected(drift.error());
-  datapath->drift_ = std::move(*drift);
-  if (auto watched = datapath->drift_->watch_pins(datapath->objects_->folder()); !watched)
-    return tl::unexpected(watched.error());
+  std::unique_ptr<EbpfDatapath> datapath(
+      new EbpfDatapath(std::move(*objects), std::move(*tc), hooks, tunnel_hooks, options));
+  if (auto listening = datapath->listen(loop, options); !listening) return tl::unexpected(listening.error());
   return datapath;
+}
+
+// To everything that the kernel may have to say.
+Status EbpfDatapath::listen(Loop& loop, const EbpfOptions& options) {
+  auto drift = Drift::open(loop,
+                           {.port_id = tc_->port_id(),
+                            .plugged =
+                                [this](std::uint32_t ifindex) {
+                                  return known_.ports.contains(ifindex) || troubled_.contains(ifindex) ||
+                                         ifindex == known_.tunnel.ifindex;
+                                },
+                            .pin = [this](const std::string& file) { return objects_->is_pin(file); }},
+                           [this](const std::string& what) { drifted(what); });
+  if (!drift) return tl::unexpected(drift.error());
+  drift_ = std::move(*drift);
+  if (auto watched = drift_->watch_pins(objects_->folder()); !watched) return watched;
+
+  auto device = TunnelDevice::open(
+      loop, {.name = options.tunnel_device, .udp_port = options.tunnel_port, .pin_dir = options.pin_dir},
+      [this](const std::string& what) { drifted(what); });
+  if (!device) return tl::unexpected(device.error());
+  device_ = std::move(*device);
+
+  auto news = News::open(loop, objects_->maps(), [this](const auto& keys, bool lost) { tell_learned(keys, lost); });
+  if (!news) return tl::unexpected(news.error());
+  news_ = std::move(*news);
+  return {};
+}
+
+void EbpfDatapath::drifted(const std::string& what) {
+  stale_ = true;
+  if (drifted_) drifted_(what);
 }
 
 Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
@@ -94,6 +88,7 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     if (auto read = read_kernel(); !read) {
       round.errors.push_back(read.error());
       Applied nothing{.ports = {}, .errors = round.errors};
+      if (desired.tunnel) nothing.tunnel = tl::unexpected(read.error());
       for (const auto& [id, spec] : desired.ports) nothing.ports.emplace(id, tl::unexpected(read.error()));
       return nothing;
     }
@@ -105,7 +100,9 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   }
   round.circumstances.max_ports = objects_->maps().max_ports;
 
-  if (everything || !round.circumstances.scope->empty()) {
+  prepare_tunnel(round, everything);
+  const bool touched = everything || !round.circumstances.scope->empty();
+  if (touched) {
     prepare_interfaces(round);
     round.delta = difference(known_, desired, sweep, round.circumstances);
     for (const auto& [id, error] : round.delta.refused) round.failed.try_emplace(id, error);
@@ -115,12 +112,15 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     write_ports(round);
     attach(round, Hook::egress);
     write_bridges(round);
+    finish_tunnel(round);
     attach(round, Hook::ingress);
     confirm_hooks(round);
     remove_ports(round);
     verify(round);
     if (everything && sweep == Sweep::yes) remove_strays(round);
     if (drift_) drift_->drain();
+  } else {
+    finish_tunnel(round);
   }
 
   std::erase_if(failed_, [&](const auto& failed) {
@@ -135,10 +135,12 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     unfinished_.insert(spec.vni);
     troubled_.insert(spec.ifindex);
   }
+  // What an incomplete view left standing is looked at by the next complete one.
   if (sweep == Sweep::yes) swept_ = true;
+  if (sweep == Sweep::no && touched) swept_ = false;
   update(applied_, desired);
 
-  Applied applied{.ports = {}, .errors = std::move(round.errors)};
+  Applied applied{.ports = {}, .tunnel = tunnel_status_, .errors = std::move(round.errors)};
   for (const auto& [id, spec] : desired.ports) {
     const auto failed = failed_.find(id);
     applied.ports.emplace_hint(applied.ports.end(), id,
@@ -153,41 +155,6 @@ void EbpfDatapath::pin(Round& round) {
   if (done && drift_) done = drift_->watch_pins(objects_->folder());
   pinned_ = done.has_value();
   if (!done) round.errors.push_back(done.error());
-}
-
-Status EbpfDatapath::read_kernel() {
-  const Maps& maps = objects_->maps();
-  Tables read;
-  auto ports = maps.ports.entries();
-  if (!ports) return tl::unexpected(ports.error());
-  for (const auto& [ifindex, port] : *ports) read.ports.emplace(ifindex, port);
-  auto fdb = maps.fdb.entries();
-  if (!fdb) return tl::unexpected(fdb.error());
-  for (const auto& [key, entry] : *fdb) read.bridges[key.vni].fdb.emplace(mac_of(key.mac), entry.ifindex);
-  auto neighbours = maps.neighbours.entries();
-  if (!neighbours) return tl::unexpected(neighbours.error());
-  for (const auto& [key, entry] : *neighbours) read.bridges[key.vni].neighbours.emplace(key.ip, mac_of(entry.mac));
-
-  auto chunks = maps.members.entries();
-  if (!chunks) return tl::unexpected(chunks.error());
-  std::sort(chunks->begin(), chunks->end(), [](const auto& a, const auto& b) { return a.first.chunk < b.first.chunk; });
-  for (const auto& [key, chunk] : *chunks) {
-    if (key.chunk >= MIDONET_CHUNKS) {  // of nobody's making: no flood gets there
-      if (auto removed = maps.members.remove(key); !removed) return removed;
-      continue;
-    }
-    auto& members = read.bridges[key.vni].members;
-    // A flood ends at a gap; nobody of ours leaves one.
-    while (members.size() < std::size_t{key.chunk} * MIDONET_CHUNK_PORTS) {
-      const auto gap = static_cast<std::uint32_t>(members.size() / MIDONET_CHUNK_PORTS);
-      if (auto filled = maps.members.put({key.vni, gap}, abi::members{}); !filled) return filled;
-      members.resize(members.size() + MIDONET_CHUNK_PORTS);
-    }
-    members.insert(members.end(), std::begin(chunk.ifindex), std::end(chunk.ifindex));
-  }
-  known_ = std::move(read);
-  hooked_.clear();
-  return {};
 }
 
 void EbpfDatapath::prepare_interfaces(Round& round) {
@@ -220,39 +187,6 @@ void EbpfDatapath::prepare_interfaces(Round& round) {
   }
 }
 
-void EbpfDatapath::write_ports(Round& round) {
-  for (const auto& [ifindex, port] : round.delta.ports) {
-    auto written = fresh_port(ifindex, port);
-    if (written) written = objects_->maps().ports.put(ifindex, port);
-    if (written) {
-      known_.ports[ifindex] = port;
-    } else {
-      round.fail_interface(ifindex, written.error());
-    }
-  }
-}
-
-// What a port starts with: no counts, nothing learned. Leaves alone what a port that is known already has.
-Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
-  const Maps& maps = objects_->maps();
-  const auto known = known_.ports.find(ifindex);
-  const bool here = known != known_.ports.end();
-  const bool same_port = here && id_of(known->second) == id_of(port) && known->second.slot == port.slot;
-  if (!same_port) {
-    forget_drops(ifindex);
-    const std::vector<abi::counters> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    if (::bpf_map_update_elem(maps.counters.get(), &port.slot, none.data(), BPF_ANY) != 0)
-      return fail_errno(errno, "clear the counters of interface {}", ifindex);
-  }
-  if (!same_port || known->second.vni != port.vni) {
-    if (here) forget_learned(ifindex, known->second.vni);
-    return maps.rings.put(ifindex, abi::ring{});
-  }
-  const auto ring = maps.rings.get(ifindex);
-  if (!ring) return tl::unexpected(ring.error());
-  return *ring ? Status{} : maps.rings.put(ifindex, abi::ring{});
-}
-
 void EbpfDatapath::attach(Round& round, Hook hook) {
   int count = 0;
   for (const auto& [ifindex, id] : round.to_hook) {
@@ -275,65 +209,6 @@ void EbpfDatapath::confirm_hooks(Round& round) {
                                                                     "when read back",
                                                                     ifindex)}
                              : complete.error());
-  }
-}
-
-void EbpfDatapath::write_bridges(Round& round) {
-  const Maps& maps = objects_->maps();
-  for (const auto& set : round.delta.fdb_set) {
-    if (round.failed_interfaces.contains(set.ifindex)) continue;
-    const auto written = maps.fdb.put(fdb_key(set.vni, set.mac), {.ifindex = set.ifindex, .reserved = 0});
-    if (written) {
-      known_.bridges[set.vni].fdb[set.mac] = set.ifindex;
-    } else {
-      round.fail_interface(set.ifindex, written.error());
-    }
-  }
-  for (const auto& gone : round.delta.fdb_gone) {
-    const auto removed = maps.fdb.remove(fdb_key(gone.vni, gone.mac));
-    if (removed) {
-      known_.bridges[gone.vni].fdb.erase(gone.mac);
-    } else {
-      round.fail_bridge(gone.vni, removed.error());
-    }
-  }
-  for (const auto& set : round.delta.neighbours_set) {
-    abi::neighbour neighbour{};
-    std::copy(set.mac.bytes().begin(), set.mac.bytes().end(), neighbour.mac);
-    const auto written = maps.neighbours.put({.vni = set.vni, .ip = set.ip}, neighbour);
-    if (written) {
-      known_.bridges[set.vni].neighbours[set.ip] = set.mac;
-    } else {
-      round.fail_bridge(set.vni, written.error());
-    }
-  }
-  for (const auto& gone : round.delta.neighbours_gone) {
-    const auto removed = maps.neighbours.remove({.vni = gone.vni, .ip = gone.ip});
-    if (removed) {
-      known_.bridges[gone.vni].neighbours.erase(gone.ip);
-    } else {
-      round.fail_bridge(gone.vni, removed.error());
-    }
-  }
-  for (auto& chunk : round.delta.chunks) {
-    if (chunk.ports) {
-      // An interface without our hooks gets no frames.
-      for (std::uint32_t& ifindex : chunk.ports->ifindex) {
-        if (round.failed_interfaces.contains(ifindex)) ifindex = 0;
-      }
-    }
-    const auto written = chunk.ports ? maps.members.put(chunk.key, *chunk.ports) : maps.members.remove(chunk.key);
-    if (written) {
-      Delta one;
-      one.chunks.push_back(chunk);
-      apply_to(known_, one);
-      continue;
-    }
-    round.fail_bridge(chunk.key.vni, written.error());
-    if (!chunk.ports) continue;
-    for (const std::uint32_t ifindex : chunk.ports->ifindex) {
-      if (round.owners.contains(ifindex)) round.fail_interface(ifindex, written.error());
-    }
   }
 }
 
@@ -364,7 +239,8 @@ void EbpfDatapath::remove_ports(Round& round) {
 
 void EbpfDatapath::remove_strays(Round& round) {
   const auto strays = hooks_.strays([&](std::uint32_t ifindex) {
-    return known_.ports.contains(ifindex) || round.failed_interfaces.contains(ifindex);
+    return known_.ports.contains(ifindex) || round.failed_interfaces.contains(ifindex) ||
+           ifindex == known_.tunnel.ifindex;
   });
   if (!strays) {
     round.errors.push_back(strays.error());
@@ -380,69 +256,18 @@ void EbpfDatapath::remove_strays(Round& round) {
   }
 }
 
-// Reads back every entry that this round wrote; the hooks were read back when they were attached.
-void EbpfDatapath::verify(Round& round) {
-  const Maps& maps = objects_->maps();
-  const auto differs = [&](const std::string& map, std::uint32_t ifindex) {
-    round.fail_interface(
-        ifindex, Error{Code::unavailable, fmt::format("the entry of interface {} in the BPF map \"{}\" was not there "
-                                                      "when read back",
-                                                      ifindex, map)});
-    stale_ = true;
-  };
-  for (const auto& [ifindex, port] : round.delta.ports) {
-    if (round.failed_interfaces.contains(ifindex)) continue;
-    const auto entry = maps.ports.get(ifindex);
-    if (!entry || !*entry || !same(**entry, port)) differs("ports", ifindex);
-    const auto ring = maps.rings.get(ifindex);
-    if (!ring || !*ring) differs("rings", ifindex);
-  }
-  for (const auto& set : round.delta.fdb_set) {
-    if (round.failed_interfaces.contains(set.ifindex)) continue;
-    const auto entry = maps.fdb.get(fdb_key(set.vni, set.mac));
-    if (!entry || !*entry || (*entry)->ifindex != set.ifindex) differs("fdb", set.ifindex);
-  }
-  for (const auto& chunk : round.delta.chunks) {
-    if (!chunk.ports) continue;
-    const auto entry = maps.members.get(chunk.key);
-    for (int i = 0; i < MIDONET_CHUNK_PORTS; i++) {
-      const std::uint32_t ifindex = chunk.ports->ifindex[i];
-      if (ifindex == 0 || round.failed_interfaces.contains(ifindex)) continue;
-      if (!entry || !*entry || (*entry)->ifindex[i] != ifindex) differs("members", ifindex);
-    }
-  }
-}
-
-void EbpfDatapath::forget_learned(std::uint32_t ifindex, std::uint32_t vni) {
-  const Maps& maps = objects_->maps();
-  const auto ring = maps.rings.get(ifindex);
-  if (!ring || !*ring) return;
-  for (const auto& bytes : (*ring)->mac) {
-    const Mac mac = mac_of(bytes);
-    if (mac.is_zero()) continue;
-    const auto entry = maps.learned.get(fdb_key(vni, mac));
-    // Left behind, it would lead nowhere and age.
-    if (entry && *entry && (*entry)->ifindex == ifindex) (void)maps.learned.remove(fdb_key(vni, mac));
-  }
-}
-
-void EbpfDatapath::forget(Vni vni, const Mac& mac) {
-  (void)objects_->maps().learned.remove(fdb_key(vni.number(), mac));
-}
-
-void EbpfDatapath::forget_drops(std::uint32_t ifindex) {
-  for (std::uint32_t reason = 0; reason < abi::drop_reasons; reason++)
-    (void)objects_->maps().drops.remove({.ifindex = ifindex, .reason = reason});
-}
-
 Status EbpfDatapath::remove_everything() {
-  drift_.reset();  // what comes now is our own doing
+  // What comes now is our own doing.
+  drift_.reset();
+  news_.reset();
   Status result;
   const auto note = [&](const Status& status) {
     if (!status && result) result = status;
   };
   note(read_kernel());
   for (const auto& [ifindex, port] : known_.ports) note(objects_->maps().ports.remove(ifindex));
+  note(write_tunnel({}));
+  note(device_->remove());
   for (const auto& [ifindex, port] : known_.ports)
     note(hooks_.detach(ifindex, (port.flags & abi::port_owns_clsact) != 0));
   const auto strays = hooks_.strays([](std::uint32_t) { return false; });
@@ -456,6 +281,8 @@ Status EbpfDatapath::remove_everything() {
   applied_ = {};
   hooked_.clear();
   failed_.clear();
+  tunnel_settled_ = false;
+  tunnel_status_ = {};
   stale_ = true;
   return result;
 }

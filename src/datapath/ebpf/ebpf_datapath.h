@@ -1,12 +1,13 @@
-// The datapath of Linux: two BPF programs at each tap (bridge.bpf.c) and the maps that they share. Made by the agent's
-// main; on the loop's thread.
+// The datapath of Linux: two BPF programs at each tap and one at the tunnel device (bridge.bpf.c), and the maps that they
+// share. Made by the agent's main; on the loop's thread.
 //
 // What it keeps in memory is a copy of the kernel's tables. The first apply(), and the one after a drift, reads them
 // anew and checks every hook; else a port that is not touched costs a comparison. Nothing is undone when the object goes:
 // frames flow on, and the next open() with the same pin_dir adopts everything.
 //
 // The order of writes keeps these true at every moment, also when we are killed between two of them:
-//   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through;
+//   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through; the
+//     tunnel device that they lead to is complete;
 //   * a from_tap that starts to run finds its maps complete;
 //   * a port that stays loses no frame, whatever comes or goes beside it.
 #pragma once
@@ -14,14 +15,17 @@
 #include <memory>
 #include <set>
 #include <unordered_set>
+#include <utility>
 
 #include "base/loop.h"
 #include "datapath/datapath.h"
 #include "datapath/ebpf/delta.h"
 #include "datapath/ebpf/drift.h"
 #include "datapath/ebpf/hooks.h"
+#include "datapath/ebpf/news.h"
 #include "datapath/ebpf/objects.h"
 #include "datapath/ebpf/tables.h"
+#include "datapath/ebpf/tunnel_device.h"
 
 namespace midonet::datapath {
 
@@ -34,6 +38,7 @@ class EbpfDatapath : public Datapath {
   Applied apply(const Desired& desired, Sweep sweep) override;
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
+  std::optional<TunnelCounters> tunnel_counters() override;
   std::vector<FdbEntry> fdb() override;
   void on_learned(std::function<void(const std::vector<FdbEntry>& learned)> learned) override {
     learned_ = std::move(learned);
@@ -47,8 +52,10 @@ class EbpfDatapath : public Datapath {
  private:
   struct Round;  // one apply()
 
-  EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
+  EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks, const Hooks& tunnel_hooks,
                const EbpfOptions& options);
+  Status listen(Loop& loop, const EbpfOptions& options);
+  void drifted(const std::string& what);
   void pin(Round& round);
   Status read_kernel();
   void prepare_interfaces(Round& round);
@@ -59,6 +66,14 @@ class EbpfDatapath : public Datapath {
   void remove_ports(Round& round);
   void remove_strays(Round& round);
   void verify(Round& round);
+  void prepare_tunnel(Round& round, bool everything);
+  void finish_tunnel(Round& round);
+  Status hook_tunnel(std::uint32_t ifindex);
+  void withdraw_tunnel(Round& round);
+  Status write_tunnel(const abi::tunnel& entry);
+  void tell_learned(const std::set<std::pair<std::uint32_t, Mac>>& keys, bool all);
+  std::optional<FdbEntry> learned_entry(std::uint32_t vni, const Mac& mac, const abi::learned_entry& entry,
+                                        std::uint64_t now) const;
   Status fresh_port(std::uint32_t ifindex, const abi::port& port);
   void forget_learned(std::uint32_t ifindex, std::uint32_t vni);
   void forget_drops(std::uint32_t ifindex);
@@ -66,7 +81,10 @@ class EbpfDatapath : public Datapath {
   std::unique_ptr<Objects> objects_;
   std::unique_ptr<Tc> tc_;
   Hooks hooks_;
+  Hooks tunnel_hooks_;
   std::chrono::nanoseconds ageing_;
+  std::unique_ptr<TunnelDevice> device_;
+  std::unique_ptr<News> news_;
   std::unique_ptr<Drift> drift_;
   std::function<void(const std::string&)> drifted_;
   std::function<void(const std::vector<FdbEntry>&)> learned_;
@@ -74,6 +92,8 @@ class EbpfDatapath : public Datapath {
   bool stale_ = true;  // the kernel is to be read anew
   bool pinned_ = true;
   bool swept_ = false;
+  bool tunnel_settled_ = false;  // as the last Desired has it
+  Status tunnel_status_;
   Tables known_;
   Desired applied_;                             // by the last apply()
   std::unordered_set<std::uint32_t> hooked_;    // interfaces whose hooks were read back as complete

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array both_hooks{Hook::ingress, Hook::egress};
 
-std::string filter_name(Hook hook) { return hook == Hook::ingress ? "midolman/from_tap" : "midolman/to_tap"; }
+std::string filter_name(const Program& program) { return std::string("midolman/") + program.name; }
 
 FilterPlace place_on(std::uint32_t ifindex, Hook hook) {
   return {.ifindex = ifindex, .hook = hook, .priority = Hooks::priority, .handle = Hooks::handle};
@@ -17,7 +17,7 @@ FilterPlace place_on(std::uint32_t ifindex, Hook hook) {
 
 bool is_ours(const Filter& filter) {
   return filter.kind == "bpf" && filter.place.priority == Hooks::priority && filter.place.handle == Hooks::handle &&
-         (filter.name == filter_name(Hook::ingress) || filter.name == filter_name(Hook::egress));
+         filter.name.starts_with("midolman/");
 }
 
 bool gone(const Error& error) { return error.code == Code::not_found; }
@@ -51,9 +51,10 @@ Result<Census> census(Tc& tc, std::uint32_t ifindex) {
 
 Result<bool> Hooks::complete(std::uint32_t ifindex) {
   for (const Hook hook : both_hooks) {
+    if (program(hook) == nullptr) continue;
     const auto filter = tc_.filter(place_on(ifindex, hook));
     if (!filter) return tl::unexpected(filter.error());
-    if (!*filter || !is_ours(**filter) || (*filter)->program_id != program(hook).id || !(*filter)->direct_action)
+    if (!*filter || !is_ours(**filter) || (*filter)->program_id != program(hook)->id || !(*filter)->direct_action)
       return false;
   }
   return true;
@@ -73,12 +74,14 @@ Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded)
 }
 
 Status Hooks::attach(std::uint32_t ifindex, Hook hook) {
+  if (program(hook) == nullptr) return {};
   const FilterPlace place = place_on(ifindex, hook);
   const auto there = tc_.filter(place);
   if (!there) return tl::unexpected(there.error());
   if (*there && !is_ours(**there))  // came after prepare()
     return fail(Code::conflict, "attach to interface {}: priority {} is held by somebody else", ifindex, priority);
-  return tc_.put_filter(place, program(hook).fd, filter_name(hook), there->has_value());
+  const Program& ours = *program(hook);
+  return tc_.put_filter(place, ours.fd, filter_name(ours), there->has_value());
 }
 
 Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {

@@ -1,7 +1,8 @@
-// Our two hooks at an interface: from_tap at the ingress of its clsact, to_tap at the egress. Used by EbpfDatapath.
+// Our hooks at an interface's clsact: from_tap at the ingress of a tap and to_tap at its egress; from_tunnel at the ingress
+// of the tunnel device. Used by EbpfDatapath.
 //
 // What is ours, so that a restarted agent knows it and nobody else's is touched: a filter of kind bpf at `priority`
-// and `handle` whose TCA_BPF_NAME is "midolman/from_tap" or "midolman/to_tap". A clsact has no name; whether we made
+// and `handle` whose TCA_BPF_NAME is "midolman/" and the name of its program. A clsact has no name; whether we made
 // it is kept in the port's map entry (port_owns_clsact). It goes with the port if we made it and nobody else has
 // filters there meanwhile.
 //
@@ -19,6 +20,7 @@ namespace midonet::datapath {
 
 // A loaded program, open elsewhere.
 struct Program {
+  const char* name = "";
   int fd = -1;
   std::uint32_t id = 0;
 };
@@ -28,9 +30,10 @@ class Hooks {
   static constexpr std::uint16_t priority = 0x4d4e;  // "MN"; lower numbers run before us
   static constexpr std::uint32_t handle = 1;
 
-  Hooks(Tc& tc, Program from_tap, Program to_tap) : tc_(tc), from_tap_(from_tap), to_tap_(to_tap) {}
+  // What hangs at interfaces of one sort; at egress nothing, perhaps.
+  Hooks(Tc& tc, Program ingress, std::optional<Program> egress) : tc_(tc), ingress_(ingress), egress_(egress) {}
 
-  // Reads from the kernel whether both hooks are there with the very programs that this object was made with.
+  // Reads from the kernel whether the hooks are there with the very programs that this object was made with.
   Result<bool> complete(std::uint32_t ifindex);
 
   // Makes the clsact if there is none. Says whether it is ours; `recorded` is what the port's entry says of it.
@@ -53,11 +56,14 @@ class Hooks {
   static bool concerns(const TcEvent& event);
 
  private:
-  const Program& program(Hook hook) const { return hook == Hook::ingress ? from_tap_ : to_tap_; }
+  const Program* program(Hook hook) const {
+    if (hook == Hook::ingress) return &ingress_;
+    return egress_ ? &*egress_ : nullptr;
+  }
 
   Tc& tc_;
-  Program from_tap_;
-  Program to_tap_;
+  Program ingress_;
+  std::optional<Program> egress_;
 };
 
 }  // namespace midonet::datapath

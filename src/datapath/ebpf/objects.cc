@@ -23,6 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint32_t news_bytes = 128 * 1024;  // a power of two, of whole pages
+
 struct SkeletonDeleter {
   void operator()(bridge_bpf* skeleton) const { bridge_bpf__destroy(skeleton); }
 };
@@ -135,6 +137,20 @@ Status take(const bpf_map* from, BpfMap<Key, Value>& to) {
   return {};
 }
 
+Status take(const bpf_map* from, UniqueFd& to) {
+  auto fd = duplicate(bpf_map__fd(from), bpf_map__name(from));
+  if (!fd) return tl::unexpected(fd.error());
+  to = std::move(*fd);
+  return {};
+}
+
+Status take(const bpf_program* from, UniqueFd& to) {
+  auto fd = duplicate(bpf_program__fd(from), bpf_program__name(from));
+  if (!fd) return tl::unexpected(fd.error());
+  to = std::move(*fd);
+  return {};
+}
+
 }  // namespace
 
 Result<std::uint32_t> program_id(int program_fd) {
@@ -170,7 +186,7 @@ Status Objects::load(const EbpfOptions& options) {
   skeleton->rodata->learn_quota = options.learn_quota;
 
   const auto& maps = skeleton->maps;
-  const std::array<std::pair<bpf_map*, std::uint32_t>, 8> sizes{{
+  const std::array<std::pair<bpf_map*, std::uint32_t>, 14> sizes{{
       {maps.ports, options.max_ports},
       {maps.fdb, options.fdb_entries},
       {maps.learned, options.learned_entries},
@@ -179,6 +195,12 @@ Status Objects::load(const EbpfOptions& options) {
       {maps.neighbours, options.neighbour_entries},
       {maps.counters, options.max_ports},
       {maps.drops, options.max_ports * 4},  // few ports have many reasons to drop
+      {maps.remotes, options.remote_entries},
+      {maps.peers, options.max_ports},
+      {maps.tunnel, 1},
+      {maps.tunnel_counters, 1},
+      {maps.news, news_bytes},
+      {maps.news_lost, 1},
   }};
   for (const auto& [map, entries] : sizes) {
     if (auto settled = settle_map(map, folder_, entries); !settled) return settled;
@@ -186,8 +208,9 @@ Status Objects::load(const EbpfOptions& options) {
 
   UniqueFd from_tap(::bpf_obj_get((folder_ + "/from_tap-" + hash_).c_str()));
   UniqueFd to_tap(::bpf_obj_get((folder_ + "/to_tap-" + hash_).c_str()));
+  UniqueFd from_tunnel(::bpf_obj_get((folder_ + "/from_tunnel-" + hash_).c_str()));
   // A program is of use only together with the very maps that are pinned now.
-  adopted_ = from_tap && to_tap;
+  adopted_ = from_tap && to_tap && from_tunnel;
   for (const auto& [map, entries] : sizes) {
     const UniqueFd pinned(adopted_ ? ::bpf_obj_get(bpf_map__pin_path(map)) : -1);
     if (!pinned) {
@@ -196,47 +219,59 @@ Status Objects::load(const EbpfOptions& options) {
     }
     const auto info = map_info(pinned.get());
     if (!info) return tl::unexpected(info.error());
-    // to_tap uses some of the maps that from_tap uses.
+    // The others use some of the maps that from_tap uses.
     const auto used = maps_of(from_tap.get());
     if (!used) return tl::unexpected(used.error());
     if (!used->contains(info->id)) adopted_ = false;
   }
   bpf_program__set_autoload(skeleton->progs.from_tap, !adopted_);
   bpf_program__set_autoload(skeleton->progs.to_tap, !adopted_);
+  bpf_program__set_autoload(skeleton->progs.from_tunnel, !adopted_);
   if (const int error = bridge_bpf__load(skeleton.get()); error != 0)
     return fail_errno(-error, "load the BPF programs into the kernel");
 
   maps_.max_ports = bpf_map__max_entries(maps.ports);
   for (Status taken : {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
                        take(maps.rings, maps_.rings), take(maps.members, maps_.members),
-                       take(maps.neighbours, maps_.neighbours), take(maps.drops, maps_.drops)}) {
+                       take(maps.neighbours, maps_.neighbours), take(maps.counters, maps_.counters),
+                       take(maps.drops, maps_.drops), take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers),
+                       take(maps.tunnel, maps_.tunnel), take(maps.tunnel_counters, maps_.tunnel_counters),
+                       take(maps.news, maps_.news), take(maps.news_lost, maps_.news_lost)}) {
     if (!taken) return taken;
   }
-  auto counters = duplicate(bpf_map__fd(maps.counters), "counters");
-  if (!counters) return tl::unexpected(counters.error());
-  maps_.counters = std::move(*counters);
 
   if (adopted_) {
     from_tap_ = std::move(from_tap);
     to_tap_ = std::move(to_tap);
+    from_tunnel_ = std::move(from_tunnel);
     return {};
   }
-  auto loaded_from = duplicate(bpf_program__fd(skeleton->progs.from_tap), "from_tap");
-  auto loaded_to = duplicate(bpf_program__fd(skeleton->progs.to_tap), "to_tap");
-  if (!loaded_from) return tl::unexpected(loaded_from.error());
-  if (!loaded_to) return tl::unexpected(loaded_to.error());
-  from_tap_ = std::move(*loaded_from);
-  to_tap_ = std::move(*loaded_to);
+  for (Status taken : {take(skeleton->progs.from_tap, from_tap_), take(skeleton->progs.to_tap, to_tap_),
+                       take(skeleton->progs.from_tunnel, from_tunnel_)}) {
+    if (!taken) return taken;
+  }
   return {};
 }
 
 std::vector<Objects::Pin> Objects::pins() const {
   return {
-      {"ports", maps_.ports.fd(), false},           {"fdb", maps_.fdb.fd(), false},
-      {"learned", maps_.learned.fd(), false},       {"rings", maps_.rings.fd(), false},
-      {"members", maps_.members.fd(), false},       {"neighbours", maps_.neighbours.fd(), false},
-      {"counters", maps_.counters.get(), false},    {"drops", maps_.drops.fd(), false},
-      {"from_tap-" + hash_, from_tap_.get(), true}, {"to_tap-" + hash_, to_tap_.get(), true},
+      {"ports", maps_.ports.fd(), false},
+      {"fdb", maps_.fdb.fd(), false},
+      {"learned", maps_.learned.fd(), false},
+      {"rings", maps_.rings.fd(), false},
+      {"members", maps_.members.fd(), false},
+      {"neighbours", maps_.neighbours.fd(), false},
+      {"counters", maps_.counters.get(), false},
+      {"drops", maps_.drops.fd(), false},
+      {"remotes", maps_.remotes.fd(), false},
+      {"peers", maps_.peers.fd(), false},
+      {"tunnel", maps_.tunnel.fd(), false},
+      {"tunnel_counters", maps_.tunnel_counters.get(), false},
+      {"news", maps_.news.get(), false},
+      {"news_lost", maps_.news_lost.fd(), false},
+      {"from_tap-" + hash_, from_tap_.get(), true},
+      {"to_tap-" + hash_, to_tap_.get(), true},
+      {"from_tunnel-" + hash_, from_tunnel_.get(), true},
   };
 }
 
@@ -276,7 +311,9 @@ Status Objects::remove_old_programs() {
   std::vector<fs::path> old;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     const std::string file = entry.path().filename();
-    if ((file.starts_with("from_tap-") || file.starts_with("to_tap-")) && !is_pin(file)) old.push_back(entry.path());
+    const bool program =
+        file.starts_with("from_tap-") || file.starts_with("to_tap-") || file.starts_with("from_tunnel-");
+    if (program && !is_pin(file)) old.push_back(entry.path());
   }
   if (error) return fail_errno(error.value(), "list {}", folder_);
   for (const fs::path& path : old) {

@@ -1,9 +1,9 @@
 // The kernel's side of the datapath: the programs and the maps, loaded or adopted, and their pins in the BPF file
 // system. Used by EbpfDatapath, on its thread.
 //
-// What is ours there: the folder PIN_DIR/v1 (abi.h, MIDONET_LAYOUT). In it each map under its name, and the two programs
-// as from_tap-HASH and to_tap-HASH, where HASH is of the program's code and its settings. A start with the same hash
-// adopts both; with another one (an upgrade, a changed setting) it loads the new programs over the same maps, and
+// What is ours there: the folder PIN_DIR/v1 (abi.h, MIDONET_LAYOUT). In it each map under its name, and the programs as
+// from_tap-HASH, to_tap-HASH and from_tunnel-HASH, where HASH is of the programs' code and settings. A start with the same
+// hash adopts them; with another one (an upgrade, a changed setting) it loads the new programs over the same maps, and
 // whoever uses this object replaces the filters. A pinned map keeps the size that it was made with.
 #pragma once
 
@@ -27,6 +27,10 @@ struct EbpfOptions {
   std::uint32_t fdb_entries = 65536;  // configured MACs
   std::uint32_t learned_entries = 131072;
   std::uint32_t neighbour_entries = 65536;
+  std::uint32_t remote_entries = 262144;  // MACs behind other hosts; 16 bytes each from the start, 100 when used
+  // The VXLAN device (tunnel_device.h), made when a tunnel is wanted.
+  std::string tunnel_device = "midonet-vxlan";
+  std::uint16_t tunnel_port = 4789;
   // A learned MAC that was not seen for so long is forgotten (IEEE 802.1Q, table 8-6: 300 s by default).
   std::chrono::seconds ageing{300};
   // Learned MACs per port, 1 to MIDONET_RING_SPOTS.
@@ -42,6 +46,12 @@ struct Maps {
   BpfMap<abi::neighbour_key, abi::neighbour> neighbours;
   UniqueFd counters;  // per CPU: see counters.h
   BpfMap<abi::drop_key, std::uint64_t> drops;
+  BpfMap<abi::fdb_key, abi::remote> remotes;
+  BpfMap<abi::members_key, abi::peers> peers;
+  BpfMap<std::uint32_t, abi::tunnel> tunnel;
+  UniqueFd tunnel_counters;  // per CPU
+  UniqueFd news;             // a ring buffer
+  BpfMap<std::uint32_t, std::uint64_t> news_lost;
   std::uint32_t max_ports = 0;
 };
 
@@ -54,6 +64,7 @@ class Objects {
   const Maps& maps() const { return maps_; }
   int from_tap() const { return from_tap_.get(); }
   int to_tap() const { return to_tap_.get(); }
+  int from_tunnel() const { return from_tunnel_.get(); }
   bool adopted() const { return adopted_; }  // the programs were pinned before
 
   // Pins anew what is no longer pinned as it should be, from the descriptors that are open here.
@@ -80,6 +91,7 @@ class Objects {
   Maps maps_;
   UniqueFd from_tap_;
   UniqueFd to_tap_;
+  UniqueFd from_tunnel_;
   bool adopted_ = false;
 };
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <ctime>
+#include <set>
 
 #include "base/log.h"
 #include "datapath/ebpf/ebpf_datapath.h"
@@ -69,19 +71,86 @@ std::vector<FdbEntry> EbpfDatapath::fdb() {
     for (const auto& [mac, ifindex] : bridge.fdb) add(vni, mac, ifindex, true);
   }
   const auto learned = objects_->maps().learned.entries();
-  if (!learned) {
-    log::warning("fdb: {}", learned.error().message);
-    return all;
-  }
+  if (!learned) log::warning("fdb: {}", learned.error().message);
   const std::uint64_t now = coarse_now_ns();
-  for (const auto& [key, entry] : *learned) {
-    if (now > entry.seen_ns && now - entry.seen_ns > static_cast<std::uint64_t>(ageing_.count())) continue;
-    const Mac mac = mac_of(key.mac);
-    const auto bridge = known_.bridges.find(key.vni);
-    if (bridge != known_.bridges.end() && bridge->second.fdb.contains(mac)) continue;  // configured since
-    add(key.vni, mac, entry.ifindex, false);
+  std::set<std::pair<std::uint32_t, Mac>> learned_here;
+  if (learned) {
+    for (const auto& [key, entry] : *learned) {
+      auto found = learned_entry(key.vni, mac_of(key.mac), entry, now);
+      if (!found) continue;
+      learned_here.emplace(key.vni, found->mac);
+      all.push_back(std::move(*found));
+    }
+  }
+  for (const auto& [vni, bridge] : known_.bridges) {
+    const auto number = Vni::from(vni);
+    for (const auto& [mac, remote] : bridge.remotes) {
+      if (!number || bridge.fdb.contains(mac) || learned_here.contains({vni, mac})) continue;
+      all.push_back({.vni = *number, .mac = mac, .port = {}, .configured = remote.configured, .vtep = remote.vtep});
+    }
   }
   return all;
+}
+
+// Where frames to a learned MAC go, unless it has aged, its port is gone, or it is configured meanwhile.
+std::optional<FdbEntry> EbpfDatapath::learned_entry(std::uint32_t vni, const Mac& mac, const abi::learned_entry& entry,
+                                                    std::uint64_t now) const {
+  if (now > entry.seen_ns && now - entry.seen_ns > static_cast<std::uint64_t>(ageing_.count())) return std::nullopt;
+  const auto number = Vni::from(vni);
+  const auto port = known_.ports.find(entry.ifindex);
+  if (!number || port == known_.ports.end() || port->second.vni != vni) return std::nullopt;
+  if (const auto bridge = known_.bridges.find(vni); bridge != known_.bridges.end()) {
+    if (bridge->second.fdb.contains(mac)) return std::nullopt;
+    const auto remote = bridge->second.remotes.find(mac);
+    if (remote != bridge->second.remotes.end() && remote->second.configured) return std::nullopt;
+  }
+  return FdbEntry{.vni = *number, .mac = mac, .port = id_of(port->second)};
+}
+
+void EbpfDatapath::tell_learned(const std::set<std::pair<std::uint32_t, Mac>>& keys, bool all) {
+  if (!learned_) return;
+  const std::uint64_t now = coarse_now_ns();
+  std::vector<FdbEntry> told;
+  const auto add = [&](std::uint32_t vni, const Mac& mac, const abi::learned_entry& entry) {
+    if (auto found = learned_entry(vni, mac, entry, now)) told.push_back(std::move(*found));
+  };
+  if (all) {
+    const auto entries = objects_->maps().learned.entries();
+    if (!entries) {
+      log::warning("learned MACs: {}", entries.error().message);
+      return;
+    }
+    for (const auto& [key, entry] : *entries) add(key.vni, mac_of(key.mac), entry);
+  } else {
+    for (const auto& [vni, mac] : keys) {
+      const auto entry = objects_->maps().learned.get(fdb_key(vni, mac));
+      if (entry && *entry) add(vni, mac, **entry);
+    }
+  }
+  if (!told.empty()) learned_(told);
+}
+
+std::optional<TunnelCounters> EbpfDatapath::tunnel_counters() {
+  const Maps& maps = objects_->maps();
+  if (known_.tunnel.wanted == 0) return std::nullopt;
+  TunnelCounters counted;
+  std::vector<abi::counters> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  const std::uint32_t zero = 0;
+  if (::bpf_map_lookup_elem(maps.tunnel_counters.get(), &zero, per_cpu.data()) != 0) {
+    log::warning("{}", fail_errno(errno, "read the counters of the tunnel").value().message);
+    return std::nullopt;
+  }
+  for (const abi::counters& cpu : per_cpu) {
+    counted.rx_packets += cpu.rx_packets;
+    counted.rx_bytes += cpu.rx_bytes;
+    counted.tx_packets += cpu.tx_packets;
+    counted.tx_bytes += cpu.tx_bytes;
+  }
+  for (std::uint32_t reason = 0; reason < reason_names.size(); reason++) {
+    const auto frames = maps.drops.get({.ifindex = known_.tunnel.ifindex, .reason = reason});
+    if (frames && *frames) counted.drops.emplace(reason_names[reason], **frames);
+  }
+  return counted;
 }
 
 }  // namespace midonet::datapath

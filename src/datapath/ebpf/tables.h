@@ -8,11 +8,14 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/ip.h"
 #include "base/mac.h"
 #include "base/uuid.h"
+#include "datapath/datapath.h"
 #include "datapath/ebpf/abi.h"
 
 namespace midonet::datapath {
@@ -21,13 +24,18 @@ struct BridgeTables {
   std::map<Mac, std::uint32_t> fdb;         // configured: MAC -> ifindex
   std::map<std::uint32_t, Mac> neighbours;  // IPv4 address in network byte order -> MAC
   std::vector<std::uint32_t> members;       // ifindexes in whole chunks, 0 for a free place
-  bool empty() const { return fdb.empty() && neighbours.empty() && members.empty(); }
+  std::map<Mac, RemoteMac> remotes;
+  std::vector<std::optional<Ip>> peers;  // in whole chunks, nothing for a free place
+  bool empty() const {
+    return fdb.empty() && neighbours.empty() && members.empty() && remotes.empty() && peers.empty();
+  }
   bool operator==(const BridgeTables&) const = default;
 };
 
 struct Tables {
   std::unordered_map<std::uint32_t, abi::port> ports;  // by ifindex
   std::map<std::uint32_t, BridgeTables> bridges;       // by VNI; none that is empty
+  abi::tunnel tunnel{};
 };
 
 inline Uuid id_of(const abi::port& port) {
@@ -45,6 +53,24 @@ inline abi::fdb_key fdb_key(std::uint32_t vni, const Mac& mac) {
   key.vni = vni;
   std::copy(mac.bytes().begin(), mac.bytes().end(), key.mac);
   return key;
+}
+
+inline abi::vtep vtep_of(const std::optional<Ip>& ip) {
+  abi::vtep vtep{};
+  if (!ip) return vtep;
+  std::memcpy(vtep.address, ip->bytes().data(), ip->bytes().size());
+  vtep.family = ip->is_v4() ? 4 : 6;
+  return vtep;
+}
+
+// Nothing for a free place, or for an entry of nobody's making.
+inline std::optional<Ip> ip_of(const abi::vtep& vtep) {
+  std::array<std::uint8_t, 4> v4;
+  std::array<std::uint8_t, 16> v6;
+  std::memcpy(v4.data(), vtep.address, v4.size());
+  std::memcpy(v6.data(), vtep.address, v6.size());
+  if (vtep.family == 4) return Ip::v4(v4);
+  return vtep.family == 6 ? std::optional<Ip>(Ip::v6(v6)) : std::nullopt;
 }
 
 inline Mac mac_of(const std::uint8_t (&bytes)[6]) {

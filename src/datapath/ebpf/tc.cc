@@ -7,16 +7,14 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 namespace midonet::datapath {
 namespace {
 
-constexpr std::size_t buffer_bytes = 32 * 1024;  // what the kernel's dumps use at most
 constexpr int monitor_buffer_bytes = 4 * 1024 * 1024;
 constexpr std::uint32_t clsact_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 
@@ -48,37 +46,10 @@ Request filter_request(std::uint16_t type, unsigned flags, const FilterPlace& pl
   return request;
 }
 
-std::string text(const nlattr* attribute) {
-  const char* bytes = static_cast<const char*>(mnl_attr_get_payload(attribute));
-  return std::string(bytes, strnlen(bytes, mnl_attr_get_payload_len(attribute)));
-}
-
-std::uint32_t number(const nlattr* attribute) {
-  return mnl_attr_get_payload_len(attribute) >= sizeof(std::uint32_t) ? mnl_attr_get_u32(attribute) : 0;
-}
-
-template <class Each>
-void each_attribute(const nlattr* first, std::size_t length, Each each) {
-  const nlattr* attribute = first;
-  const char* end = reinterpret_cast<const char*>(first) + length;
-  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)))) {
-    each(attribute);
-    attribute = mnl_attr_next(attribute);
-  }
-}
-
 // The body of a message about a qdisc or filter; nullptr when it is too short to be one.
 const tcmsg* body_of(const nlmsghdr* message) {
   if (mnl_nlmsg_get_payload_len(message) < sizeof(tcmsg)) return nullptr;
   return static_cast<const tcmsg*>(mnl_nlmsg_get_payload(message));
-}
-
-template <class Each>
-void each_attribute_of(const nlmsghdr* message, Each each) {
-  const std::size_t offset = MNL_ALIGN(sizeof(tcmsg));
-  const std::size_t length = mnl_nlmsg_get_payload_len(message);
-  if (length <= offset) return;
-  each_attribute(static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, offset)), length - offset, each);
 }
 
 FilterPlace place_of(const tcmsg& body) {
@@ -92,42 +63,28 @@ std::optional<Filter> decode_filter(const nlmsghdr* message) {
   const tcmsg* body = message->nlmsg_type == RTM_NEWTFILTER ? body_of(message) : nullptr;
   if (body == nullptr) return std::nullopt;
   Filter filter{.place = place_of(*body), .kind = {}, .name = {}};
-  each_attribute_of(message, [&](const nlattr* attribute) {
+  each_attribute(message, sizeof(tcmsg), [&](const nlattr* attribute) {
     const auto type = mnl_attr_get_type(attribute);
-    if (type == TCA_KIND) filter.kind = text(attribute);
+    if (type == TCA_KIND) filter.kind = text_of(attribute);
     if (type != TCA_OPTIONS || filter.kind != "bpf") return;
-    each_attribute(static_cast<const nlattr*>(mnl_attr_get_payload(attribute)), mnl_attr_get_payload_len(attribute),
-                   [&](const nlattr* option) {
-                     switch (mnl_attr_get_type(option)) {
-                       case TCA_BPF_NAME: filter.name = text(option); break;
-                       case TCA_BPF_ID: filter.program_id = number(option); break;
-                       case TCA_BPF_FLAGS:
-                         filter.direct_action = (number(option) & TCA_BPF_FLAG_ACT_DIRECT) != 0;
-                         break;
-                       default: break;
-                     }
-                   });
+    each_nested(attribute, [&](const nlattr* option) {
+      switch (mnl_attr_get_type(option)) {
+        case TCA_BPF_NAME: filter.name = text_of(option); break;
+        case TCA_BPF_ID: filter.program_id = number_of(option); break;
+        case TCA_BPF_FLAGS: filter.direct_action = (number_of(option) & TCA_BPF_FLAG_ACT_DIRECT) != 0; break;
+        default: break;
+      }
+    });
   });
   return filter;
 }
 
 std::string kind_of(const nlmsghdr* message) {
   std::string kind;
-  each_attribute_of(message, [&](const nlattr* attribute) {
-    if (mnl_attr_get_type(attribute) == TCA_KIND) kind = text(attribute);
+  each_attribute(message, sizeof(tcmsg), [&](const nlattr* attribute) {
+    if (mnl_attr_get_type(attribute) == TCA_KIND) kind = text_of(attribute);
   });
   return kind;
-}
-
-Result<mnl_socket*> open_socket(int flags, unsigned groups) {
-  mnl_socket* socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
-  if (socket == nullptr) return fail_errno(errno, "open a netlink socket");
-  if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0) {
-    const int error_number = errno;
-    mnl_socket_close(socket);
-    return fail_errno(error_number, "bind a netlink socket");
-  }
-  return socket;
 }
 
 const char* name(Hook hook) { return hook == Hook::ingress ? "ingress" : "egress"; }
@@ -135,43 +92,9 @@ const char* name(Hook hook) { return hook == Hook::ingress ? "ingress" : "egress
 }  // namespace
 
 Result<std::unique_ptr<Tc>> Tc::open() {
-  const auto socket = open_socket(0, 0);
-  if (!socket) return tl::unexpected(socket.error());
-  std::unique_ptr<Tc> tc(new Tc(*socket));
-  const timeval limit{.tv_sec = deadline.count(), .tv_usec = 0};
-  if (::setsockopt(mnl_socket_get_fd(*socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
-    return fail_errno(errno, "set the deadline of a netlink socket");
-  return tc;
-}
-
-Tc::~Tc() { mnl_socket_close(socket_); }
-
-std::uint32_t Tc::port_id() const { return mnl_socket_get_portid(socket_); }
-
-int Tc::transact(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& each) {
-  const bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-  if (!dump) request->nlmsg_flags |= NLM_F_ACK;
-  request->nlmsg_seq = ++sequence_;
-  if (mnl_socket_sendto(socket_, request, request->nlmsg_len) < 0) return errno;
-  alignas(nlmsghdr) std::array<char, buffer_bytes> buffer;
-  bool interrupted = false;
-  for (;;) {
-    const ssize_t got = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
-    int left = static_cast<int>(got);
-    for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); mnl_nlmsg_ok(message, left);
-         message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_seq != sequence_) continue;  // the late answer to a request that timed out
-      if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
-      if (message->nlmsg_type == NLMSG_DONE) return interrupted ? EINTR : 0;
-      if (message->nlmsg_type == NLMSG_ERROR) {
-        if (mnl_nlmsg_get_payload_len(message) < sizeof(int)) return EBADMSG;
-        return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
-      }
-      if (each) each(message);
-    }
-  }
+  auto kernel = Rtnetlink::open();
+  if (!kernel) return tl::unexpected(kernel.error());
+  return std::unique_ptr<Tc>(new Tc(std::move(*kernel)));
 }
 
 Result<bool> Tc::add_clsact(std::uint32_t ifindex) {
@@ -179,14 +102,14 @@ Result<bool> Tc::add_clsact(std::uint32_t ifindex) {
   add.body()->tcm_parent = TC_H_CLSACT;
   add.body()->tcm_handle = clsact_handle;
   mnl_attr_put_strz(add.header(), TCA_KIND, "clsact");
-  const int error_number = transact(add.header(), {});
+  const int error_number = kernel_.transact(add.header(), {});
   if (error_number == 0) return true;
   if (error_number != EEXIST) return fail_errno(error_number, "add a clsact qdisc to interface {}", ifindex);
 
   std::string kind;
   Request get(RTM_GETQDISC, NLM_F_ECHO, ifindex);  // else the kernel sends no answer
   get.body()->tcm_parent = TC_H_CLSACT;
-  const int get_error = transact(get.header(), [&](const nlmsghdr* message) { kind = kind_of(message); });
+  const int get_error = kernel_.transact(get.header(), [&](const nlmsghdr* message) { kind = kind_of(message); });
   if (get_error != 0) return fail_errno(get_error, "look at the ingress qdisc of interface {}", ifindex);
   // An ingress qdisc would take a filter for egress too, and run it at ingress.
   if (kind != "clsact")
@@ -199,7 +122,7 @@ Status Tc::remove_clsact(std::uint32_t ifindex) {
   Request request(RTM_DELQDISC, 0, ifindex);
   request.body()->tcm_parent = TC_H_CLSACT;
   request.body()->tcm_handle = clsact_handle;
-  const int error_number = transact(request.header(), {});
+  const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "remove the clsact qdisc of interface {}", ifindex);
   return {};
 }
@@ -207,7 +130,7 @@ Status Tc::remove_clsact(std::uint32_t ifindex) {
 Result<std::vector<std::uint32_t>> Tc::clsact_interfaces() {
   std::vector<std::uint32_t> interfaces;
   Request request(RTM_GETQDISC, NLM_F_DUMP, 0);
-  const int error_number = transact(request.header(), [&](const nlmsghdr* message) {
+  const int error_number = kernel_.transact(request.header(), [&](const nlmsghdr* message) {
     const tcmsg* body = body_of(message);
     if (body != nullptr && body->tcm_parent == TC_H_CLSACT && kind_of(message) == "clsact")
       interfaces.push_back(static_cast<std::uint32_t>(body->tcm_ifindex));
@@ -225,14 +148,14 @@ Status Tc::put_filter(const FilterPlace& place, int program_fd, const std::strin
   mnl_attr_put_strz(request.header(), TCA_BPF_NAME, filter_name.c_str());
   mnl_attr_put_u32(request.header(), TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
   mnl_attr_nest_end(request.header(), options);
-  const int error_number = transact(request.header(), {});
+  const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0)
     return fail_errno(error_number, "add a filter at {} of interface {}", name(place.hook), place.ifindex);
   return {};
 }
 
 Status Tc::remove_filter(const FilterPlace& place) {
-  const int error_number = transact(filter_request(RTM_DELTFILTER, 0, place).header(), {});
+  const int error_number = kernel_.transact(filter_request(RTM_DELTFILTER, 0, place).header(), {});
   if (error_number != 0)
     return fail_errno(error_number, "remove the filter at {} of interface {}", name(place.hook), place.ifindex);
   return {};
@@ -240,9 +163,10 @@ Status Tc::remove_filter(const FilterPlace& place) {
 
 Result<std::optional<Filter>> Tc::filter(const FilterPlace& place) {
   std::optional<Filter> found;
-  const int error_number = transact(filter_request(RTM_GETTFILTER, 0, place).header(), [&](const nlmsghdr* message) {
-    if (auto filter = decode_filter(message)) found = std::move(filter);
-  });
+  const int error_number =
+      kernel_.transact(filter_request(RTM_GETTFILTER, 0, place).header(), [&](const nlmsghdr* message) {
+        if (auto filter = decode_filter(message)) found = std::move(filter);
+      });
   // EINVAL: the interface has no qdisc to look at, or at this priority there is a filter of another kind.
   if (error_number == ENOENT || error_number == EINVAL) return std::optional<Filter>{};
   if (error_number != 0)
@@ -254,7 +178,7 @@ Result<std::vector<Filter>> Tc::filters(std::uint32_t ifindex, Hook hook) {
   std::vector<Filter> found;
   Request request(RTM_GETTFILTER, NLM_F_DUMP, ifindex);
   request.body()->tcm_parent = parent(hook);
-  const int error_number = transact(request.header(), [&](const nlmsghdr* message) {
+  const int error_number = kernel_.transact(request.header(), [&](const nlmsghdr* message) {
     auto filter = decode_filter(message);
     if (filter && filter->place.handle != 0) found.push_back(std::move(*filter));  // 0: the head of a priority
   });
@@ -263,23 +187,21 @@ Result<std::vector<Filter>> Tc::filters(std::uint32_t ifindex, Hook hook) {
 }
 
 Result<std::unique_ptr<TcMonitor>> TcMonitor::open() {
-  const auto socket = open_socket(SOCK_NONBLOCK, RTMGRP_TC);
+  auto socket = open_netlink(SOCK_NONBLOCK, RTMGRP_TC);
   if (!socket) return tl::unexpected(socket.error());
-  std::unique_ptr<TcMonitor> monitor(new TcMonitor(*socket));
+  std::unique_ptr<TcMonitor> monitor(new TcMonitor(std::move(*socket)));
   if (::setsockopt(monitor->fd(), SOL_SOCKET, SO_RCVBUFFORCE, &monitor_buffer_bytes, sizeof monitor_buffer_bytes) < 0)
     return fail_errno(errno, "size the buffer of a netlink socket");
   return monitor;
 }
 
-TcMonitor::~TcMonitor() { mnl_socket_close(socket_); }
-
-int TcMonitor::fd() const { return mnl_socket_get_fd(socket_); }
+int TcMonitor::fd() const { return mnl_socket_get_fd(socket_.get()); }
 
 bool TcMonitor::drain(std::uint32_t ours, const std::function<void(const TcEvent&)>& each) {
-  alignas(nlmsghdr) std::array<char, buffer_bytes> buffer;
+  alignas(nlmsghdr) std::array<char, netlink_buffer_bytes> buffer;
   bool complete = true;
   for (;;) {
-    const ssize_t got = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
+    const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return complete;
     if (got < 0) {  // ENOBUFS: the buffer overran; a next receive works again

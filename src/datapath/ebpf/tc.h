@@ -4,21 +4,19 @@
 // Why not libbpf's bpf_tc_*: it opens a socket per call, can't tell what else hangs at a hook, and its requests carry
 // no port id by which our own changes can be told from others' in the kernel's notifications.
 //
-// Requests block until the kernel has answered (microseconds; at most `deadline`). One thread.
+// Requests block until the kernel has answered (rtnetlink.h). One thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
-
-struct nlmsghdr;
-struct mnl_socket;
+#include "datapath/ebpf/rtnetlink.h"
 
 namespace midonet::datapath {
 
@@ -50,13 +48,8 @@ struct TcEvent {
 
 class Tc {
  public:
-  static constexpr std::chrono::seconds deadline{5};
-
   // Talks to the network namespace that the calling thread is in.
   static Result<std::unique_ptr<Tc>> open();
-  ~Tc();
-  Tc(const Tc&) = delete;
-  Tc& operator=(const Tc&) = delete;
 
   // True: made. False: the interface has a clsact already. Code::conflict: it has an ingress qdisc, which excludes a
   // clsact. Code::not_found: there is no such interface.
@@ -73,24 +66,18 @@ class Tc {
   Result<std::vector<Filter>> filters(std::uint32_t ifindex, Hook hook);
 
   // The sender in the kernel's notifications about what this object did.
-  std::uint32_t port_id() const;
+  std::uint32_t port_id() const { return kernel_.port_id(); }
 
  private:
-  explicit Tc(mnl_socket* socket) : socket_(socket) {}
-  // Sends the request and hands each answering message to `each`; 0, or the errno of the kernel's answer.
-  int transact(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& each);
+  explicit Tc(Rtnetlink kernel) : kernel_(std::move(kernel)) {}
 
-  mnl_socket* socket_;
-  std::uint32_t sequence_ = 0;
+  Rtnetlink kernel_;
 };
 
 // Hears of changes to qdiscs and filters in this network namespace, whoever makes them.
 class TcMonitor {
  public:
   static Result<std::unique_ptr<TcMonitor>> open();
-  ~TcMonitor();
-  TcMonitor(const TcMonitor&) = delete;
-  TcMonitor& operator=(const TcMonitor&) = delete;
 
   int fd() const;
   // Takes everything that is there, without waiting, and hands over what the socket with port id `ours` did not do.
@@ -98,8 +85,8 @@ class TcMonitor {
   bool drain(std::uint32_t ours, const std::function<void(const TcEvent&)>& each);
 
  private:
-  explicit TcMonitor(mnl_socket* socket) : socket_(socket) {}
-  mnl_socket* socket_;
+  explicit TcMonitor(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  NetlinkSocket socket_;
 };
 
 }  // namespace midonet::datapath

@@ -1,7 +1,10 @@
 #include "datapath/ebpf/testbed.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
@@ -116,6 +119,76 @@ std::string Testbed::output(const std::string& command) const {
   while (std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), got);
   must(::pclose(pipe) == 0, command);
   return text;
+}
+
+Host::Host(const Testbed& bed, int number) : bed_(bed), number_(number) {
+  const UniqueFd before(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  must(::unshare(CLONE_NEWNET) == 0, "make a host's namespace");
+  namespace_.reset(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  must(::setns(before.get(), CLONE_NEWNET) == 0, "leave a host's namespace");
+  if (number == 1) bed.run("ip link add switch type bridge && ip link set switch up");
+  bed.run(
+      fmt::format("ip link add {0} type veth peer name eth0 netns /proc/{1}/fd/{2} && "
+                  "ip link set {0} up master switch",
+                  underlay(), ::getpid(), namespace_.get()));
+  // IPv6 on eth0 alone: each other interface would greet the world with router solicitations.
+  run("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; ip link set lo up");
+  run(fmt::format("ip link set eth0 up && ip addr add {}/24 dev eth0 && ip -6 addr add {}/64 dev eth0 nodad",
+                  address(4), address(6)));
+}
+
+Host::Inside::Inside(const Host& host) : before_(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
+  must(::setns(host.namespace_.get(), CLONE_NEWNET) == 0, "enter a host's namespace");
+}
+
+Host::Inside::~Inside() { must(::setns(before_.get(), CLONE_NEWNET) == 0, "leave a host's namespace"); }
+
+Tap Host::tap(const std::string& name, Tap::Headers headers) const {
+  const Inside inside(*this);
+  return Tap(name, headers);
+}
+
+void Host::run(const std::string& command) const {
+  const Inside inside(*this);
+  bed_.run(command);
+}
+
+std::string Host::output(const std::string& command) const {
+  const Inside inside(*this);
+  return bed_.output(command);
+}
+
+Ip Host::address(int family) const {
+  const std::string text = fmt::format("{}{}", family == 4 ? "192.0.2." : "2001:db8::", number_);
+  return Ip::parse(text).value();
+}
+
+EbpfOptions Host::options() const {
+  EbpfOptions options;
+  options.pin_dir = fmt::format("{}/midolman/host{}", bed_.bpffs(), number_);
+  return options;
+}
+
+Capture::Capture(const std::string& interface) {
+  fd_.reset(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  must(static_cast<bool>(fd_), "open a packet socket");
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
+  must(address.sll_ifindex != 0, "find " + interface);
+  must(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "capture at " + interface);
+}
+
+std::vector<Frame> Capture::drain() const {
+  std::vector<Frame> frames;
+  for (;;) {
+    Frame frame(70 * 1024);
+    const ssize_t length = ::recv(fd_.get(), frame.data(), frame.size(), 0);
+    if (length < 0) return frames;
+    frame.resize(static_cast<std::size_t>(length));
+    frames.push_back(std::move(frame));
+  }
 }
 
 Wanted& Wanted::bridge(std::uint32_t number) {

@@ -66,6 +66,47 @@ class Testbed {
   std::string bpffs_;
 };
 
+// Another network namespace: a host beside the one that the thread is in, which is the underlay's switch: a Linux bridge
+// that `eth0` of each host is connected to (through `uNUMBER`), with the addresses 192.0.2.NUMBER and 2001:db8::NUMBER.
+class Host {
+ public:
+  Host(const Testbed& bed, int number);
+
+  // The thread is in the host while this lives.
+  class Inside {
+   public:
+    explicit Inside(const Host& host);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    UniqueFd before_;
+  };
+  Tap tap(const std::string& name, Tap::Headers headers = Tap::Headers::plain) const;
+  void run(const std::string& command) const;
+  std::string output(const std::string& command) const;
+  std::string underlay() const { return "u" + std::to_string(number_); }  // the switch's port
+  Ip address(int family) const;
+  EbpfOptions options() const;  // with pins of its own
+
+ private:
+  const Testbed& bed_;
+  int number_;
+  UniqueFd namespace_;
+};
+
+// What passes at an interface of the present namespace, from now on.
+class Capture {
+ public:
+  explicit Capture(const std::string& interface);
+  // Frames that go out of it or come in, as they are there: GSO frames whole.
+  std::vector<Frame> drain() const;
+
+ private:
+  UniqueFd fd_;
+};
+
 // A Desired that is easy to write down.
 class Wanted {
  public:

@@ -1,0 +1,79 @@
+// EbpfDatapath and the tunnel: the device, its hook, and the entry that leads frames there. The device and the hook come
+// before the entry, the entry goes before them.
+#include <cstring>
+
+#include "datapath/ebpf/ebpf_datapath.h"
+#include "datapath/ebpf/round.h"
+
+namespace midonet::datapath {
+
+Status EbpfDatapath::write_tunnel(const abi::tunnel& entry) {
+  const auto& map = objects_->maps().tunnel;
+  if (std::memcmp(&entry, &known_.tunnel, sizeof entry) == 0) return {};
+  if (auto written = map.put(0, entry); !written) return written;
+  known_.tunnel = entry;
+  const auto back = map.get(0);
+  if (!back) return tl::unexpected(back.error());
+  if (!*back || std::memcmp(&**back, &entry, sizeof entry) != 0) {
+    stale_ = true;
+    return fail(Code::unavailable, "the tunnel's entry was not there when read back");
+  }
+  return {};
+}
+
+void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
+  const auto& wanted = round.desired.tunnel;
+  const bool changed = everything || !tunnel_settled_ || applied_.tunnel != wanted;
+  if (!changed) return;
+  tunnel_settled_ = false;
+  if (!wanted) {
+    tunnel_status_ = {};
+    if (round.sweep == Sweep::yes) withdraw_tunnel(round);
+    return;
+  }
+  const auto device = device_->ensure(wanted->mtu);
+  if (device) {
+    round.tunnel_device = *device;
+    return;
+  }
+  tunnel_status_ = tl::unexpected(device.error());
+  // Of a failure to look we do not know what it means: what worked goes on. Else nobody sends into the void uncounted.
+  const Code code = device.error().code;
+  const bool lost = code == Code::conflict || code == Code::not_found || code == Code::invalid;
+  const std::uint32_t ifindex = lost ? 0 : known_.tunnel.ifindex;
+  if (auto written = write_tunnel({.wanted = 1, .ifindex = ifindex, .mtu = wanted->mtu, .reserved = 0}); !written)
+    round.errors.push_back(written.error());
+}
+
+void EbpfDatapath::finish_tunnel(Round& round) {
+  if (!round.tunnel_device) return;
+  const std::uint32_t ifindex = *round.tunnel_device;
+  tunnel_status_ = hook_tunnel(ifindex);
+  const bool hooked = tunnel_status_.has_value();
+  const auto written =
+      write_tunnel({.wanted = 1, .ifindex = hooked ? ifindex : 0, .mtu = round.desired.tunnel->mtu, .reserved = 0});
+  if (hooked) tunnel_status_ = written;
+  tunnel_settled_ = tunnel_status_.has_value();
+}
+
+Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
+  const auto complete = tunnel_hooks_.complete(ifindex);
+  if (!complete) return tl::unexpected(complete.error());
+  if (*complete) return {};
+  if (const auto prepared = tunnel_hooks_.prepare(ifindex, true); !prepared) return tl::unexpected(prepared.error());
+  if (auto attached = tunnel_hooks_.attach(ifindex, Hook::ingress); !attached) return attached;
+  const auto back = tunnel_hooks_.complete(ifindex);
+  if (!back) return tl::unexpected(back.error());
+  if (!*back)
+    return fail(Code::unavailable, "tunnel device {}: its hook was not there when read back", device_->name());
+  return {};
+}
+
+void EbpfDatapath::withdraw_tunnel(Round& round) {
+  auto done = write_tunnel({});
+  if (done) done = device_->remove();
+  tunnel_settled_ = done.has_value();
+  if (!done) round.errors.push_back(done.error());
+}
+
+}  // namespace midonet::datapath

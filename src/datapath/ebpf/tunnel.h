@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Into and out of the tunnel: VXLAN (RFC 7348) through one device that takes the VNI and the other end from the frame's
+ * metadata (collect-metadata mode).
+ *
+ *   | outer Ethernet | outer IP: DF, TTL 64 | UDP | VXLAN: VNI | the frame as the guest sent it |
+ *                                                              |<- at most ETH_HLEN + mtu -->|
+ *
+ * The checksum of the outer UDP is zero for IPv4 (RFC 7348 section 5) and there for IPv6 (RFC 8200 section 8.1); the
+ * kernel derives it from the inner one, which is there anyway, or leaves it to the card. Nothing is fragmented: what
+ * does not fit is dropped here, where it can be counted, since the host's stack would drop it in silence.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+
+#include "drop.h"
+#include "maps.h"
+#include "parse.h"
+
+#define TUNNEL_TTL 64
+/* What Linux 5.15 knows of struct bpf_tunnel_key. It has grown since; newer kernels take this size too. */
+#define TUNNEL_KEY_BYTES 28
+_Static_assert(__builtin_offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32) == TUNNEL_KEY_BYTES, "5.15");
+
+static __always_inline const struct tunnel* the_tunnel(void) {
+  const __u32 zero = 0;
+  return bpf_map_lookup_elem(&tunnel, &zero);
+}
+
+/* The largest segment of a tagged GSO frame, without its Ethernet header but with the tag. bpf_check_mtu() knows of no tag. */
+static __noinline __u32 tagged_segment_bytes(struct __sk_buff* skb) {
+  const __u32 largest_headers = 60 + 60; /* when we can't tell */
+  __u8 ip[40];
+  __u32 ip_bytes = 0;
+  __u8 protocol = 0;
+  __u8 tcp_offset = 0;
+  __u32 headers = largest_headers;
+  if (bpf_skb_load_bytes(skb, ETH_HLEN, ip, 20) == 0) {
+    if ((ip[0] >> 4) == 4) {
+      ip_bytes = (ip[0] & 15) * 4;
+      protocol = ip[9];
+    } else if ((ip[0] >> 4) == 6) {
+      ip_bytes = 40;
+      protocol = ip[6];
+    }
+    if (ip_bytes && protocol == 17) {
+      headers = ip_bytes + 8;
+    } else if (ip_bytes && protocol == 6 && bpf_skb_load_bytes(skb, ETH_HLEN + ip_bytes + 12, &tcp_offset, 1) == 0) {
+      headers = ip_bytes + (tcp_offset >> 4) * 4;
+    }
+  }
+  return 4 + headers + skb->gso_size;
+}
+
+static __always_inline int fits(struct __sk_buff* skb, const struct tunnel* tunnel) {
+  const __u32 length = skb->len - ETH_HLEN + (skb->vlan_present ? 4 : 0);
+  if (length <= tunnel->mtu) return 1;
+  if (!skb->gso_size) return 0;
+  if (skb->vlan_present) return tagged_segment_bytes(skb) <= tunnel->mtu;
+  __u32 mtu = 0;
+  return bpf_check_mtu(skb, tunnel->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0;
+}
+
+/* Says where the device is to send the frame. 0, or a negative error. */
+static __always_inline long set_key(struct __sk_buff* skb, __u32 vni, const struct vtep* to) {
+  struct bpf_tunnel_key key = {.tunnel_id = vni, .tunnel_ttl = TUNNEL_TTL};
+  __u64 flags = BPF_F_DONT_FRAGMENT;
+  if (to->family == 6) {
+    key.remote_ipv6[0] = to->address[0];
+    key.remote_ipv6[1] = to->address[1];
+    key.remote_ipv6[2] = to->address[2];
+    key.remote_ipv6[3] = to->address[3];
+    flags |= BPF_F_TUNINFO_IPV6;
+  } else {
+    key.remote_ipv4 = bpf_ntohl(to->address[0]); /* the helper wants the host's order */
+    flags |= BPF_F_ZERO_CSUM_TX;
+  }
+  return bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, flags);
+}
+
+/* The VNI of a frame that came through the tunnel, or -1. */
+static __always_inline __s32 vni_of(struct __sk_buff* skb) {
+  struct bpf_tunnel_key key = {};
+  if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, 0) &&
+      bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, BPF_F_TUNINFO_IPV6))
+    return -1;
+  return (__s32)key.tunnel_id; /* 24 bits */
+}
