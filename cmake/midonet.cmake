@@ -30,9 +30,10 @@ function(midonet_program name)
 endfunction()
 
 # midonet_test(store SOURCES a_test.cc DEPS midonet_store [LABELS unit] [ENVIRONMENT k=v])
-# Each TEST() of the program becomes one ctest test, so that they run in parallel and are counted one by one.
+# Each TEST() of the program becomes one ctest test, so that they run in parallel and are counted one by one; with
+# ONE_PROCESS the program is one ctest test: for tests that share something which takes long to start.
 function(midonet_test name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "ONE_PROCESS" "" "SOURCES;DEPS;LABELS" ${ARGN})
   if(MIDONET_FUZZ OR NOT MIDONET_TEST_PROGRAMS)
     return()
   endif()
@@ -41,6 +42,11 @@ function(midonet_test name)
   target_link_libraries(${name}_test PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
+  endif()
+  if(arg_ONE_PROCESS)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+    return()
   endif()
   include(GoogleTest)
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60

@@ -4,12 +4,13 @@
 #include <deque>
 #include <iterator>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 
 #include "store/embedded_tree.h"
+#include "store/ops.h"
 #include "store/path.h"
+#include "store/watch_table.h"
 
 namespace midonet::store {
 namespace {
@@ -17,41 +18,11 @@ namespace {
 // How many calls are evaluated before the loop gets to do something else.
 constexpr std::size_t max_turn = 1024;
 
-// After how many new watches, at least, those are looked for whose owner is gone. More when there are more, so that the
-// looking costs each watch the same.
-constexpr std::size_t least_look = 1024;
-
-using Watches = std::unordered_map<std::string, std::vector<Store::Notify>>;
-
 struct Session {
   std::int64_t id;
   bool ended = false;
-  Watches nodes{};
-  Watches lists{};
-  std::size_t watches_set = 0;  // since abandoned ones were last looked for
-  std::size_t look_after = least_look;
-
-  void set_watch(Watches& watches, const std::string& path, Store::Notify notify) {
-    watches[path].push_back(std::move(notify));
-    if (++watches_set < look_after) return;
-    watches_set = 0;
-    std::vector<Store::Notify> dropped;  // destroyed last: what they own may call back
-    look_after = std::max(least_look, drop_abandoned(nodes, dropped) + drop_abandoned(lists, dropped));
-  }
-
-  // Returns how many are left.
-  static std::size_t drop_abandoned(Watches& watches, std::vector<Store::Notify>& dropped) {
-    std::size_t left = 0;
-    for (auto it = watches.begin(); it != watches.end();) {
-      std::vector<Store::Notify>& set = it->second;
-      const auto gone = std::stable_partition(set.begin(), set.end(), [](const auto& n) { return !n.abandoned(); });
-      std::move(gone, set.end(), std::back_inserter(dropped));
-      set.erase(gone, set.end());
-      left += set.size();
-      it = set.empty() ? watches.erase(it) : std::next(it);
-    }
-    return left;
-  }
+  WatchTable nodes{};
+  WatchTable lists{};
 };
 using SessionPtr = std::shared_ptr<Session>;
 
@@ -77,19 +48,6 @@ struct Request {
 };
 
 using Answer = std::variant<Result<NodePtr>, Result<std::vector<std::string>>, Result<Applied>>;
-
-Status check_ops(const std::vector<Op>& ops) {
-  if (ops.empty()) return fail(Code::invalid, "commit: it is empty");
-  for (const Op& op : ops) {
-    if (auto well_formed = check_path(op.path); !well_formed) return well_formed;
-    if (op.value.size() > max_value_bytes) {
-      return fail(Code::invalid, "{}: a value of {} bytes, more than the {} that a node may have", op.path,
-                  op.value.size(), max_value_bytes);
-    }
-    if (op.version < any_version) return fail(Code::invalid, "{}: {} is not a version", op.path, op.version);
-  }
-  return {};
-}
 
 class Database;
 
@@ -133,8 +91,8 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
     session->ended = true;
     std::erase(sessions_, session);
     // Taken out first: a watch may own something that calls back when it is destroyed.
-    const Watches nodes = std::exchange(session->nodes, {});
-    const Watches lists = std::exchange(session->lists, {});
+    const std::vector<Store::Notify> nodes = session->nodes.take_all();
+    const std::vector<Store::Notify> lists = session->lists.take_all();
     enqueue({session, End{}});
   }
 
@@ -233,10 +191,10 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   }
 
   template <class Call, class Outcome>
-  static void deliver_read(Session& session, Watches& watches, Call& call, Outcome outcome) {
+  static void deliver_read(Session& session, WatchTable& watches, Call& call, Outcome outcome) {
     if (session.ended) return;
     if (call.watch && (outcome || outcome.error().code == Code::not_found)) {
-      session.set_watch(watches, call.path, std::exchange(call.watch, {}));
+      watches.set(call.path, std::exchange(call.watch, {}));
     }
     const auto done = std::exchange(call.done, {});
     done(std::move(outcome));
@@ -257,11 +215,8 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   void fire(const std::vector<Change>& changes) {
     std::vector<std::pair<SessionPtr, Store::Notify>> fired;
     for (const SessionPtr& session : sessions_) {
-      const auto take = [&](Watches& watches, const std::string& path) {
-        const auto found = watches.find(path);
-        if (found == watches.end()) return;
-        for (Store::Notify& notify : found->second) fired.emplace_back(session, std::move(notify));
-        watches.erase(found);
+      const auto take = [&](WatchTable& watches, const std::string& path) {
+        for (Store::Notify& notify : watches.take(path)) fired.emplace_back(session, std::move(notify));
       };
       for (const Change& change : changes) {
         take(session->nodes, change.path);

@@ -31,7 +31,7 @@ std::optional<char32_t> take_character(std::string_view& text) {
 bool allowed(char32_t character) {
   if (character < 0x20 || (character >= 0x7f && character <= 0x9f)) return false;  // control characters
   if (character >= 0xd800 && character <= 0xf8ff) return false;                    // surrogates, private use
-  return character < 0xfff0 || character > 0xffff;                                 // specials, non-characters
+  return character < 0xfff0;  // specials, and what is beyond 16 bits, which ZooKeeper takes for surrogates
 }
 
 // The path comes from whoever called us: quote it without what would garble a log.

@@ -10,7 +10,7 @@
 namespace midonet::store {
 
 // Code::invalid, with the reason, for what no implementation of the store may accept. The rules are ZooKeeper's: UTF-8
-// without control, surrogate, private-use and non-characters; no empty part, no "." or ".." part, no trailing slash.
+// without control and private-use characters, specials, and those beyond U+FFFF; no empty part, no "." or ".." part, no trailing slash.
 Status check_path(std::string_view path);
 
 // "/a/b" is the child "b" of "/a"; "/a" is the child "a" of "/". The root has neither.

@@ -1,5 +1,5 @@
 // The store: a tree of small records with atomic, version-checked commits, watches and ephemeral nodes, shaped after
-// ZooKeeper. Two implementations: embedded_store.h (SQLite, one process) and, next, zookeeper_store.h. The contract
+// ZooKeeper. Two implementations: embedded_store.h (SQLite, one process) and zookeeper_store.h. The contract
 // test (store_contract_test.h) runs over both; what it shows is what callers may rely on.
 //
 // A Store object is one session. All calls are made on the loop's thread; callbacks come later, on the same thread,
@@ -68,6 +68,11 @@ struct Op {
     return {Kind::check, std::move(path), {}, version};
   }
 };
+
+// How much one commit may be: every store takes one whose operations' commit_bytes sum up to this. ZooKeeper refuses a
+// larger one (Code::exhausted, before anything is sent): whoever makes such commits splits them.
+inline constexpr std::size_t max_commit_bytes = 1'040'000;
+inline std::size_t commit_bytes(const Op& op) { return 128 + op.path.size() + op.value.size(); }
 
 enum class State {
   connected,     // calls are answered

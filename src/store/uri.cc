@@ -6,20 +6,30 @@
 
 #include "store/embedded_store.h"
 #include "store/layout.h"
+#include "store/zookeeper_store.h"
 
 namespace midonet::store {
 namespace {
 
-// A store that has been reached answers within this, or counts as not answering.
-constexpr std::chrono::milliseconds least_patience = std::chrono::seconds(10);
+// The layout of a file that has been opened is made or read within this, or the disk counts as not answering. Calls to
+// ZooKeeper end by themselves when the patience is over; the layout takes two of them.
+constexpr std::chrono::milliseconds disk_patience = std::chrono::seconds(10);
+
+constexpr std::string_view embedded = "embedded:";
 
 }  // namespace
 
 Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options) {
-  constexpr std::string_view embedded = "embedded:";
+  if (uri.starts_with(ZookeeperAddress::scheme)) {
+    const auto address = ZookeeperAddress::parse(uri);
+    if (!address) return tl::unexpected<Error>(address.error());
+    return connect_zookeeper(loop, *address, options);
+  }
   if (!uri.starts_with(embedded)) {
     return fail(Code::invalid,
-                "store \"{}\": not a URI that is known, which are embedded:/path/of/file and embedded::memory:", uri);
+                "store \"{}\": not a URI that is known, which are embedded:/path/of/file, embedded::memory: and "
+                "zookeeper://host:port,host:port/root",
+                uri);
   }
   auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), options.patience);
   if (!database) return tl::unexpected<Error>(std::move(database).error());
@@ -31,7 +41,8 @@ Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, const Op
   if (!store) return store;
   const auto made = std::make_shared<std::optional<Status>>();
   ensure_layout(**store, [made](Status status) { *made = std::move(status); });
-  if (!loop.run_until([&] { return made->has_value(); }, std::max(options.patience, least_patience))) {
+  const auto patience = uri.starts_with(embedded) ? disk_patience : 2 * std::max(options.patience, disk_patience);
+  if (!loop.run_until([&] { return made->has_value(); }, patience)) {
     return fail(Code::unavailable, "store {}: does not answer", uri);
   }
   if (!**made) return fail((*made)->error().code, "store {}: {}", uri, (*made)->error().message);

@@ -1,4 +1,4 @@
-// What --store names: "embedded:/var/lib/midolman/midonet.db" (or "embedded::memory:" for tests) and, next,
+// What --store names: "embedded:/var/lib/midolman/midonet.db" (or "embedded::memory:" for tests) or
 // "zookeeper://h1:2181,h2:2181/midonet".
 #pragma once
 
@@ -12,7 +12,8 @@
 namespace midonet::store {
 
 struct OpenOptions {
-  // How long to wait for a store that does not answer, or for an embedded file that another process has. Zero: one look.
+  // How long to wait for a store that does not answer, or for an embedded file that another process has. Zero: one look,
+  // which is a second for servers. With ZooKeeper also how long each later call waits while no server answers.
   std::chrono::milliseconds patience{10'000};
   // The rest is for ZooKeeper alone.
   std::chrono::milliseconds session_timeout{10'000};
