@@ -19,6 +19,7 @@
 #include "agent/run_directory.h"
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
+#include "base/interface_name.h"
 #include "base/log.h"
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "netlink/monitor.h"
@@ -39,6 +40,8 @@ struct Flags : programs::ServerFlags {
   std::string host_id_file = "/etc/midonet_host_id.properties";
   std::string run_dir = "/var/run/midolman";
   std::string bpffs = "/sys/fs/bpf";
+  std::string tunnel_device = datapath::EbpfOptions().tunnel_device;
+  std::uint16_t tunnel_port = datapath::EbpfOptions().tunnel_port;
   std::string release_tap = "auto";  // for mm-ctl, which reads the same file
   bool remove_datapath = false;
   bool standalone = false;
@@ -80,6 +83,8 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   if (const Status mounted = agent::ensure_bpffs(flags.bpffs); !mounted) return tl::unexpected<Error>(mounted.error());
   datapath::EbpfOptions options;
   options.pin_dir = agent::pin_directory(flags.bpffs, run_directory.path());
+  options.tunnel_device = flags.tunnel_device;
+  options.tunnel_port = flags.tunnel_port;
   return datapath::EbpfDatapath::open(loop, options);
 }
 
@@ -181,6 +186,15 @@ int main(int argc, char** argv) {
                  "Folder of the lock, of the socket midolman.sock and of the session; one agent has it")
       ->capture_default_str();
   app.add_option("--bpffs", flags.bpffs, "Where the BPF file system is; mounted if nothing is mounted there")
+      ->capture_default_str();
+  app.add_option("--tunnel-device", flags.tunnel_device, "Name of the VXLAN device, which the agent makes and owns")
+      ->check([](const std::string& name) {
+        const Status valid = check_interface_name(name);
+        return valid ? std::string() : valid.error().message;
+      })
+      ->capture_default_str();
+  app.add_option("--tunnel-port", flags.tunnel_port, "UDP port of the tunnels, the same on every host")
+      ->check(CLI::Range(1, 65535))
       ->capture_default_str();
   app.add_option("--release-tap,--release_tap", flags.release_tap,
                  "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")

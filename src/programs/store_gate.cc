@@ -9,6 +9,8 @@
 namespace midonet::programs {
 namespace {
 
+// A store that has not answered by then is talked of.
+constexpr std::chrono::milliseconds patience{2'000};
 constexpr std::chrono::milliseconds first_delay{100};
 constexpr std::chrono::milliseconds last_delay{10'000};
 
@@ -20,7 +22,14 @@ StoreGate::StoreGate(Loop& loop, store::Store& store, std::function<void()> open
   subscription_ = store_.on_state([this](store::State state) {
     if (state != store::State::disconnected) look();
   });
+  say_ = loop_.after(patience, [this] { say("does not answer"); });
   look();
+}
+
+void StoreGate::say(const std::string& why) {
+  say_.cancel();
+  if (!std::exchange(said_, true))
+    log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(), why);
 }
 
 void StoreGate::look() {
@@ -36,16 +45,16 @@ void StoreGate::looked(const Status& layout) {
   looking_ = false;
   if (layout) {
     done_ = true;
+    say_.cancel();
     if (said_) log::info("store {} answers", store_.uri());
     return open_();
   }
   if (layout.error().code != Code::unavailable) {
     done_ = true;
+    say_.cancel();
     return refused_(Error{layout.error().code, fmt::format("store {}: {}", store_.uri(), layout.error().message)});
   }
-  if (!std::exchange(said_, true))
-    log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(),
-                 layout.error().message);
+  say(layout.error().message);
   if (store_.state() == store::State::disconnected) return;  // on_state tells
   delay_ = std::clamp(delay_ * 2, first_delay, last_delay);
   again_ = loop_.after(delay_, [this] { look(); });

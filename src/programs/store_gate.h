@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/loop.h"
 #include "store/store.h"
@@ -25,6 +26,7 @@ class StoreGate {
  private:
   void look();
   void looked(const Status& layout);
+  void say(const std::string& why);
 
   Loop& loop_;
   store::Store& store_;
@@ -34,7 +36,7 @@ class StoreGate {
   bool done_ = false;
   bool said_ = false;
   std::chrono::milliseconds delay_{0};
-  Timer again_;
+  Timer again_, say_;
   store::Store::Subscription subscription_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -112,8 +112,11 @@ class SystemTest(unittest.TestCase):
 
     # -- what tests are made of; all of it is cleaned up, the last made first
 
+    def make_host(self, name):
+        return Host(BIN, self.directory, name)
+
     def host(self, *flags, start=True):
-        made = Host(BIN, self.directory, f"h{len(self.hosts)}")
+        made = self.make_host(f"h{len(self.hosts)}")
         self.addCleanup(made.close)
         self.hosts.append(made)
         if start:

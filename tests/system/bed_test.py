@@ -63,6 +63,17 @@ class Bed(ClusterTest):
         self.assertGreater(self.cluster.zookeeper.total("zk_packets_received"), before)
         self.assertEqual(self.cluster.zookeeper.total("zk_watch_count"), 0)
 
+    def test_a_client_writes_and_reads_nodes(self):
+        with self.cluster.zookeeper.client() as client:
+            client.create("/bed", "one")
+            value, stat = client.get("/bed")
+            self.assertEqual((value, stat.version, stat.owner), (b"one", 0, 0))
+            client.set("/bed", "two")
+            value, again = client.get("/bed")
+            self.assertEqual((value, again.version, again.czxid), (b"two", 1, stat.czxid))
+            self.assertEqual(client.list("/"), ["bed", "zookeeper"])
+            self.assertIsNone(client.get("/nothing"))
+
 
 if __name__ == "__main__":
     main()

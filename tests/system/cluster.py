@@ -9,6 +9,7 @@ of its own; ZooKeeper servers; API processes. For system tests, benchmarks, the 
 Everything lives in one directory, and its name is the name of the bed.
 """
 
+import json
 import os
 
 import rest
@@ -38,6 +39,10 @@ class ClusterHost(Host):
     @property
     def address(self):
         return ipv6(self.number) if self.cluster.ipv6 else ipv4(self.number)
+
+    @property
+    def api_namespace(self):
+        return self.cluster.control
 
     def start(self, *more, wait=True):
         """The agent. The flags of the first start are those of later ones, unless these have some."""
@@ -93,7 +98,7 @@ class Cluster:
         self.ipv6 = ipv6_underlay
         self.name = os.path.basename(directory)
         self.store_flags = ("--session-timeout", str(session_ms))
-        self.hosts, self.apis = [], []
+        self.hosts, self.apis, self.guests = [], [], []
         self._zone = None
         self._close = []
         try:
@@ -156,7 +161,35 @@ class Cluster:
             wait_until(host.alive_now, 20, f"{host.name} is alive")
 
     def guest(self, host, tap, address, mac, *more, mtu=None):
-        return self._made(Guest(host, tap, address, mac, *more, mtu=mtu), "close")
+        made = self._made(Guest(host, tap, address, mac, *more, mtu=mtu), "close")
+        self.guests.append(made)
+        return made
+
+    def attached(self, guest, bridge, **more):
+        """A new port of the bridge with the guest's MAC, attached to its tap and active. Its id."""
+        guest.port = self.rest.create(f"/bridges/{bridge}/ports", {"type": "Bridge", "macAddress": guest.mac, **more})
+        self.attach(guest)
+        return guest.port
+
+    @staticmethod
+    def attach(guest):
+        status = guest.host.attach(guest.port, guest.tap, wait=10)
+        if status["state"] != "active":
+            raise AssertionError(f"port {guest.port} on {guest.tap} of {guest.host.name}: {status}")
+
+    def save(self):
+        """Writes what tools/testbed must know of it, `bed.json`, and returns that."""
+        state = {"bin": self.bin, "store": self.store, "apis": [api.port for api in self.apis],
+                 "control": self.control.name, "underlay": self.underlay.namespace.name,
+                 "hosts": [{"name": host.name, "namespace": host.namespace.name, "id": host.id, "address": host.address,
+                            "socket": os.path.join(host.run_directory, "midolman.sock"), "log": host.log}
+                           for host in self.hosts],
+                 "guests": [{"name": f"g{i}", "namespace": guest.namespace.name, "host": guest.host.name, "tap": guest.tap,
+                             "port": guest.port, "address": guest.first_address()}
+                            for i, guest in enumerate(self.guests, 1)]}
+        with open(os.path.join(self.directory, "bed.json"), "w", encoding="utf-8") as file:
+            json.dump(state, file, indent=1)
+        return state
 
     def zone(self):
         """The tunnel zone of all hosts, which are members with their underlay address."""

@@ -11,6 +11,7 @@ So all of a class is one ctest test. What one test makes in the cluster it takes
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import time
 import unittest
 
 import bed
+import frame
 import zookeeper
 from bed import SystemTest
 from cluster import Cluster
@@ -55,6 +57,7 @@ class ClusterTest(SystemTest):
     def new_cluster(cls, **options):
         directory = tempfile.mkdtemp(prefix="midonet-")
         cls.shared.callback(shutil.rmtree, directory, ignore_errors=True)
+        cls.macs = itertools.count(1000)
         cls.cluster = Cluster(bed.BIN, directory, **options)
         cls.shared.callback(cls.cluster.close)
         return cls.cluster
@@ -62,6 +65,10 @@ class ClusterTest(SystemTest):
     def setUp(self):
         super().setUp()
         self.hosts = list(self.cluster.hosts)
+
+    def tap(self, host, name, mac=None, **more):
+        """As on one host, with an address that no other tap of the cluster has."""
+        return super().tap(host, name, mac or frame.guest_mac(next(self.macs)), **more)
 
     def show_more(self):
         show_cluster(self.cluster)

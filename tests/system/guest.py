@@ -13,6 +13,7 @@ class Guest:
         self.host, self.tap, self.address, self.mac = host, tap, address, mac
         bed = host.namespace.name.rsplit(".", 1)[0]
         self.namespace = Namespace(f"{bed}.{host.name}-{tap}"[-40:], host.ledger)
+        self.port = None  # the id, once there is one
         self.process = None
         try:
             self.process = Process([host.program("tap_guest"), "--host-netns", host.namespace.path, "--tap", tap,
@@ -30,6 +31,9 @@ class Guest:
         except BaseException:
             self.close()
             raise
+
+    def first_address(self):
+        return (self.address if isinstance(self.address, str) else self.address[0]).split("/")[0]
 
     def set_mtu(self, mtu):
         self.host.namespace.ip("link", "set", self.tap, "mtu", mtu)

@@ -96,6 +96,11 @@ class Host:
     # -- what it says
 
     @property
+    def api_namespace(self):
+        """Where the REST API is reached at 127.0.0.1:8181."""
+        return self.namespace
+
+    @property
     def id(self):
         with open(self.host_id_file, encoding="ascii") as file:
             return next(line.strip().split("=", 1)[1] for line in file if line.startswith("host_uuid="))

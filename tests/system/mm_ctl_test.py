@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from bed import SystemTest, main, new_uuid, wait_until
+from over_zookeeper import OverZooKeeper
 
 
 class MmCtl(SystemTest):
@@ -136,6 +137,24 @@ class MmCtl(SystemTest):
     def test_only_root_may_use_the_socket(self):
         path = os.path.join(self.h.run_directory, "midolman.sock")
         self.assertEqual(os.stat(path).st_mode & 0o007, 0, "others may write to the agent's socket")
+
+
+# ctest-class: over_zookeeper
+class MmCtlOverZooKeeper(OverZooKeeper, MmCtl):
+    test_it_loads_nothing_but_the_c_library = None  # that is of the program alone
+
+    def test_an_agent_that_does_not_answer_holds_nobody_up_for_ever(self):
+        """Its store is open to mm-ctl, too: the binding is recorded, and plugged once the agent goes on."""
+        tap = self.tap(self.h, "tap0")
+        _, peer = self.plugged(self.h, self.bridge, "peer0")
+        self.h.process.popen.send_signal(19)  # SIGSTOP
+        try:
+            self.assert_silent_success("--timeout", "4", "--bind-port", self.port, "tap0")
+            self.assertEqual(self.h.rest.get(f"/ports/{self.port}")["interfaceName"], "tap0")
+        finally:
+            self.h.process.popen.send_signal(18)
+        self.h.wait_state(self.port, "active")
+        self.assert_passes(peer, tap)
 
 
 if __name__ == "__main__":

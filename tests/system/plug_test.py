@@ -5,6 +5,7 @@ import os
 import time
 
 from bed import SystemTest, Tap, frame, main, wait_until
+from over_zookeeper import OverZooKeeper
 
 # "plugged within 100 ms" is measured here and printed; a loaded machine is given this much before it counts as broken.
 SLACK_SECONDS = 2.0
@@ -251,6 +252,11 @@ class Plug(SystemTest):
         self.assert_passes(self.peer, new)
         wait_until(lambda: self.h.hooks("tap0") == "", what="our hooks left the old tap")
         self.assert_blocked(self.peer, tap)
+
+
+# ctest-class: over_zookeeper
+class PlugOverZooKeeper(OverZooKeeper, Plug):
+    pass
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -30,15 +31,21 @@ class Process:
     def __init__(self, argv, log, ledger=None):
         self.argv, self.log = argv, log
         kept = ledger is not None
+        # Nothing may come between the start and the ledger: the child writes its own line, and signals wait that long.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
         def prepare():
-            if not kept:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if kept:
+                ledger.note("process", os.getpid(), start_time(os.getpid()))
+            else:
                 libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with open(log, "ab") as output:
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                                          start_new_session=kept, preexec_fn=prepare)
-        if kept:
-            ledger.note("process", self.pid, start_time(self.pid))
+        try:
+            with open(log, "ab") as output:
+                self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
+                                              start_new_session=kept, preexec_fn=prepare)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @property
     def pid(self):

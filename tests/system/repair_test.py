@@ -5,6 +5,7 @@ import os
 import time
 
 from bed import SystemTest, main, wait_until
+from over_zookeeper import OverZooKeeper
 
 # Classic BPF that never matches, as a foreign filter: needs no compiler and no other classifier in the kernel.
 NEVER = "1,6 0 0 0"
@@ -124,6 +125,11 @@ class Repair(SystemTest):
         self.h.detach(port)
         wait_until(lambda: self.h.hooks("c0") == "", what="our hooks are gone")
         self.assertEqual(settings(), before)
+
+
+# ctest-class: over_zookeeper
+class RepairOverZooKeeper(OverZooKeeper, Repair):
+    pass
 
 
 if __name__ == "__main__":

@@ -53,7 +53,11 @@ class Client:
     def unix(cls, path):
         def connect():
             made = socket.socket(socket.AF_UNIX)
-            made.connect(str(path))
+            try:
+                made.connect(str(path))
+            except OSError:
+                made.close()
+                raise
             return made
         return cls(connect)
 

@@ -6,6 +6,7 @@ import threading
 
 import rest
 from bed import SystemTest, main, new_uuid
+from over_zookeeper import OverZooKeeper
 
 
 class Rest(SystemTest):
@@ -203,6 +204,11 @@ class Rest(SystemTest):
         self.assertEqual((shown["type"], shown["endpoint"], shown["mtu"]), ("Virtual", "TUNTAP", 1500))
         tap.close()
         wait_until(lambda: "tap0" not in reported(), what="tap0 is no longer reported")
+
+
+# ctest-class: over_zookeeper
+class RestOverZooKeeper(OverZooKeeper, Rest):
+    pass
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 
 from bed import Stream, SystemTest, main, wait_until
+from over_zookeeper import OverZooKeeper
 
 
 class Restart(SystemTest):
@@ -61,7 +62,7 @@ class Restart(SystemTest):
         self.h.stop()
         self.h.start_api()
         self.assertEqual(self.h.id, before)
-        self.assertFalse(self.h.rest.get(f"/hosts/{before}")["alive"])
+        wait_until(lambda: not self.h.rest.get(f"/hosts/{before}")["alive"], 10, "the host is down")
         port = self.h.rest.get(f"/ports/{self.a_port}")
         self.assertEqual((port["status"]["state"], port["active"]), ("pending-host", False))
         self.assertEqual(port["interfaceName"], "a0")
@@ -144,6 +145,12 @@ class Restart(SystemTest):
         self.h.start()
         self.assertEqual(self.h.wait_state(port, "active")["state"], "active")
         self.assertEqual(self.h.rest.get(f"/ports/{port}")["interfaceName"], "c0")
+
+
+# ctest-class: over_zookeeper
+class RestartOverZooKeeper(OverZooKeeper, Restart):
+    # Any number of agents have one ensemble: nothing is refused.
+    test_a_second_agent_on_the_same_store_is_refused_with_a_clear_error = None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import signal
 import socket
 
 from process import Process, wait_until
+from zookeeper_client import Client
 
 JAVA = "/usr/bin/java"
 JAR = "/usr/share/java/zookeeper.jar"
@@ -117,6 +118,11 @@ class ZooKeeper:
     def leader(self):
         """The server that leads now, or None."""
         return next((server for server in self.servers if server.running() and server.mode() == "leader"), None)
+
+    def client(self):
+        """Connected to one of the servers that serve."""
+        server = next(server for server in self.servers if server.running() and server.mode())
+        return Client(self.namespace, server.address)
 
     def total(self, counter):
         """The sum of one of mntr's counters over all servers that answer."""
