@@ -17,6 +17,7 @@ Uuid id_number(std::uint8_t number) {
 }
 
 Mac mac_number(std::uint8_t number) { return Mac({2, 0, 0, 0, 0, number}); }
+Ip vtep_number(std::uint8_t number) { return Ip::v4({198, 51, 100, number}); }
 Vni vni(std::uint32_t number) { return Vni::from(number).value(); }
 
 // Few ids, interfaces, MACs and bridges, so that they collide in every way.
@@ -29,8 +30,15 @@ Desired any_desired() {
       bridge.static_macs.emplace(mac_number(number), id_number(*rc::gen::inRange<std::uint8_t>(0, 100)));
     for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
       bridge.neighbours.emplace(Ip::v4({192, 0, 2, number}), mac_number(*rc::gen::inRange<std::uint8_t>(0, 12)));
+    for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 60)))
+      bridge.peers.insert(vtep_number(number));
+    for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
+      bridge.remote_macs.emplace(mac_number(number), RemoteMac{vtep_number(*rc::gen::inRange<std::uint8_t>(0, 4)),
+                                                               *rc::gen::arbitrary<bool>()});
     desired.bridges.emplace(bridge.vni, bridge);
   }
+  if (*rc::gen::inRange(0, 4) != 0)
+    desired.tunnel = TunnelSpec{.local = vtep_number(*rc::gen::inRange<std::uint8_t>(0, 3)), .mtu = 1450};
   for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 100))) {
     PortSpec port{.id = id_number(number),
                   .vni = vni(*rc::gen::inRange<std::uint32_t>(1, 5)),
@@ -59,6 +67,12 @@ Tables any_tables() {
     for (auto& place : bridge.members) place = *rc::gen::inRange<std::uint32_t>(0, 120);
     for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
       bridge.fdb.emplace(mac_number(mac), *rc::gen::inRange<std::uint32_t>(0, 120));
+    bridge.peers.resize(*rc::gen::inRange<std::size_t>(0, 3) * MIDONET_CHUNK_PEERS);
+    for (auto& place : bridge.peers) {
+      if (*rc::gen::arbitrary<bool>()) place = vtep_number(*rc::gen::inRange<std::uint8_t>(0, 60));
+    }
+    for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
+      bridge.remotes.emplace(mac_number(mac), RemoteMac{vtep_number(*rc::gen::inRange<std::uint8_t>(0, 4)), true});
     if (!bridge.empty()) tables.bridges.emplace(number, bridge);
   }
   return tables;
@@ -70,9 +84,24 @@ Circumstances everything() { return {.scope = {}, .max_ports = max_ports, .unusa
 struct Meaning {
   std::map<std::uint32_t, std::tuple<std::uint32_t, std::uint32_t, Mac, Uuid>> ports;
   std::map<std::uint32_t, std::multiset<std::uint32_t>> members;
-  std::map<std::uint32_t, std::pair<std::map<Mac, std::uint32_t>, std::map<std::uint32_t, Mac>>> bridges;
+  struct Bridge {
+    std::map<Mac, std::uint32_t> fdb;
+    std::map<std::uint32_t, Mac> neighbours;
+    std::map<Mac, RemoteMac> remotes;
+    std::multiset<Ip> peers;
+    bool operator==(const Bridge&) const = default;
+  };
+  std::map<std::uint32_t, Bridge> bridges;
   bool operator==(const Meaning&) const = default;
 };
+
+std::multiset<Ip> peers_of(const BridgeTables& bridge) {
+  std::multiset<Ip> peers;
+  for (const auto& peer : bridge.peers) {
+    if (peer) peers.insert(*peer);
+  }
+  return peers;
+}
 
 Meaning meaning(const Tables& tables) {
   Meaning meaning;
@@ -82,7 +111,7 @@ Meaning meaning(const Tables& tables) {
     for (const std::uint32_t ifindex : bridge.members) {
       if (ifindex != 0) meaning.members[number].insert(ifindex);
     }
-    meaning.bridges[number] = {bridge.fdb, bridge.neighbours};
+    meaning.bridges[number] = {bridge.fdb, bridge.neighbours, bridge.remotes, peers_of(bridge)};
   }
   return meaning;
 }
@@ -100,6 +129,9 @@ void check_sound(const Tables& tables) {
       RC_ASSERT(tables.ports.contains(ifindex));
       RC_ASSERT(tables.ports.at(ifindex).vni == number);
     }
+    RC_ASSERT(bridge.peers.size() % MIDONET_CHUNK_PEERS == 0);
+    const auto peers = peers_of(bridge);
+    RC_ASSERT(std::set<Ip>(peers.begin(), peers.end()).size() == peers.size());
     std::set<std::uint32_t> seen;
     for (const std::uint32_t ifindex : bridge.members) {
       if (ifindex == 0) continue;
@@ -133,6 +165,20 @@ TEST(Delta, WhateverTheKernelHeldASweepMakesItWhatIsDesiredAndASecondOneDoesNoth
       RC_ASSERT(second.refused.contains(id) != (port != tables.ports.end() && id_of(port->second) == id));
     }
     RC_ASSERT(tables.ports.size() == desired.ports.size() - second.refused.size());
+    // What is on other hosts, with a tunnel to get there; nothing else, and never ourselves.
+    for (const auto& [number, bridge] : desired.bridges) {
+      std::map<Mac, RemoteMac> remotes = bridge.remote_macs;
+      std::multiset<Ip> peers(bridge.peers.begin(), bridge.peers.end());
+      const auto unreachable = [&](const Ip& vtep) { return !desired.tunnel || vtep == desired.tunnel->local; };
+      std::erase_if(remotes, [&](const auto& remote) { return unreachable(remote.second.vtep); });
+      std::erase_if(peers, unreachable);
+      const auto held = tables.bridges.find(number.number());
+      const BridgeTables none;
+      const BridgeTables& bridge_tables = held != tables.bridges.end() ? held->second : none;
+      RC_ASSERT(bridge_tables.remotes == remotes);
+      RC_ASSERT(peers_of(bridge_tables) == peers);
+    }
+    for (const auto& [number, bridge] : tables.bridges) RC_ASSERT(desired.bridges.contains(vni(number)));
   });
 }
 
@@ -234,6 +280,44 @@ TEST(Delta, OneNewPortIsOnePortOneChunkAndOneMac) {
   EXPECT_EQ(delta.chunks.size(), 1U);
   EXPECT_EQ(delta.fdb_set.size(), 1U);
   EXPECT_TRUE(delta.ports_gone.empty() && delta.fdb_gone.empty());
+}
+
+TEST(Delta, APeerKeepsItsPlaceAndOneMoreIsOneChunk) {
+  Desired desired;
+  desired.tunnel = TunnelSpec{.local = vtep_number(200), .mtu = 1450};
+  BridgeSpec& bridge = desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)}).first->second;
+  for (std::uint8_t i = 1; i <= 100; i++) bridge.peers.insert(vtep_number(i));
+  Tables tables;
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  const auto before = tables.bridges.at(7).peers;
+  for (std::uint8_t i = 1; i <= 90; i++) bridge.peers.erase(vtep_number(i));
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  const auto& after = tables.bridges.at(7).peers;
+  for (std::size_t at = 0; at < after.size(); at++) EXPECT_TRUE(!after[at] || after[at] == before[at]);
+  bridge.peers.insert(vtep_number(101));
+  const Delta delta = difference(tables, desired, Sweep::yes, everything());
+  EXPECT_EQ(delta.peer_chunks.size(), 1U);
+  EXPECT_TRUE(delta.chunks.empty() && delta.remotes_set.empty());
+}
+
+TEST(Delta, OneRemoteMacThatMovesIsOneEntryOfOneBridge) {
+  Desired desired;
+  desired.tunnel = TunnelSpec{.local = vtep_number(200), .mtu = 1450};
+  for (std::uint32_t number = 1; number <= 200; number++) {
+    BridgeSpec& bridge = desired.bridges.emplace(vni(number), BridgeSpec{.vni = vni(number)}).first->second;
+    for (std::uint8_t i = 1; i <= 200; i++) bridge.remote_macs.emplace(mac_number(i), RemoteMac{vtep_number(i), true});
+  }
+  Tables tables;
+  apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
+  Desired moved = desired;
+  moved.bridges.at(vni(9)).remote_macs.at(mac_number(5)).vtep = vtep_number(6);
+  Circumstances changed = everything();
+  changed.scope = changed_bridges(desired, moved);
+  EXPECT_THAT(*changed.scope, testing::ElementsAre(vni(9)));
+  const Delta delta = difference(tables, moved, Sweep::yes, changed);
+  ASSERT_EQ(delta.remotes_set.size(), 1U);
+  EXPECT_EQ(delta.remotes_set[0].mac, mac_number(5));
+  EXPECT_TRUE(delta.remotes_gone.empty() && delta.peer_chunks.empty());
 }
 
 TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {

@@ -251,32 +251,14 @@ TEST_F(EbpfDatapathTest, ATaggedFramePassesAsItIs) {
 TEST_F(EbpfDatapathTest, AGsoFrameWithAPartialChecksumPassesAsItIs) {
   const Tap a("a", Tap::Headers::virtio), b("b", Tap::Headers::virtio), c("c", Tap::Headers::virtio);
   apply(Wanted().port(7, a, mac_a).port(7, b, mac_b).port(7, c, mac_c));
-  // virtio_net_hdr: needs a checksum, TCP over IPv4, headers of 54 bytes, segments of 1448, checksum 16 bytes into TCP.
-  const Frame header{1, 1, 54, 0, 0xa8, 0x05, 34, 0, 16, 0};
-  Frame frame = ethernet(mac_b, mac_a, 9, 0x0800, 14 + 64000);
-  const Frame ip_tcp{
-      0x45, 0,    0xfa, 0,  0, 1, 0x40, 0, 64, 6, 0, 0, 192,  0,    2,    1,    192, 0, 2, 2,  // total length 64000
-      0x30, 0x39, 0,    80, 0, 0, 0,    1, 0,  0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0,   0, 0, 0};
-  std::copy(ip_tcp.begin(), ip_tcp.end(), frame.begin() + 14);
-  const auto sum = [&](std::size_t from, std::size_t to, std::uint32_t start) {
-    for (std::size_t i = from; i < to; i += 2) start += static_cast<std::uint32_t>(frame[i] << 8 | frame[i + 1]);
-    while (start > 0xffff) start = (start & 0xffff) + (start >> 16);
-    return start;
-  };
-  const std::uint32_t ip_sum = ~sum(14, 34, 0) & 0xffff;
-  frame[24] = static_cast<std::uint8_t>(ip_sum >> 8), frame[25] = static_cast<std::uint8_t>(ip_sum);
-  const std::uint32_t pseudo = sum(26, 34, 6 + 64000 - 20);
-  frame[50] = static_cast<std::uint8_t>(pseudo >> 8), frame[51] = static_cast<std::uint8_t>(pseudo);
-
-  Frame sent(header.size() + frame.size());
-  std::copy(frame.begin(), frame.end(), std::copy(header.begin(), header.end(), sent.begin()));
+  Frame sent = gso_frame(mac_b, mac_a, 1448);
   a.send(sent);
   const auto got = b.receive();
   ASSERT_TRUE(got);
   EXPECT_TRUE(*got == sent) << "length " << got->size();
   EXPECT_THAT(c.drain(), IsEmpty());
   EXPECT_EQ(counters_of("b").tx_packets, 1U);
-  EXPECT_EQ(counters_of("b").tx_bytes, frame.size());
+  EXPECT_EQ(counters_of("b").tx_bytes, sent.size() - 10);
 
   std::copy_n(broadcast.bytes().begin(), 6, sent.begin() + 10);  // and a copy for everybody
   a.send(sent);

@@ -1,111 +1,22 @@
-// Several hosts, each with a datapath of its own, on one underlay: what guests on different hosts see of each other.
+// What guests on different hosts see of each other: real frames through two or more datapaths and the tunnel between them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 
-#include "datapath/ebpf/ebpf_datapath.h"
-#include "datapath/ebpf/testbed.h"
+#include "datapath/ebpf/overlay_bed.h"
 
 namespace midonet::datapath::testing {
 namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 using namespace std::chrono_literals;
-
-const Mac mac_a = mac("02:00:00:00:00:0a");
-const Mac mac_b = mac("02:00:00:00:00:0b");
-const Mac mac_c = mac("02:00:00:00:00:0c");
-
-// A host with its datapath and what is wanted of it.
-struct Node {
-  Node(const Testbed& bed, Loop& the_loop, int number, int the_family)
-      : host(bed, number), loop(the_loop), family(the_family), options(host.options()) {
-    wanted.desired.tunnel = TunnelSpec{.local = address(), .mtu = family == 4 ? 1450U : 1430U};
-    open();
-  }
-  Ip address() const { return host.address(family); }
-  void open() {
-    const Host::Inside inside(host);
-    datapath.reset();
-    auto opened = EbpfDatapath::open(loop, options);
-    ASSERT_TRUE(opened) << opened.error().message;
-    datapath = std::move(*opened);
-    datapath->on_drift([this](const std::string& what) { drifts.push_back(what); });
-    datapath->on_learned(
-        [this](const auto& entries) { learned.insert(learned.end(), entries.begin(), entries.end()); });
-  }
-  Applied try_apply(Sweep sweep = Sweep::yes) { return datapath->apply(wanted.desired, sweep); }
-  void apply(Sweep sweep = Sweep::yes) {
-    const Applied applied = try_apply(sweep);
-    for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status) << status.error().message;
-    for (const Error& error : applied.errors) ADD_FAILURE() << error.message;
-    EXPECT_TRUE(applied.tunnel) << applied.tunnel.error().message;
-  }
-  BridgeSpec& bridge(std::uint32_t number) {
-    wanted.bridge(number);
-    return wanted.desired.bridges.at(vni(number));
-  }
-  std::map<std::string, std::uint64_t> drops_of(const std::string& port) {
-    for (const PortCounters& counters : datapath->counters()) {
-      if (counters.id == id_named(port)) return counters.drops;
-    }
-    ADD_FAILURE() << "no counters of " << port;
-    return {};
-  }
-  std::string device() const { return host.output("ip -d -o link show dev midonet-vxlan 2>/dev/null || true"); }
-
-  Host host;
-  Loop& loop;
-  int family;
-  EbpfOptions options;
-  Wanted wanted;
-  std::unique_ptr<EbpfDatapath> datapath;
-  std::vector<std::string> drifts;
-  std::vector<FdbEntry> learned;
-};
-
-class Hosts : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
-    bed_.emplace();
-  }
-  void TearDown() override {
-    nodes_.clear();
-    bed_.reset();
-  }
-  Node& add(int family = 4) { return nodes_.emplace_back(*bed_, loop_, static_cast<int>(nodes_.size()) + 1, family); }
-  // All hosts serve the bridge.
-  void connect(std::uint32_t number) {
-    for (Node& node : nodes_) {
-      for (const Node& other : nodes_) {
-        if (&other != &node) node.bridge(number).peers.insert(other.address());
-      }
-    }
-  }
-  static bool passes(const Tap& from, const Tap& to, const Mac& source, const Mac& destination) {
-    static std::uint8_t mark = 0;
-    const Frame frame = ethernet(destination, source, ++mark);
-    to.drain();
-    from.send(frame);
-    return to.receive(500ms) == frame;
-  }
-  bool told(const Node& node) {
-    return loop_.run_until([&] { return !node.drifts.empty(); }, 1s);
-  }
-
-  Loop loop_;
-  std::optional<Testbed> bed_;
-  std::deque<Node> nodes_;
-};
 
 class Overlay : public Hosts, public ::testing::WithParamInterface<int> {
  protected:
@@ -162,6 +73,288 @@ TEST_P(Overlay, ABroadcastReachesEachHostThatServesTheBridgeOnceAndNoOther) {
   EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 2U);
   EXPECT_EQ(two.datapath->tunnel_counters()->tx_packets, 0U);
   EXPECT_EQ(three.datapath->tunnel_counters()->tx_packets, 0U);
+}
+
+// The outer headers, seen on the underlay: what carries the frame, and that nobody may cut it.
+TEST_P(Overlay, TheOuterHeadersAreThoseOfRfc7348AndForbidFragments) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), b = two.host.tap("b");
+  one.wanted.port(0xabcdef, a, mac_a);
+  two.wanted.port(0xabcdef, b, mac_b);
+  one.bridge(0xabcdef).remote_macs[mac_b] = {two.address(), true};
+  for (Node& node : nodes_) node.apply();
+  ASSERT_TRUE(passes(a, b, mac_a, mac_b));  // neighbours on the underlay know each other from here on
+
+  const Capture underlay(one.host.underlay());
+  const Frame frame = ethernet(mac_b, mac_a, 5, 0x88b5, 200);
+  a.send(frame);
+  ASSERT_EQ(b.receive(), frame);
+  const auto is_vxlan = [&](const Frame& seen) { return seen.size() > frame.size() + 40; };
+  const auto seen = underlay.drain();
+  const auto found = std::find_if(seen.begin(), seen.end(), is_vxlan);
+  ASSERT_NE(found, seen.end());
+  const Frame& outer = *found;
+  const std::size_t udp = GetParam() == 4 ? 34 : 54;
+  const std::uint16_t checksum = static_cast<std::uint16_t>(outer[udp + 6] << 8 | outer[udp + 7]);
+  if (GetParam() == 4) {
+    EXPECT_EQ(outer[15], 0);            // DSCP and ECN
+    EXPECT_EQ(outer[20] & 0x40, 0x40);  // DF
+    EXPECT_EQ(outer[22], 64);           // TTL
+    EXPECT_EQ(checksum, 0);
+  } else {
+    EXPECT_EQ(outer[20], 17);  // UDP follows: no fragment header
+    EXPECT_EQ(outer[21], 64);
+    EXPECT_NE(checksum, 0);
+  }
+  EXPECT_EQ(outer[udp + 2] << 8 | outer[udp + 3], 4789);
+  EXPECT_THAT(Frame(outer.begin() + static_cast<std::ptrdiff_t>(udp + 8),
+                    outer.begin() + static_cast<std::ptrdiff_t>(udp + 16)),
+              ElementsAre(8, 0, 0, 0, 0xab, 0xcd, 0xef, 0));  // the flag I, the VNI
+  EXPECT_EQ(Frame(outer.begin() + static_cast<std::ptrdiff_t>(udp + 16), outer.end()), frame);
+}
+
+TEST_P(Overlay, BridgesWithTheSameMacsNeverMixAcrossHosts) {
+  Node &one = add(), &two = add();
+  const Tap a7 = one.host.tap("a7"), a8 = one.host.tap("a8"), b7 = two.host.tap("b7"), b8 = two.host.tap("b8");
+  one.wanted.port(7, a7, mac_a).port(8, a8, mac_a);
+  two.wanted.port(7, b7, mac_b).port(8, b8, mac_b);
+  for (const std::uint32_t number : {7U, 8U}) {
+    connect(number);
+    one.bridge(number).remote_macs[mac_b] = {two.address(), true};
+  }
+  for (Node& node : nodes_) node.apply();
+  EXPECT_TRUE(passes(a7, b7, mac_a, mac_b));
+  EXPECT_THAT(b8.drain(), IsEmpty());
+  EXPECT_TRUE(passes(a8, b8, mac_a, mac_b));
+  EXPECT_THAT(b7.drain(), IsEmpty());
+  EXPECT_TRUE(passes(a7, b7, mac_a, broadcast));
+  EXPECT_THAT(b8.drain(), IsEmpty());
+}
+
+TEST_P(Overlay, AnUnknownDestinationIsFloodedToEveryHostAndNothingIsLearnedFromTheTunnel) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), b = two.host.tap("b"), b2 = two.host.tap("b2");
+  one.wanted.port(7, a);
+  two.wanted.port(7, b).port(7, b2);
+  connect(7);
+  for (Node& node : nodes_) node.apply();
+  const Frame frame = ethernet(mac_b, mac_a, 1);
+  a.send(frame);
+  EXPECT_EQ(b.receive(), frame);
+  EXPECT_EQ(b2.receive(), frame);
+  EXPECT_THAT(two.datapath->fdb(), IsEmpty());
+  // b has answered: its host knows where it is, and floods no more what comes for it.
+  b.send(ethernet(mac_a, mac_b, 2));
+  EXPECT_EQ(a.receive(), ethernet(mac_a, mac_b, 2));
+  b2.drain();
+  a.send(frame);
+  EXPECT_EQ(b.receive(), frame);
+  EXPECT_THAT(b2.drain(), IsEmpty());
+}
+
+TEST_P(Overlay, AFrameForABridgeThatHasNoPortHereIsDroppedAndCounted) {
+  Node &one = add(), &two = add();
+  const Tap a7 = one.host.tap("a7"), a9 = one.host.tap("a9"), b = two.host.tap("b");
+  one.wanted.port(7, a7, mac_a).port(9, a9, mac_a);
+  two.wanted.port(7, b, mac_b);
+  connect(7);
+  one.bridge(9).peers.insert(two.address());
+  for (Node& node : nodes_) node.apply();
+  a9.send(ethernet(broadcast, mac_a));
+  EXPECT_TRUE(passes(a7, b, mac_a, mac_b));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_THAT(two.datapath->tunnel_counters()->drops, ElementsAre(Pair("unknown_vni", 1)));
+  EXPECT_EQ(two.datapath->tunnel_counters()->rx_packets, 1U);
+}
+
+TEST_P(Overlay, AFrameThatFitsExactlyPassesAndOneByteMoreIsDroppedAndCounted) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), b = two.host.tap("b");
+  one.wanted.port(7, a, mac_a);
+  two.wanted.port(7, b, mac_b);
+  connect(7);
+  one.bridge(7).remote_macs[mac_b] = {two.address(), true};
+  for (Node& node : nodes_) node.apply();
+  const std::size_t largest = 14 + one.wanted.desired.tunnel->mtu;
+  const auto untagged = [&](const Mac& to, std::size_t length) { return ethernet(to, mac_a, 1, 0x88b5, length); };
+  const auto tagged = [&](std::size_t length) {
+    Frame frame = ethernet(mac_b, mac_a, 1, 0x8100, length);
+    frame[14] = 0, frame[15] = 5, frame[16] = 0x88, frame[17] = 0xb5;
+    return frame;
+  };
+  a.send(untagged(mac_b, largest));
+  EXPECT_EQ(b.receive(), untagged(mac_b, largest));
+  a.send(tagged(largest));
+  EXPECT_EQ(b.receive(), tagged(largest));
+  EXPECT_THAT(one.drops_of("a"), IsEmpty());
+  const auto sent = one.datapath->tunnel_counters()->tx_packets;
+
+  a.send(untagged(mac_b, largest + 1));
+  a.send(tagged(largest + 1));
+  a.send(untagged(broadcast, largest + 1));
+  EXPECT_THAT(one.drops_of("a"), ElementsAre(Pair("too_big", 3)));
+  EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, sent);
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+}
+
+TEST_P(Overlay, AGsoFrameWithAPartialChecksumPassesTheTunnelInOnePiece) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a", Tap::Headers::virtio), b = two.host.tap("b", Tap::Headers::virtio);
+  one.wanted.port(7, a, mac_a);
+  two.wanted.port(7, b, mac_b);
+  connect(7);
+  one.bridge(7).remote_macs[mac_b] = {two.address(), true};
+  for (Node& node : nodes_) node.apply();
+  const std::uint32_t mtu = one.wanted.desired.tunnel->mtu;
+  // Segments that fill the tunnel to the last byte.
+  const Capture underlay(one.host.underlay());
+  const Frame sent = gso_frame(mac_b, mac_a, static_cast<std::uint16_t>(mtu - 40));
+  a.send(sent);
+  const auto got = b.receive();
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(*got == sent) << "length " << got->size();
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 1U);
+  const auto seen = underlay.drain();
+  EXPECT_TRUE(std::any_of(seen.begin(), seen.end(), [](const Frame& frame) { return frame.size() > 64000; }));
+  // One byte more in each segment.
+  a.send(gso_frame(mac_b, mac_a, static_cast<std::uint16_t>(mtu - 39)));
+  EXPECT_THAT(one.drops_of("a"), ElementsAre(Pair("too_big", 1)));
+  // With a tag of 4 bytes in each.
+  a.send(gso_frame(mac_b, mac_a, static_cast<std::uint16_t>(mtu - 44), true));
+  auto tagged = b.receive();
+  ASSERT_TRUE(tagged);
+  (*tagged)[2] += 4;  // the length of the headers is a hint, for which the tap forgets the tag
+  EXPECT_TRUE(*tagged == gso_frame(mac_b, mac_a, static_cast<std::uint16_t>(mtu - 44), true));
+  a.send(gso_frame(mac_b, mac_a, static_cast<std::uint16_t>(mtu - 43), true));
+  EXPECT_THAT(one.drops_of("a"), ElementsAre(Pair("too_big", 2)));
+  // To everybody.
+  a.send(gso_frame(broadcast, mac_a, static_cast<std::uint16_t>(mtu - 40)));
+  EXPECT_TRUE(b.receive() == gso_frame(broadcast, mac_a, static_cast<std::uint16_t>(mtu - 40)));
+}
+
+TEST_P(Overlay, AMacThatMovesToAnotherHostIsFollowedByTheNextFrame) {
+  Node &one = add(), &two = add(), &three = add();
+  const Tap a = one.host.tap("a"), b = two.host.tap("b"), c = three.host.tap("c");
+  one.wanted.port(7, a, mac_a);
+  two.wanted.port(7, b, mac_b);
+  three.wanted.port(7, c);
+  connect(7);
+  one.bridge(7).remote_macs[mac_b] = {two.address(), true};
+  for (Node& node : nodes_) node.apply();
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  three.wanted.port(7, c, mac_b);
+  three.apply();
+  one.bridge(7).remote_macs[mac_b] = {three.address(), true};
+  one.apply();
+  EXPECT_TRUE(passes(a, c, mac_a, mac_b));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  // Home to host 1.
+  const Tap b1 = one.host.tap("b1");
+  one.wanted.port(7, b1, mac_b);
+  one.bridge(7).remote_macs.clear();
+  one.apply();
+  EXPECT_TRUE(passes(a, b1, mac_a, mac_b));
+  EXPECT_THAT(c.drain(), IsEmpty());
+}
+
+TEST_P(Overlay, AConfiguredMacOfAnotherHostIsNotTakenAwayByAGuestHere) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), thief = one.host.tap("thief"), b = two.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, thief);
+  two.wanted.port(7, b, mac_b);
+  connect(7);
+  for (Node& node : nodes_) node.apply();
+  thief.send(ethernet(mac_a, mac_b));  // not known yet: learned
+  EXPECT_TRUE(passes(a, thief, mac_a, mac_b));
+  one.bridge(7).remote_macs[mac_b] = {two.address(), true};
+  one.apply();
+  thief.send(ethernet(mac_a, mac_b));
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  EXPECT_THAT(thief.drain(), IsEmpty());
+  EXPECT_THAT(one.datapath->fdb(),
+              UnorderedElementsAre(
+                  FdbEntry{.vni = vni(7), .mac = mac_a, .port = id_named("a"), .configured = true},
+                  FdbEntry{.vni = vni(7), .mac = mac_b, .port = {}, .configured = true, .vtep = two.address()}));
+  EXPECT_TRUE(one.datapath->objects().maps().learned.entries()->empty());
+}
+
+TEST_P(Overlay, ALearnedMacOfAnotherHostMovesHereWhenItIsHeardHereAndBackWhenItIsForgotten) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), mover = one.host.tap("mover"), b = two.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, mover);
+  two.wanted.port(7, b);
+  connect(7);
+  one.bridge(7).remote_macs[mac_b] = {two.address(), false};
+  for (Node& node : nodes_) node.apply();
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  mover.send(ethernet(mac_a, mac_b));
+  EXPECT_TRUE(passes(a, mover, mac_a, mac_b));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_TRUE(loop_.run_until([&] { return !one.learned.empty(); }, 1s));
+  EXPECT_THAT(one.learned, ElementsAre(FdbEntry{.vni = vni(7), .mac = mac_b, .port = id_named("mover")}));
+  one.datapath->forget(vni(7), mac_b);
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  one.datapath->forget(vni(7), mac_b);  // is not there: nothing happens
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+}
+
+TEST_P(Overlay, WithoutAWorkingTunnelFramesForOtherHostsAreCountedAndLocalOnesPass) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), b = one.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, b, mac_b);
+  connect(7);
+  one.bridge(7).remote_macs[mac_c] = {two.address(), true};
+  one.host.run("ip link add midonet-vxlan type veth peer name theirs");
+  const Applied applied = one.try_apply();
+  EXPECT_FALSE(applied.tunnel);
+  for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status);
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  EXPECT_TRUE(passes(a, b, mac_a, broadcast));
+  a.send(ethernet(mac_c, mac_a));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_THAT(one.drops_of("a"), ElementsAre(Pair("no_tunnel", 2)));
+}
+
+TEST_P(Overlay, WithoutATunnelNobodyIsRemoteAndFramesStayOnTheHost) {
+  Node& one = add();
+  const Tap a = one.host.tap("a"), b = one.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, b);
+  one.bridge(7).peers.insert(ip("192.0.2.9"));
+  one.bridge(7).remote_macs[mac_b] = {ip("192.0.2.9"), true};
+  one.wanted.desired.tunnel.reset();
+  one.apply();
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));  // flooded: it is not known
+  EXPECT_THAT(one.drops_of("a"), IsEmpty());
+  EXPECT_FALSE(one.datapath->tunnel_counters());
+  EXPECT_THAT(one.device(), IsEmpty());
+}
+
+TEST_P(Overlay, AHostIsNotItsOwnPeer) {
+  Node& one = add();
+  const Tap a = one.host.tap("a"), b = one.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, b);
+  one.bridge(7).peers.insert(one.address());
+  one.bridge(7).remote_macs[mac_b] = {one.address(), true};
+  one.apply();
+  EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 0U);
+}
+
+TEST_P(Overlay, OnePeerThatIsNotThereKeepsNothingFromTheOthers) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), b = two.host.tap("b");
+  one.wanted.port(7, a, mac_a);
+  two.wanted.port(7, b);
+  connect(7);
+  for (int i = 100; i < 120; i++)  // more than a chunk, before and behind the real one
+    one.bridge(7).peers.insert(ip(fmt::format("198.51.100.{}", i).c_str()));
+  one.bridge(7).peers.insert(ip("2001:db8:ffff::1"));
+  for (Node& node : nodes_) node.apply();
+  EXPECT_TRUE(passes(a, b, mac_a, broadcast));
+  EXPECT_THAT(b.drain(), IsEmpty());
+  EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 22U);
 }
 
 }  // namespace

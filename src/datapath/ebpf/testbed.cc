@@ -229,6 +229,41 @@ Frame ethernet(const Mac& to, const Mac& from, std::uint8_t mark, std::uint16_t 
   return frame;
 }
 
+Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes, bool tagged) {
+  Frame frame = ethernet(to, from, 9, 0x0800, 14 + 64000);
+  const Frame ip_tcp{
+      0x45, 0,    0xfa, 0,  0, 1, 0x40, 0, 64, 6, 0, 0, 192,  0,    2,    1,    192, 0, 2, 2,  // total length 64000
+      0x30, 0x39, 0,    80, 0, 0, 0,    1, 0,  0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0,   0, 0, 0};
+  std::copy(ip_tcp.begin(), ip_tcp.end(), frame.begin() + 14);
+  const auto sum = [&](std::size_t begin, std::size_t end, std::uint32_t start) {
+    for (std::size_t i = begin; i < end; i += 2) start += static_cast<std::uint32_t>(frame[i] << 8 | frame[i + 1]);
+    while (start > 0xffff) start = (start & 0xffff) + (start >> 16);
+    return start;
+  };
+  const std::uint32_t ip_sum = ~sum(14, 34, 0) & 0xffff;
+  frame[24] = static_cast<std::uint8_t>(ip_sum >> 8), frame[25] = static_cast<std::uint8_t>(ip_sum);
+  const std::uint32_t pseudo = sum(26, 34, 6 + 64000 - 20);
+  frame[50] = static_cast<std::uint8_t>(pseudo >> 8), frame[51] = static_cast<std::uint8_t>(pseudo);
+  if (tagged) {
+    const Frame tag{0x81, 0, 0, 5};
+    frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+  }
+  const std::uint8_t before_ip = tagged ? 18 : 14;
+  // virtio_net_hdr: needs a checksum, TCP over IPv4, bytes of headers and of a segment, checksum 16 bytes into TCP.
+  Frame sent{1,
+             1,
+             static_cast<std::uint8_t>(before_ip + 40),
+             0,
+             static_cast<std::uint8_t>(segment_bytes),
+             static_cast<std::uint8_t>(segment_bytes >> 8),
+             static_cast<std::uint8_t>(before_ip + 20),
+             0,
+             16,
+             0};
+  sent.insert(sent.end(), frame.begin(), frame.end());
+  return sent;
+}
+
 Frame arp(std::uint16_t operation, const Mac& sender, const Ip& sender_ip, const Mac& target, const Ip& target_ip,
           std::optional<Mac> to) {
   Frame frame = ethernet(to.value_or(broadcast), sender, 0, 0x0806, 14);
