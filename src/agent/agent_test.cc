@@ -110,7 +110,11 @@ TEST_F(AgentOnFakes, ADeletedBridgeLeavesNothing) {
   bed.links.add("tap1");
   ASSERT_TRUE(bed.attach(id(1), "tap1"));
   ASSERT_TRUE(reaches(1, PortState::active));
-  ASSERT_TRUE(bed.verb([](store::Transaction& t) { return topology::delete_bridge(t, net); }));
+  ASSERT_TRUE(bed.verb([](store::Transaction& t) -> Status {
+    const auto deleted = topology::delete_bridge(t, net);
+    if (!deleted) return topology::failed(deleted);
+    return {};
+  }));
   ASSERT_TRUE(bed.until([&] { return bed.kernel.plugged().ports.empty() && bed.kernel.plugged().bridges.empty(); }));
   ASSERT_TRUE(bed.settle());
   EXPECT_FALSE(bed.status(id(1)));

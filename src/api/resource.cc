@@ -107,4 +107,19 @@ std::function<void(const Call&, Reply)> remover(Context& context, Status (*remov
   };
 }
 
+std::function<void(const Call&, Reply)> remover(Context& context,
+                                                Result<topology::Progress> (*step)(Transaction&, const Uuid&),
+                                                int status) {
+  return [&context, step, status](const Call& call, Reply reply) {
+    const Result<Uuid> id = id_in_path(call, "id");
+    if (!id) return reply(failed(id));
+    topology::run_steps(
+        context.store, [step, id = *id](Transaction& t) { return step(t, id); },
+        [reply = std::move(reply), status](const Status& removed) {
+          if (!removed) return reply(failed(removed));
+          reply(Answer{.status = status});
+        });
+  };
+}
+
 }  // namespace midonet::api

@@ -17,6 +17,7 @@
 #include "store/store.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
+#include "topology/removal.h"
 
 namespace midonet::api {
 
@@ -62,6 +63,10 @@ std::function<void(const Call&, Reply)> lister(Context& context, const Table& ta
                                                Describe describe);
 std::function<void(const Call&, Reply)> shower(Context& context, Describe describe);
 std::function<void(const Call&, Reply)> remover(Context& context, Status (*remove)(Transaction&, const Uuid&),
+                                                int status);
+// For what is deleted in several commits (topology/removal.h).
+std::function<void(const Call&, Reply)> remover(Context& context,
+                                                Result<topology::Progress> (*step)(Transaction&, const Uuid&),
                                                 int status);
 
 // PUT: the body is checked on a fresh record first, so that it is refused as a whole; then what it names is changed over

@@ -3,6 +3,7 @@
 #include "model/paths.h"
 #include "model/port.h"
 #include "topology/attach.h"
+#include "topology/hosts.h"
 #include "topology/ports.h"
 #include "topology/references.h"
 
@@ -67,24 +68,60 @@ Status update_bridge(store::Transaction& t, const Uuid& id, const std::function<
   return {};
 }
 
-Status delete_bridge(store::Transaction& t, const Uuid& id) {
+namespace {
+
+// The binding, the interface's index node, the port, and its place in the bridge's index.
+constexpr std::size_t nodes_of_port = 4;
+
+Result<Progress> remove_ports(store::Transaction& t, const Uuid& bridge, Room& room) {
+  const auto names = list_ids(t, paths::bridge_ports(bridge));
+  if (!names) return failed(names);
+  Steps steps;
+  Progress progress = Progress::done;
+  for (const std::string& name : *names) {
+    const Result<Uuid> id = Uuid::parse(name);
+    if (!id) continue;
+    if (!room.take(nodes_of_port)) {
+      progress = Progress::more;
+      break;
+    }
+    const Result<Stored<Port>> port = read_port(t, *id);
+    const bool absent = !port && port.error().code == Code::not_found;  // an entry of the index alone, or a race
+    if (!absent && (!steps.add(port) || !steps.add(unbind(t, port->record)))) continue;
+    if (!absent) t.remove(paths::port(*id));
+    t.remove(paths::bridge_port(bridge, *id));
+  }
+  if (!steps.outcome()) return failed(steps.outcome());
+  return progress;
+}
+
+Result<Progress> remove_offers(store::Transaction& t, const Uuid& bridge, Room& room) {
+  const auto names = list_ids(t, paths::bridge_hosts(bridge));
+  if (!names) return failed(names);
+  Steps steps;
+  for (const std::string& name : *names) {
+    const Result<Uuid> host = Uuid::parse(name);
+    if (!host) continue;
+    const Result<Progress> withdrawn = withdraw_offer(t, *host, bridge, room);
+    if (steps.add(withdrawn) && *withdrawn == Progress::more) return more(steps);
+  }
+  if (!steps.outcome()) return failed(steps.outcome());
+  return Progress::done;
+}
+
+}  // namespace
+
+Result<Progress> delete_bridge(store::Transaction& t, const Uuid& id) {
   const Result<Stored<Bridge>> stored = read_bridge(t, id);
   if (!stored) return failed(stored);
-  const auto ports = list_ids(t, paths::bridge_ports(id));
-  if (!ports) return failed(ports);
-  Steps steps;
-  for (const std::string& name : *ports) {
-    const Result<Uuid> port_id = Uuid::parse(name);
-    if (!port_id) continue;
-    const Result<Stored<Port>> port = read_port(t, *port_id);
-    if (!port && port.error().code == Code::not_found) continue;  // a race; the commit will fail and say so
-    if (!steps.add(port) || !steps.add(unbind(t, port->record))) continue;
-    t.remove(paths::port(*port_id));
-  }
-  steps.add(remove_tree(t, paths::bridge(id)));
-  if (!steps.outcome()) return steps.outcome();
+  Room room;
+  room.take();  // for the VNI
+  if (const auto ports = remove_ports(t, id, room); !ports || *ports == Progress::more) return ports;
+  if (const auto offers = remove_offers(t, id, room); !offers || *offers == Progress::more) return offers;
+  const Result<Progress> rest = remove_tree(t, paths::bridge(id), room);
+  if (!rest || *rest == Progress::more) return rest;
   if (stored->record.vni) t.remove(paths::vni(*stored->record.vni));
-  return {};
+  return Progress::done;
 }
 
 }  // namespace midonet::topology

@@ -9,6 +9,7 @@
 #include "model/bridge.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
+#include "topology/removal.h"
 
 namespace midonet::topology {
 
@@ -19,8 +20,9 @@ Result<Stored<model::Bridge>> read_bridge(store::View& view, const Uuid& id);
 Status create_bridge(store::Transaction& t, model::Bridge bridge);
 // What the client may set, over the stored record; the id and the VNI stay. not_found.
 Status update_bridge(store::Transaction& t, const Uuid& id, const std::function<void(model::Bridge&)>& change);
-// With its ports, their bindings, its tables and its VNI, in one commit. not_found.
-Status delete_bridge(store::Transaction& t, const Uuid& id);
+// A step (removal.h). First its ports, each with its binding; then what hosts offer on it and its tables; in the last commit
+// the bridge and its VNI. not_found.
+Result<Progress> delete_bridge(store::Transaction& t, const Uuid& id);
 
 // The VNIs that a bridge tries, one after the other: spread over all of them by its id, so that bridges that are made at
 // the same time hardly ever want the same, and a body that is run again wants the same again.

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "model/binding.h"
 #include "model/paths.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
+#include "topology/contradictions.h"
 #include "topology/hosts.h"
 #include "topology/ports.h"
 #include "topology/store_fixture.h"
@@ -60,52 +60,12 @@ std::function<Status(Transaction&)> any_step() {
       };
     default:
       return [=](Transaction& t) -> Status {
-        if (exists(t, paths::bridge(b)).value_or(false)) return delete_bridge(t, b);
+        if (exists(t, paths::bridge(b)).value_or(false)) return untyped(delete_bridge(t, b));
         model::Bridge made;
         made.id = b;
         return create_bridge(t, made);
       };
   }
-}
-
-// Everything that is wrong with the records, in words.
-std::vector<std::string> contradictions(StoreFixture& fixture) {
-  std::vector<std::string> out;
-  const auto text = [&](const std::string& path) { return fixture.value(path).value_or(""); };
-  std::size_t bindings = 0, bound_ports = 0, bridge_ports = 0;
-  for (const std::string& h : fixture.list(paths::hosts)) {
-    const Uuid host_id = *Uuid::parse(h);
-    const auto indexed = fixture.list(paths::bound_interfaces(host_id));
-    const auto bound = fixture.list(paths::bindings(host_id));
-    bindings += bound.size();
-    if (indexed.size() != bound.size()) out.push_back(h + ": as many interfaces as bindings");
-    for (const std::string& p : bound) {
-      const Uuid port_id = *Uuid::parse(p);
-      const auto binding = model::decode<model::Binding>(text(paths::binding(host_id, port_id)));
-      const auto record = model::decode<model::Port>(text(paths::port(port_id)));
-      if (!binding || !record || binding->port_id != port_id || record->host_id != host_id ||
-          record->interface_name != binding->interface_name) {
-        out.push_back(p + ": the port does not know of its binding on " + h);
-        continue;
-      }
-      const auto index =
-          model::decode<model::BoundInterface>(text(paths::bound_interface(host_id, binding->interface_name)));
-      if (!index || index->port_id != port_id) out.push_back(p + ": the interface carries another port");
-    }
-  }
-  const auto all = fixture.list(paths::ports);
-  for (const std::string& p : all) {
-    const Uuid port_id = *Uuid::parse(p);
-    const auto record = model::decode<model::Port>(text(paths::port(port_id)));
-    if (record->host_id) ++bound_ports;
-    if (!fixture.value(paths::bridge_port(record->bridge_id, port_id))) out.push_back(p + ": no bridge lists it");
-  }
-  const auto all_bridges = fixture.list(paths::bridges);
-  for (const std::string& b : all_bridges) bridge_ports += fixture.list(paths::bridge_ports(*Uuid::parse(b))).size();
-  if (bound_ports != bindings) out.push_back("as many bound ports as bindings");
-  if (bridge_ports != all.size()) out.push_back("as many ports as bridges list");
-  if (fixture.list(paths::vnis).size() != all_bridges.size()) out.push_back("as many VNIs as bridges");
-  return out;
 }
 
 TEST(History, RacingClientsNeverMakeTheRecordsDisagree) {

@@ -40,38 +40,40 @@ Status update_host(store::Transaction& t, const Uuid& id, const std::function<vo
   return {};
 }
 
-namespace {
-// What the host offered on the bridges that it served. A bridge may have gone with all of it.
-Status withdraw_offers(store::Transaction& t, const Uuid& host) {
-  const auto bridges = list_ids(t, paths::served_bridges(host));
-  if (!bridges) return failed(bridges);
-  Steps steps;
-  for (const std::string& text : *bridges) {
-    const Result<Uuid> bridge = Uuid::parse(text);
-    if (!bridge) continue;
-    const std::string offers = paths::bridge_host(*bridge, host);
-    const Result<bool> there = exists(t, offers);
-    if (steps.add(there) && *there) steps.add(remove_tree(t, offers));
-  }
-  return steps.outcome();
+Result<Progress> withdraw_offer(store::Transaction& t, const Uuid& host, const Uuid& bridge, Room& room) {
+  if (!room.take()) return Progress::more;  // for the index
+  const std::string index = paths::served_bridge(host, bridge);
+  const Result<bool> indexed = exists(t, index);
+  const Result<Progress> offers = remove_tree(t, paths::bridge_host(bridge, host), room);
+  if (!indexed) return failed(indexed);
+  if (!offers || *offers == Progress::more) return offers;
+  if (*indexed) t.remove(index);
+  return Progress::done;
 }
-}  // namespace
 
-Status delete_host(store::Transaction& t, const Uuid& id) {
+Result<Progress> delete_host(store::Transaction& t, const Uuid& id) {
   read_ahead(t, {paths::alive(id)});
+  const auto served = list_ids(t, paths::served_bridges(id));
+  const auto bindings = list_ids(t, paths::bindings(id));
   if (const auto stored = read_host(t, id); !stored) return failed(stored);
   const Result<bool> alive = exists(t, paths::alive(id));
   if (!alive) return failed(alive);
   if (*alive) return fail(Code::forbidden, "Cannot delete host {} because it is active.", id);
-  const auto bindings = list_ids(t, paths::bindings(id));
   if (!bindings) return failed(bindings);
   if (!bindings->empty())
     return fail(Code::forbidden, "Cannot delete host {} because it has {} binding(s).", id, bindings->size());
+  if (!served) return failed(served);
+  Room room;
   Steps steps;
+  for (const std::string& name : *served) {
+    const Result<Uuid> bridge = Uuid::parse(name);
+    if (!bridge) continue;
+    const Result<Progress> withdrawn = withdraw_offer(t, id, *bridge, room);
+    if (steps.add(withdrawn) && *withdrawn == Progress::more) return more(steps);
+  }
   steps.add(leave_tunnel_zones(t, id));
-  steps.add(withdraw_offers(t, id));
-  steps.add(remove_tree(t, paths::host(id)));
-  return steps.outcome();
+  if (!steps.outcome()) return failed(steps.outcome());
+  return remove_tree(t, paths::host(id), room);
 }
 
 }  // namespace midonet::topology

@@ -8,6 +8,7 @@
 #include "model/host.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
+#include "topology/removal.h"
 
 namespace midonet::topology {
 
@@ -19,8 +20,12 @@ Result<Stored<model::Host>> read_host(store::View& view, const Uuid& id);
 Status register_host(store::Transaction& t, const Uuid& id, const std::string& name);
 // What the client may set, over the stored record. not_found.
 Status update_host(store::Transaction& t, const Uuid& id, const std::function<void(model::Host&)>& change);
-// With its memberships of tunnel zones and what it offered on bridges. not_found; forbidden while its agent is alive or it
-// has bindings.
-Status delete_host(store::Transaction& t, const Uuid& id);
+// A step (removal.h). First what it offered on bridges; in the last commit the host with its memberships of tunnel zones.
+// not_found; forbidden while its agent is alive or it has bindings.
+Result<Progress> delete_host(store::Transaction& t, const Uuid& id);
+
+// A part of the deletion of hosts and of bridges: the host no longer serves the bridge, and its list of those that it serves
+// says so from the same commit on.
+Result<Progress> withdraw_offer(store::Transaction& t, const Uuid& host, const Uuid& bridge, Room& room);
 
 }  // namespace midonet::topology

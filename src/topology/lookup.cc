@@ -21,14 +21,4 @@ Result<std::vector<std::string>> list_ids(store::View& view, const std::string& 
   return names;
 }
 
-Status remove_tree(store::Transaction& t, const std::string& path) {
-  const Result<std::vector<std::string>> children = t.list(path);
-  if (!children) return failed(children);
-  Steps steps;
-  for (const std::string& child : *children) steps.add(remove_tree(t, model::paths::child(path, child)));
-  if (!steps.outcome()) return steps.outcome();
-  t.remove(path);
-  return {};
-}
-
 }  // namespace midonet::topology

@@ -57,9 +57,6 @@ Result<Stored<R>> read(store::View& view, const std::string& path, const Uuid& i
   return **std::move(found);
 }
 
-// Stages the removal of a node with everything below it.
-Status remove_tree(store::Transaction& t, const std::string& path);
-
 // Collects the outcomes of independent steps, so that one that is pending does not keep the others from asking.
 class Steps {
  public:

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "store/transaction.h"
 #include "store/uri.h"
+#include "topology/removal.h"
 
 namespace midonet::topology {
 
@@ -33,6 +34,14 @@ class StoreFixture {
     EXPECT_TRUE(loop.run_until([&outcome] { return outcome.has_value(); }, std::chrono::seconds(10)));
     if (!*outcome) return tl::unexpected<Error>(outcome->error());
     return {};
+  }
+
+  // What takes several commits, to its end.
+  Status run_steps(const Step& step) {
+    std::optional<Status> outcome;
+    topology::run_steps(*store, step, [&outcome](Status status) { outcome = std::move(status); });
+    EXPECT_TRUE(loop.run_until([&outcome] { return outcome.has_value(); }, std::chrono::seconds(60)));
+    return *std::move(outcome);
   }
 
   std::optional<std::string> value(const std::string& path) {

@@ -265,14 +265,14 @@ TEST_F(Topology, DeletingAPortDetachesItInTheSameCommit) {
   EXPECT_FALSE(fixture.get(paths::port(port_1)));
 }
 
-TEST_F(Topology, DeletingABridgeTakesAllThatIsItsInOneCommit) {
+TEST_F(Topology, ASmallBridgeGoesWithAllThatIsItsInOneCommit) {
   ASSERT_TRUE(attach({port_1, host_a, "tap0"}));
   ASSERT_TRUE(attach({port_2, host_b, "tap1"}));
   fixture.put(paths::child(paths::bridge_hosts(net), host_a.to_string()), "{}");
   fixture.put(paths::child(paths::bridge_hosts(net), host_a.to_string()) + "/0", "{}");
   fixture.put(paths::mac_entry(net, *Mac::parse("02:00:00:00:00:01")), "{}");
   const store::Revision before = fixture.get(paths::port(port_2))->stat.modified;
-  ASSERT_TRUE(fixture.run([](Transaction& t) { return delete_bridge(t, net); }));
+  ASSERT_TRUE(fixture.run_steps([](Transaction& t) { return delete_bridge(t, net); }));
   for (const std::string& folder : {paths::bridges, paths::ports, paths::vnis, paths::bindings(host_a),
                                     paths::bindings(host_b), paths::bound_interfaces(host_a)})
     EXPECT_THAT(fixture.list(folder), IsEmpty()) << folder;
@@ -313,7 +313,7 @@ TEST_F(Topology, AHostRegistersOnceAndFollowsItsName) {
 }
 
 TEST_F(Topology, AHostIsDeletedOnlyWhenNothingHangsOnIt) {
-  const auto remove = [&] { return fixture.run([](Transaction& t) { return delete_host(t, host_a); }); };
+  const auto remove = [&] { return fixture.run_steps([](Transaction& t) { return delete_host(t, host_a); }); };
   ASSERT_TRUE(attach({port_1, host_a, "tap0"}));
   fixture.put(paths::alive(host_a), "{}");
   expect_refused<void>(remove, Code::forbidden, fmt::format("Cannot delete host {} because it is active.", host_a));

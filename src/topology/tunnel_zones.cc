@@ -59,6 +59,19 @@ Status release_address(store::Transaction& t, const Uuid& zone, const TunnelZone
   return {};
 }
 
+// The host is no member of the zone any more, if it was one. A damaged membership goes as well; which address it had is not
+// known, so that one stays taken for as long as the zone exists.
+Status leave(store::Transaction& t, const Uuid& zone, const Uuid& host) {
+  const Result<Stored<TunnelZoneHost>> member = read_tunnel_zone_host(t, zone, host);
+  if (!member && member.error().code == Code::not_found) return {};
+  const bool damaged = !member && member.error().code == Code::internal;
+  if (!member && !damaged) return failed(member);
+  if (member)
+    if (Status released = release_address(t, zone, member->record); !released) return released;
+  t.remove(paths::tunnel_zone_host(zone, host));
+  return {};
+}
+
 }  // namespace
 
 Result<Stored<TunnelZone>> read_tunnel_zone(store::View& view, const Uuid& id) {
@@ -97,9 +110,20 @@ Status update_tunnel_zone(store::Transaction& t, const Uuid& id, const std::func
   return {};
 }
 
-Status delete_tunnel_zone(store::Transaction& t, const Uuid& id) {
+Result<Progress> delete_tunnel_zone(store::Transaction& t, const Uuid& id) {
+  const auto names = list_ids(t, paths::tunnel_zone_hosts(id));
   if (const auto stored = read_tunnel_zone(t, id); !stored) return failed(stored);
-  return remove_tree(t, paths::tunnel_zone(id));
+  if (!names) return failed(names);
+  Room room;
+  Steps steps;
+  for (const std::string& name : *names) {
+    const Result<Uuid> host = Uuid::parse(name);
+    if (!host) continue;
+    if (!room.take(2)) return more(steps);  // the member and its address
+    steps.add(leave(t, id, *host));
+  }
+  if (!steps.outcome()) return failed(steps.outcome());
+  return remove_tree(t, paths::tunnel_zone(id), room);
 }
 
 Status add_tunnel_zone_host(store::Transaction& t, const Uuid& zone, const TunnelZoneHost& member) {
@@ -152,13 +176,7 @@ Status leave_tunnel_zones(store::Transaction& t, const Uuid& host) {
   for (const std::string& text : *zones) {
     const Result<Uuid> zone = Uuid::parse(text);
     if (!zone) continue;
-    const std::string path = paths::tunnel_zone_host(*zone, host);
-    const Result<Stored<TunnelZoneHost>> member = read_tunnel_zone_host(t, *zone, host);
-    if (!member && member.error().code == Code::not_found) continue;
-    // A damaged membership goes as well; the address that it had is not known, and stays taken until the zone goes.
-    const bool damaged = !member && member.error().code == Code::internal;
-    if (!damaged && (!steps.add(member) || !steps.add(release_address(t, *zone, member->record)))) continue;
-    t.remove(path);
+    steps.add(leave(t, *zone, host));
   }
   return steps.outcome();
 }

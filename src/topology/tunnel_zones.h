@@ -12,6 +12,7 @@
 #include "model/tunnel_zone.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
+#include "topology/removal.h"
 
 namespace midonet::topology {
 
@@ -24,8 +25,8 @@ Result<Stored<model::TunnelZoneHost>> read_tunnel_zone_host(store::View& view, c
 Status create_tunnel_zone(store::Transaction& t, const model::TunnelZone& zone);
 // What the client may set, over the stored record. not_found, conflict (another zone has the name).
 Status update_tunnel_zone(store::Transaction& t, const Uuid& id, const std::function<void(model::TunnelZone&)>& change);
-// With its members. not_found.
-Status delete_tunnel_zone(store::Transaction& t, const Uuid& id);
+// A step (removal.h): first its members, at last the zone. not_found.
+Result<Progress> delete_tunnel_zone(store::Transaction& t, const Uuid& id);
 
 // not_found (zone, host), conflict (the host is a member, another member has the address: names it).
 Status add_tunnel_zone_host(store::Transaction& t, const Uuid& zone, const model::TunnelZoneHost& member);

@@ -142,10 +142,10 @@ TEST_F(TunnelZones, AnAddressThatIsGivenUpIsFree) {
 TEST_F(TunnelZones, AZoneGoesWithItsMembersAndLeavesTheHosts) {
   const auto hosts = fixture.list(paths::hosts);
   ASSERT_TRUE(add(zone_1, host_a, "192.0.2.1"));
-  ASSERT_TRUE(fixture.run([](Transaction& t) { return delete_tunnel_zone(t, zone_1); }));
+  ASSERT_TRUE(fixture.run_steps([](Transaction& t) { return delete_tunnel_zone(t, zone_1); }));
   EXPECT_THAT(fixture.list(paths::tunnel_zones), IsEmpty());
   EXPECT_EQ(fixture.list(paths::hosts), hosts);
-  expect_refused([&] { return fixture.run([](Transaction& t) { return delete_tunnel_zone(t, zone_1); }); },
+  expect_refused([&] { return fixture.run_steps([](Transaction& t) { return delete_tunnel_zone(t, zone_1); }); },
                  Code::not_found, fmt::format("There is no TunnelZone with ID {}.", zone_1));
 }
 
@@ -154,7 +154,7 @@ TEST_F(TunnelZones, AHostThatIsDeletedLeavesItsZonesAndFreesItsAddresses) {
   ASSERT_TRUE(add(zone_1, host_a, "192.0.2.1"));
   ASSERT_TRUE(add(zone_2, host_a, "2001:db8::1"));
   ASSERT_TRUE(add(zone_1, host_b, "192.0.2.2"));
-  ASSERT_TRUE(fixture.run([](Transaction& t) { return delete_host(t, host_a); }));
+  ASSERT_TRUE(fixture.run_steps([](Transaction& t) { return delete_host(t, host_a); }));
   EXPECT_THAT(fixture.list(paths::tunnel_zone_hosts(zone_1)), ElementsAre(host_b.to_string()));
   EXPECT_THAT(fixture.list(paths::tunnel_zone_hosts(zone_2)), IsEmpty());
   EXPECT_THAT(addresses(zone_1), ElementsAre("192.0.2.2"));
@@ -176,8 +176,9 @@ TEST_F(TunnelZones, AHostThatIsDeletedWhileItEntersAZoneIsNotLeftThere) {
           count);
     };
     if (enter_first) enter();
-    store::transact(
-        *fixture.store, [](Transaction& t) { return delete_host(t, host_a); }, count);
+    run_steps(
+        *fixture.store, [](Transaction& t) { return delete_host(t, host_a); },
+        [&answers](const Status&) { ++answers; });
     if (!enter_first) enter();
     ASSERT_TRUE(fixture.loop.run_until([&] { return answers == 2; }, std::chrono::seconds(10)));
     EXPECT_FALSE(fixture.get(paths::host(host_a)));
@@ -190,7 +191,7 @@ TEST_F(TunnelZones, ADamagedZoneHoldsNoNameAndADamagedMemberGoesWithItsHost) {
   fixture.put(paths::tunnel_zone(zone_2), "damage");
   EXPECT_TRUE(rename(zone_1, "other"));
   fixture.put(paths::tunnel_zone_host(zone_1, host_a), "damage");
-  ASSERT_TRUE(fixture.run([](Transaction& t) { return delete_host(t, host_a); }));
+  ASSERT_TRUE(fixture.run_steps([](Transaction& t) { return delete_host(t, host_a); }));
   EXPECT_THAT(fixture.list(paths::tunnel_zone_hosts(zone_1)), IsEmpty());
 }
 

@@ -1,0 +1,50 @@
+// Deleting what may be larger than one commit can be: a bridge with thousands of ports, a host that served thousands of
+// bridges. ZooKeeper takes about 1 MB of one commit, and everybody else's commits wait meanwhile.
+//
+// Such a verb is a step: it stages as much as fits into one commit and says whether that was all. Each step leaves a state
+// that is consistent in itself (a smaller bridge), what owns all the rest goes last, and whoever adds something meanwhile
+// finds it deleted as well, or is told that the owner has gone. A client that dies in between leaves a smaller thing, and
+// asking again finishes it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "store/transaction.h"
+#include "topology/lookup.h"
+
+namespace midonet::topology {
+
+enum class Progress { more, done };
+
+using Step = std::function<Result<Progress>(store::Transaction&)>;
+
+// One commit after the other until the step says that it is done, or fails. When what is deleted has gone after the first
+// commit, somebody else finished it: a success. On the loop's thread; `done` is called once, later.
+void run_steps(store::Store& store, Step step, std::function<void(Status)> done);
+
+// What one step may still stage. Nodes are counted, not bytes: 400 paths of at most 200 bytes are 80 KB.
+class Room {
+ public:
+  static constexpr std::size_t max_nodes = 400;
+
+  explicit Room(std::size_t nodes = max_nodes) : left_(nodes) {}
+  bool take(std::size_t nodes = 1) {
+    if (left_ < nodes) return false;
+    left_ -= nodes;
+    return true;
+  }
+
+ private:
+  std::size_t left_;
+};
+
+// There is no room for the rest. But what is still being read comes first, or nothing might have been staged.
+Result<Progress> more(const Steps& steps);
+
+// Stages the removal of a node with everything below it, leaves first, as far as there is room; an absent node is done.
+Result<Progress> remove_tree(store::Transaction& t, const std::string& path, Room& room);
+
+}  // namespace midonet::topology
