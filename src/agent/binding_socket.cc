@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "http/status.h"
 #include "store/transaction.h"
 #include "topology/attach.h"
 
@@ -30,23 +31,8 @@ http::Response json(int status, const Json& body) {
   return out;
 }
 
-int status_of(Code code) {
-  switch (code) {
-    case Code::invalid: return 400;
-    case Code::unauthenticated: return 401;
-    case Code::forbidden: return 403;
-    case Code::not_found: return 404;
-    case Code::conflict: return 409;
-    case Code::unavailable: return 503;
-    case Code::exhausted: return 507;
-    case Code::internal:
-    case Code::pending: break;
-  }
-  return 500;
-}
-
 http::Response failure(const Error& error) {
-  const int status = status_of(error.code);
+  const int status = http::status_of(error.code);
   return json(status, {{"message", error.message}, {"code", status}});
 }
 

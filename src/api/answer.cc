@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "http/status.h"
+
 namespace midonet::api {
 
 namespace {
@@ -27,21 +29,6 @@ Answer created(const std::string& location) { return {201, "", "", {{"Location",
 
 Answer no_content() { return {204}; }
 
-int http_status(Code code) {
-  switch (code) {
-    case Code::invalid: return 400;
-    case Code::unauthenticated: return 401;
-    case Code::forbidden: return 403;
-    case Code::not_found: return 404;
-    case Code::conflict: return 409;
-    case Code::unavailable: return 503;
-    case Code::exhausted: return 507;
-    case Code::internal: return 500;
-    case Code::pending: return 500;  // it should never have left the store
-  }
-  return 500;
-}
-
 Answer error_answer(const Error& error) {
   if (error.code == Code::invalid) {
     nlohmann::ordered_json json = error_json(400, error.message);
@@ -49,7 +36,7 @@ Answer error_answer(const Error& error) {
     if (!error.property.empty()) json["violations"].push_back(violation_json({error.property, error.message}));
     return {400, error_media_type, text_of(json)};
   }
-  return status_answer(http_status(error.code), error.message);
+  return status_answer(http::status_of(error.code), error.message);
 }
 
 Answer invalid_answer(const std::vector<Violation>& violations) {

@@ -28,11 +28,8 @@ Answer ok(std::string body, std::string media_type);
 Answer created(const std::string& location);  // 201, absolute Location, empty body
 Answer no_content();                          // 204
 
-// invalid 400, unauthenticated 401 (WWW-Authenticate), forbidden 403, not_found 404, conflict 409, exhausted 507,
-// unavailable 503 (Retry-After), internal and pending 500.
-int http_status(Code code);
-
-// {"message", "code"}; for Code::invalid also "violations": the error's property, if it has one.
+// The status is http::status_of the error's code; 401 has WWW-Authenticate, 503 Retry-After. {"message", "code"}; for
+// Code::invalid also "violations": the error's property, if it has one.
 Answer error_answer(const Error& error);
 // 400 for several violations at once; at least one. The message tells them all, for clients that show nothing else.
 Answer invalid_answer(const std::vector<Violation>& violations);

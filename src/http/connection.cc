@@ -1,15 +1,12 @@
 #include "http/connection.h"
 
 #include <array>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <deque>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
-#include "http/request_reader.h"
+#include "http/http1_connection.h"
+#include "http/ticket.h"
 #include "http/wire.h"
 
 namespace midonet::http {
@@ -17,8 +14,6 @@ namespace midonet::http {
 namespace {
 
 namespace asio = boost::asio;
-using Clock = std::chrono::steady_clock;
-using Socket = asio::generic::stream_protocol::socket;
 using boost::system::error_code;
 
 constexpr std::size_t read_bytes = 16 * 1024;        // per read
@@ -26,125 +21,7 @@ constexpr std::size_t unsent_bytes = 256 * 1024;     // no further request is lo
 constexpr std::size_t write_step_bytes = 64 * 1024;  // what a client has to take within write_time
 constexpr std::size_t linger_bytes = 4 * 1024 * 1024;
 
-class Ticket;
-
-class Http1Connection final : public Connection, public std::enable_shared_from_this<Http1Connection> {
- public:
-  Http1Connection(std::shared_ptr<Connections> all, std::string peer)
-      : all_(std::move(all)),
-        limits_(all_->options.limits),
-        peer_(std::move(peer)),
-        socket_(all_->loop.io()),
-        timer_(all_->loop.io()),
-        reader_(limits_.header_bytes, limits_.body_bytes) {}
-
-  bool open(UniqueFd socket, int family);
-  void process();
-  void respond(std::uint64_t id, Response response);
-  void drain() override;
-  void close() override;
-  Loop& loop() { return all_->loop; }
-  const std::string& error_media_type() const { return all_->options.error_media_type; }
-
- private:
-  // A request whose answer has not been handed to `out_` yet.
-  struct Slot {
-    Traffic::Exchange exchange;
-    Clock::time_point started;
-    bool head = false;   // no body is sent
-    bool close = false;  // the connection ends with this answer
-    bool http_1_0 = false;
-    bool counted = false;
-    std::optional<Response> response{};
-  };
-  // Bytes on their way to the client.
-  struct Out {
-    std::string head;
-    std::string body;
-    std::optional<Slot> slot{};
-  };
-  enum class Phase { none, idle, header, body };
-
-  bool parse();
-  bool may_parse() const;
-  bool begun() const { return reader_.state() != RequestReader::State::idle || !in_.empty(); }
-  void dispatch();
-  void add_refusal();
-  void flush();
-  void serialise_ready();
-  bool write_once();
-  void sent(std::size_t bytes);
-  void settle();
-  void finish();
-  void wait_readable();
-  void on_readable();
-  void discard();
-  Phase phase() const;
-  void update_deadlines();
-  void arm_timer();
-  void on_timer();
-  void finished(Slot& slot, int status);
-
-  const std::shared_ptr<Connections> all_;
-  const Limits& limits_;
-  const std::string peer_;
-  Socket socket_;
-  asio::steady_timer timer_;
-  RequestReader reader_;
-
-  std::string in_;              // received, not taken by the reader yet
-  std::deque<Slot> slots_;      // in the order of the requests
-  std::uint64_t first_id_ = 0;  // of slots_.front()
-  std::deque<Out> out_;
-  std::size_t out_offset_ = 0;  // of out_.front() that is sent already
-  std::size_t out_bytes_ = 0;
-
-  bool in_process_ = false;
-  bool process_posted_ = false;
-  bool reading_ = false;  // a wait for the socket to be readable is pending
-  bool writing_ = false;  // … writable
-  bool last_ = false;     // the last slot is this connection's last
-  bool draining_ = false;
-  bool lingering_ = false;
-  bool closed_ = false;
-  std::size_t discarded_ = 0;
-
-  Phase phase_ = Phase::none;
-  std::uint64_t requests_ = 0;       // read so far
-  std::uint64_t phase_request_ = 0;  // requests_ when phase_ began
-  Clock::time_point phase_deadline_;
-  std::optional<Clock::time_point> write_deadline_;
-  std::size_t write_progress_ = 0;
-  std::optional<Clock::time_point> eof_deadline_;  // set once the client has ended its sending
-  std::optional<Clock::time_point> linger_deadline_;
-  std::optional<Clock::time_point> armed_;
-};
-
-// One request's right to an answer. The last copy of a Responder that goes unused answers 500.
-class Ticket {
- public:
-  Ticket(std::weak_ptr<Http1Connection> connection, std::uint64_t id) : connection_(std::move(connection)), id_(id) {}
-  Ticket(const Ticket&) = delete;
-  Ticket& operator=(const Ticket&) = delete;
-  ~Ticket() {
-    const auto connection = connection_.lock();
-    if (used_ || !connection) return;
-    // Whoever drops it does not expect to be called back from here.
-    connection->loop().post([connection, id = id_] {
-      log::error("http: a handler dropped its request without an answer");
-      connection->respond(id, plain_error(500, "the request was not answered", connection->error_media_type()));
-    });
-  }
-  void use(Response response) {
-    if (std::exchange(used_, true)) return log::error("http: a handler answered a request twice");
-    if (const auto connection = connection_.lock()) connection->respond(id_, std::move(response));
-  }
-
- private:
-  std::weak_ptr<Http1Connection> connection_;
-  std::uint64_t id_;
-  bool used_ = false;
-};
+}  // namespace
 
 bool Http1Connection::open(UniqueFd socket, int family) {
   error_code error;
@@ -251,6 +128,14 @@ void Http1Connection::respond(std::uint64_t id, Response response) {
   } else {
     settle();
   }
+}
+
+void Http1Connection::dropped(std::uint64_t id) {
+  // Whoever drops it does not expect to be called back from here.
+  all_->loop.post([self = shared_from_this(), id] {
+    log::error("http: a handler dropped its request without an answer");
+    self->respond(id, plain_error(500, "the request was not answered", self->all_->options.error_media_type));
+  });
 }
 
 void Http1Connection::serialise_ready() {
@@ -410,70 +295,6 @@ void Http1Connection::discard() {
   wait_readable();
 }
 
-Http1Connection::Phase Http1Connection::phase() const {
-  if (eof_deadline_ || !may_parse()) return Phase::none;
-  if (reader_.state() == RequestReader::State::body) {
-    const bool ours_to_do = reader_.wants_continue() && !slots_.empty();
-    return ours_to_do ? Phase::none : Phase::body;
-  }
-  if (begun()) return Phase::header;
-  return slots_.empty() && out_.empty() ? Phase::idle : Phase::none;
-}
-
-void Http1Connection::update_deadlines() {
-  const Phase now = phase();
-  if (now == phase_ && requests_ == phase_request_) return;
-  phase_ = now;
-  phase_request_ = requests_;
-  const auto time = now == Phase::header ? limits_.header_time
-                    : now == Phase::body ? limits_.body_time
-                                         : limits_.idle_time;
-  phase_deadline_ = Clock::now() + time;
-}
-
-// One timer serves all deadlines. It is only set anew when a deadline comes nearer; when it fires too early, it looks at
-// the deadlines and sleeps on. So an ordinary request touches no timer at all.
-void Http1Connection::arm_timer() {
-  std::optional<Clock::time_point> next;
-  const auto consider = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
-  if (phase_ != Phase::none) consider(phase_deadline_);
-  if (write_deadline_) consider(*write_deadline_);
-  if (eof_deadline_) consider(*eof_deadline_);
-  if (linger_deadline_) consider(*linger_deadline_);
-  for (const Slot& slot : slots_) {
-    if (slot.response) continue;
-    consider(slot.started + limits_.answer_time);
-    break;  // they were started one after the other
-  }
-  if (!next || (armed_ && *armed_ <= *next)) return;
-  armed_ = next;
-  timer_.expires_at(*next);
-  timer_.async_wait([weak = weak_from_this()](const error_code& failed) {
-    const auto self = weak.lock();
-    if (failed || !self || self->closed_) return;
-    self->armed_.reset();
-    self->on_timer();
-  });
-}
-
-void Http1Connection::on_timer() {
-  const auto now = Clock::now();
-  const auto over = [now](const std::optional<Clock::time_point>& deadline) { return deadline && *deadline <= now; };
-  if (over(write_deadline_) || over(eof_deadline_) || over(linger_deadline_)) return close();
-  if (phase_ != Phase::none && phase_deadline_ <= now) {
-    if (phase_ == Phase::idle) return close();
-    reader_.refuse(408, phase_ == Phase::header ? "the request did not come in time" : "the body did not come in time");
-    add_refusal();
-  }
-  for (Slot& slot : slots_) {
-    if (slot.response || slot.started + limits_.answer_time > now) continue;
-    log::error("http: no answer to {} {} within {} s", slot.exchange.method, slot.exchange.target,
-               std::chrono::duration_cast<std::chrono::seconds>(limits_.answer_time).count());
-    slot.response = plain_error(503, "the request was not answered in time", all_->options.error_media_type);
-  }
-  process();
-}
-
 void Http1Connection::drain() {
   draining_ = true;
   // Called from within a handler or from the loop: either way settle() comes later, or now.
@@ -495,8 +316,6 @@ void Http1Connection::close() {
   all_->open.erase(this);
   if (all_->one_closed) all_->one_closed();
 }
-
-}  // namespace
 
 void Connection::start(const std::shared_ptr<Connections>& all, UniqueFd socket, int family, std::string peer) {
   const auto connection = std::make_shared<Http1Connection>(all, std::move(peer));

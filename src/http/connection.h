@@ -2,6 +2,7 @@
 // Kept alive by its Connections until it is closed, by either side. On the loop's thread. Internal to http/.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,6 +40,9 @@ class Connection {
   // Finish what was begun and close; at once, if nothing was.
   virtual void drain() = 0;
   virtual void close() = 0;
+  // The answer to one of its requests; and that there will be none.
+  virtual void respond(std::uint64_t id, Response response) = 0;
+  virtual void dropped(std::uint64_t id) = 0;
 
  protected:
   Connection() = default;

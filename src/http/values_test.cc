@@ -3,11 +3,27 @@
 #include "http/listener.h"
 #include "http/message.h"
 #include "http/request_reader.h"
+#include "http/status.h"
 #include "http/target.h"
 #include "http/wire.h"
 
 namespace midonet::http {
 namespace {
+
+TEST(Status, EachCodeHasOne) {
+  for (const auto& [code, status] : std::vector<std::pair<Code, int>>{{Code::invalid, 400},
+                                                                      {Code::unauthenticated, 401},
+                                                                      {Code::forbidden, 403},
+                                                                      {Code::not_found, 404},
+                                                                      {Code::conflict, 409},
+                                                                      {Code::unavailable, 503},
+                                                                      {Code::exhausted, 507},
+                                                                      {Code::internal, 500},
+                                                                      {Code::pending, 500}}) {
+    EXPECT_EQ(status_of(code), status);
+    EXPECT_NE(reason_phrase(status), "");
+  }
+}
 
 TEST(Target, PercentEncodingIsReadStrictlyAndComesBack) {
   EXPECT_EQ(percent_decode("a%2Fb%c3%a4+").value(), "a/b\xc3\xa4+");

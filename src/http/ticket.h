@@ -1,0 +1,27 @@
+// One request's right to an answer: what is behind a Responder. The last copy of a Responder that goes unused answers 500.
+// On the loop's thread. Internal to http/.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "http/connection.h"
+
+namespace midonet::http {
+
+class Ticket {
+ public:
+  Ticket(std::weak_ptr<Connection> connection, std::uint64_t id);
+  ~Ticket();
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+
+  void use(Response response);
+
+ private:
+  std::weak_ptr<Connection> connection_;
+  std::uint64_t id_;
+  bool used_ = false;
+};
+
+}  // namespace midonet::http
