@@ -100,6 +100,35 @@ TEST_F(ScaleTest, AStartAdopts10000Ports) {
   fmt::print("[ MEASURED ] RSS at its highest, with the test's own 10000 taps: {} KB\n", usage.ru_maxrss);
 }
 
+TEST_F(ScaleTest, KnowsOf12000RemoteMacsAndOf100PeersOnEachOf200Bridges) {
+  make_taps(200);
+  open();
+  Wanted wanted;
+  wanted.desired.tunnel = TunnelSpec{.local = ip("192.0.2.200"), .mtu = 1450};
+  std::uint32_t macs = 1000;
+  for (std::uint32_t i = 0; i < 200; i++) {
+    wanted.port(1 + i, taps_[i], mac_number(i + 1));
+    BridgeSpec& bridge = wanted.desired.bridges.at(vni(1 + i));
+    for (std::uint8_t peer = 1; peer <= 100; peer++) bridge.peers.insert(Ip::v4({192, 0, 2, peer}));
+    for (std::uint32_t mac = 0; mac < (i == 0 ? 2000U : 50U); mac++)
+      bridge.remote_macs.emplace(mac_number(macs++),
+                                 RemoteMac{Ip::v4({192, 0, 2, static_cast<std::uint8_t>(1 + mac % 100)}), true});
+  }
+  note("12000 remote MACs on 200 bridges", apply(wanted.desired));
+  note("12000 remote MACs, nothing changed", apply(wanted.desired));
+  wanted.desired.bridges.at(vni(1)).remote_macs.begin()->second.vtep = ip("192.0.2.77");
+  note("12000 remote MACs, one moved", apply(wanted.desired));
+  EXPECT_EQ(datapath_->objects().maps().remotes.entries()->size(), 2000U + 199U * 50U);
+  EXPECT_EQ(datapath_->objects().maps().peers.entries()->size(), 200U * 7U);
+
+  const auto start = Clock::now();
+  open();
+  apply(wanted.desired);
+  note("12000 remote MACs adopted", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start));
+  EXPECT_TRUE(datapath_->objects().adopted());
+  EXPECT_EQ(datapath_->fdb().size(), 200U + 2000U + 199U * 50U);
+}
+
 // What a frame between two configured MACs costs in from_tap; the kernel's own time for a redirect comes on top.
 TEST_F(ScaleTest, TheVerdictOfAFrameStaysTheSame200000Times) {
   make_taps(2);
