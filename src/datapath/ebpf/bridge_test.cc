@@ -213,6 +213,18 @@ TEST(BridgePrograms, UseNoHelperThatLinux515Lacks) {
   bridge_bpf__destroy(skeleton);
 }
 
+// The verifier gives up after a million steps, and older kernels need more of them than newer ones.
+TEST_F(BridgeTest, TheVerifierHasStepsToSpare) {
+  const Objects& objects = datapath_->objects();
+  for (const int program : {objects.from_tap(), objects.to_tap(), objects.from_tunnel()}) {
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof info;
+    ASSERT_EQ(::bpf_obj_get_info_by_fd(program, &info, &length), 0);
+    fmt::print("[ MEASURED ] {}: {} steps\n", info.name, info.verified_insns);
+    EXPECT_LT(info.verified_insns, 200'000U) << info.name;
+  }
+}
+
 TEST(DropReasons, TheDocumentListsThemAllAndNoOther) {
   std::ifstream file(MIDONET_SOURCE_DIR "/docs/drop-reasons.md");
   std::vector<std::string> documented;
