@@ -49,23 +49,29 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       apply_seconds_(stage("apply")),
       report_seconds_(stage("report")),
       total_seconds_(stage("total")),
+      offer_seconds_(stage("offer")),
       reconcile_counter_(registry.counter("midonet_agent_reconciles_total", "Times that the host was reconciled")),
       retry_counter_(registry.counter("midonet_agent_retries_total", "Reconciles because something had failed before")),
       drift_counter_(registry.counter("midonet_agent_drifts_total",
                                       "Times that somebody else touched what is ours in the kernel")),
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
       published_(loop, store, registry, options_.host,
-                 {[this](const std::string& path) { written(path); }, [this] { register_host(); }}),
+                 {[this](const std::string& path) { written(path); }, [this] { register_host(); },
+                  [this](const std::string& path, const std::string& value) { report_.found(path, value); }}),
       report_(published_, registry, options_.host, options_.now),
-      mirror_(loop, store, [this] { on_store(); }) {}
+      mirror_(loop, store, [this] { on_store(); }),
+      offering_(loop, store, datapath, registry, snapshot_, options_.mac_ageing, options_.host,
+                {[this](const char* why) { mark_dirty(why); },
+                 [this](const Uuid& port, store::Revision revision) { offered(port, revision); },
+                 [this] { register_host(); }}) {}
 
 Agent::~Agent() = default;
 
 Histogram Agent::stage(const char* name) {
   return registry_.histogram(
       "midonet_agent_attach_seconds",
-      "Time of each stage of an attach; total is from the binding seen to the status written, for "
-      "ports that could be plugged at once",
+      "Time of each stage of an attach; total is from the binding seen to the status written, offer from the binding "
+      "seen to the store's word that other hosts can read of it, for ports that could be plugged at once",
       Registry::latency_buckets(), {{"stage", name}});
 }
 
@@ -86,8 +92,10 @@ void Agent::start() {
     log::warning("somebody else changed what is ours: {}: repairing", what);
     mark_dirty("drift");
   });
+  offering_.start();
   published_.put(Published::Urgency::alive, paths::alive(options_.host),
                  encode(model::Alive{::getpid(), options_.version, rfc3339(options_.now())}));
+  published_.all_said(Published::Urgency::alive);
   register_host();
   if (links_.ready()) on_links();
   mark_dirty("start");
@@ -114,6 +122,7 @@ void Agent::register_host() {
           if (*result != 0) log::info("registered host={} name={}", options_.host, options_.host_name);
           registrations_ = 0;
           published_.start();
+          offering_.start_writing();
         });
   });
 }
@@ -126,7 +135,10 @@ void Agent::on_store() {
 
 void Agent::on_links() {
   if (!interfaces_timer_.armed())
-    interfaces_timer_ = loop_.after(interfaces_delay, [this] { report_.interfaces(links_.links()); });
+    interfaces_timer_ = loop_.after(interfaces_delay, [this] {
+      report_.interfaces(links_.links());
+      if (links_.ready()) published_.all_said(Published::Urgency::interface);
+    });
   mark_dirty("links");
 }
 
@@ -153,7 +165,7 @@ void Agent::reconcile() {
     }
   }
 
-  const Plan plan = make_plan(snapshot_, links_.links());
+  const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned());
   const auto planned = Steady::now();
   plan_seconds_.observe(seconds(planned - begin));
   apply(plan, planned);
@@ -177,7 +189,7 @@ bool Agent::look_at_store() {
     if (!read) return tl::unexpected<Error>(std::move(read).error());
     next = *std::move(read);
     listed = true;
-    if (!next.complete) return fail(Code::pending, "records are being read");
+    if (!next.complete || !next.peers_read) return fail(Code::pending, "records are being read");
     return {};
   });
   if (!listed) {
@@ -188,11 +200,9 @@ bool Agent::look_at_store() {
     }
     return snapshot_known_;
   }
-  if (next.foreign != snapshot_.foreign)
-    for (const std::string& name : next.foreign)
-      log::warning("binding '{}' of this host is not the id of a port", name);
   snapshot_ = std::move(next);
   snapshot_known_ = true;
+  complain();
   const auto now = Steady::now();
   if (snapshot_.complete && store_dirty_since_) {
     mirror_seconds_.observe(seconds(now - *store_dirty_since_));
@@ -204,6 +214,18 @@ bool Agent::look_at_store() {
   return true;
 }
 
+// Logs what is wrong with records that no port's status tells of, once.
+void Agent::complain() {
+  std::set<std::string> now;
+  for (const std::string& name : snapshot_.foreign)
+    now.insert(fmt::format("binding '{}' of this host is not the id of a port", name));
+  for (const auto& [path, what] : snapshot_.damaged)
+    now.insert(fmt::format("{}: {}: what was read there before stays in force", path, what));
+  for (const std::string& complaint : now)
+    if (!complaints_.contains(complaint)) log::warning("{}", complaint);
+  complaints_ = std::move(now);
+}
+
 // Logs what was bound and unbound, and begins to time the new ones.
 void Agent::note_bindings(Steady::time_point now) {
   auto old = bound_.begin();
@@ -211,6 +233,7 @@ void Agent::note_bindings(Steady::time_point now) {
     while (old != bound_.end() && (next == nullptr || old->first < *next)) {
       log::info("unbound port={} revision={}", old->first, old->second);
       attaches_.erase(old->first);
+      offering_since_.erase(old->first);
       old = bound_.erase(old);
     }
   };
@@ -232,13 +255,18 @@ void Agent::note_bindings(Steady::time_point now) {
 }
 
 void Agent::apply(const Plan& plan, Steady::time_point now) {
-  const datapath::Applied applied =
-      datapath_.apply(plan.desired, snapshot_.complete ? datapath::Sweep::yes : datapath::Sweep::no);
+  // The first sweep also waits for what other hosts offer: an earlier agent left it in the kernel. Later on nothing that was
+  // read of them is forgotten because more is being read, and local changes do not wait for it.
+  const bool sweep = snapshot_.complete && (swept_ || snapshot_.peers_read);
+  const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   apply_seconds_.observe(seconds(end - now));
-  if (snapshot_.complete && !std::exchange(swept_, true))
+  if (sweep && !std::exchange(swept_, true))
     log::info("synchronised: bindings={} plugged={} in {:.1f} ms", plan.ports.size(), plan.desired.ports.size(),
               seconds(end - now) * 1000);
+  if (!applied.tunnel && (tunnel_.state || tunnel_.state.error() != applied.tunnel.error()))
+    log::warning("the tunnel to other hosts: {}", applied.tunnel.error().message);
+  tunnel_ = {plan.overlay, applied.tunnel};
 
   std::set<std::string> failed;
   for (const Error& error : applied.errors) {
@@ -248,6 +276,7 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   for (const auto& [id, status] : applied.ports)
     if (!status && status.error().code != Code::invalid && status.error().code != Code::not_found)
       failed.insert("port " + id.to_string());
+  if (!applied.tunnel && applied.tunnel.error().code != Code::invalid) failed.insert("tunnel");
   retries_.attempted(failed, end);
   if (const auto next = retries_.next()) {
     retry_timer_ = loop_.after(*next - end, [this] {
@@ -258,15 +287,17 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
     retry_timer_.cancel();
   }
   say(plan, applied, end);
+  offering_.applied(plan, report_.current());
 }
 
 // Active is what was read back from the kernel, for the interface that carries the name now.
-PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) {
+PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) const {
   PortStatus out;
   out.state = port.state;
   out.reason = port.reason;
   out.revision = port.revision;
   out.ifindex = port.ifindex;
+  if (tunnel_.overlay) out.mtu = tunnel_.overlay->mtu;
   if (port.state != PortState::active && port.state != PortState::down) return out;
   const auto answer = applied.ports.find(port.id);
   if (answer == applied.ports.end()) {
@@ -279,6 +310,10 @@ PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) 
     out.reason = answer->second.error().message;
     if (gone) out.ifindex = 0;
   }
+  // What is wrong with the tunnel alone leaves the port active: it reaches the others of this host.
+  if (out.reason.empty() && tunnel_.overlay && !tunnel_.state)
+    out.reason = fmt::format("other hosts are not reached: {}", tunnel_.state.error().message);
+  if (out.reason.empty()) out.reason = port.hint;
   return out;
 }
 
@@ -307,7 +342,9 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   }
   std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
 
-  for (const Uuid& id : report_.ports(std::move(statuses))) {
+  const std::vector<Uuid> changed = report_.ports(std::move(statuses));
+  if (snapshot_.complete) published_.all_said(Published::Urgency::status);
+  for (const Uuid& id : changed) {
     const auto status = current.find(id);
     if (status == current.end()) continue;
     const PortStatus& is = status->second;
@@ -324,10 +361,12 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
       log::info("{}", line);
     }
     if (!timed) continue;
-    if (is.state == PortState::active)
+    if (is.state == PortState::active) {
       attach->second.reported = now;
-    else
+      if (plan.overlay) offering_since_[id] = {is.revision, attach->second.seen};
+    } else {
       attaches_.erase(attach);  // how long it takes from here on is not ours
+    }
   }
 }
 
@@ -345,6 +384,17 @@ void Agent::written(const std::string& path) {
   attaches_.erase(attach);
 }
 
+void Agent::offered(const Uuid& port, store::Revision revision) {
+  const auto at = offering_since_.find(port);
+  if (at == offering_since_.end()) return;
+  if (at->second.first == revision) {
+    const double took = seconds(Steady::now() - at->second.second);
+    offer_seconds_.observe(took);
+    log::debug("offered port={} revision={} after={:.2f}ms", port, revision, took * 1000);
+  }
+  offering_since_.erase(at);
+}
+
 std::string Agent::interface_of(const Uuid& port) const {
   const auto at = std::lower_bound(snapshot_.ports.begin(), snapshot_.ports.end(), port,
                                    [](const BoundPort& bound, const Uuid& id) { return bound.id < id; });
@@ -353,7 +403,8 @@ std::string Agent::interface_of(const Uuid& port) const {
 
 bool Agent::idle() const {
   return swept_ && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() && !doubt_timer_.armed() &&
-         !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() && published_.settled();
+         !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() && published_.settled() &&
+         offering_.settled() && snapshot_.peers_read;
 }
 
 }  // namespace midonet::agent

@@ -3,7 +3,8 @@
 //
 //   store::Mirror --.                        .--> datapath::apply
 //   LinkSource -----+--> dirty --> reconcile +--> Report (statuses at once, interfaces later)
-//   drift, retries -'                        '--> retries with growing delays
+//   drift, retries -+                        +--> Offering (what other hosts are to know)
+//   learned MACs ---'                        '--> retries with growing delays
 //
 // Events only mark dirty; reconcile() looks at levels alone and is the only place that acts. On the loop's thread. It
 // outlives every failure of the store: what was read last stays in force, and nothing is deleted from the kernel before
@@ -15,8 +16,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
+#include "agent/offering.h"
 #include "agent/overlay.h"
 #include "agent/plan.h"
 #include "agent/published.h"
@@ -63,6 +66,15 @@ class Agent {
   const std::string& version() const { return options_.version; }
   const store::Store& store() const { return store_; }
   const std::map<Uuid, model::PortStatus>& statuses() const { return report_.current(); }
+  const Snapshot& snapshot() const { return snapshot_; }  // as read last
+  const Offering& offering() const { return offering_; }
+  const OverlayOptions& overlay_options() const { return options_.overlay; }
+  struct Tunnel {
+    std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
+    Status state;                    // as the datapath said last
+  };
+  const Tunnel& tunnel() const { return tunnel_; }
+  std::size_t followed() const { return mirror_.followed(); }  // nodes and lists of the store
   // The interface that a port is bound to, as last read; empty for a port that is not bound here.
   std::string interface_of(const Uuid& port) const;
   datapath::Datapath& datapath() { return datapath_; }
@@ -87,10 +99,12 @@ class Agent {
   bool look_at_store();
   void note_bindings(Steady::time_point now);
   void apply(const Plan& plan, Steady::time_point now);
-  static model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied);
+  model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
+  void complain();
   bool in_doubt(const PortPlan& port, Steady::time_point now);
   void say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now);
   void written(const std::string& path);
+  void offered(const Uuid& port, store::Revision revision);
   Histogram stage(const char* name);
 
   Loop& loop_;
@@ -100,7 +114,7 @@ class Agent {
   Registry& registry_;
   Options options_;
 
-  Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_;
+  Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_, offer_seconds_;
   Counter reconcile_counter_, retry_counter_, drift_counter_;
   Gauge connected_;
 
@@ -113,8 +127,12 @@ class Agent {
   std::optional<Steady::time_point> store_dirty_since_;
   std::optional<Steady::time_point> incomplete_since_;
   bool started_ = false;
+  std::set<std::string> complaints_;  // as last logged
+  Offering offering_;
+  Tunnel tunnel_;
   bool swept_ = false;
   std::map<Uuid, Attach> attaches_;
+  std::map<Uuid, std::pair<store::Revision, Steady::time_point>> offering_since_;  // on their way to other hosts
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
   std::map<Uuid, store::Revision> bound_;  // as last logged
   Retry retries_;

@@ -289,6 +289,54 @@ TEST_F(AgentOnFakes, WhatAnEarlierSessionLeftIsReplacedOrRemoved) {
   EXPECT_TRUE(bed.status(id(1)));
 }
 
+TEST_F(AgentOnFakes, AResumedSessionIsComparedAndLittleIsWritten) {
+  bed.links.add("tap1");
+  bed.links.add("tap2");
+  for (int n = 1; n <= 2; ++n) {
+    ASSERT_TRUE(bed.attach(id(n), fmt::format("tap{}", n)));
+    ASSERT_TRUE(reaches(n, PortState::active));
+  }
+  ASSERT_TRUE(bed.settle());
+  const auto one = bed.node(paths::status(bed.host, id(1)))->stat;
+  const auto tap1 = bed.node(paths::interface(bed.host, "tap1"))->stat;
+  bed.stop(true);
+  ASSERT_TRUE(bed.detach(id(2)));
+  bed.links.remove("tap2");
+  bed.now += 1h;
+  const int commits = bed.store->commits();
+  bed.start();
+  ASSERT_TRUE(bed.settle());
+  EXPECT_EQ(bed.node(paths::status(bed.host, id(1)))->stat, one) << "not even removed in between";
+  EXPECT_EQ(bed.status(id(1))->since, "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(bed.node(paths::interface(bed.host, "tap1"))->stat, tap1);
+  EXPECT_FALSE(bed.status(id(2)));
+  EXPECT_EQ(bed.children(paths::interfaces(bed.host)), std::vector<std::string>{"tap1"});
+  EXPECT_EQ(nlohmann::json::parse(bed.node(paths::alive(bed.host))->value)["started"], "2023-11-14T23:13:20.000Z");
+  EXPECT_LE(bed.store->commits() - commits, 3) << "who it is, and one status and one interface that are gone";
+}
+
+TEST_F(AgentOnFakes, TheTimeOfAStatusGoesOnOverTheEndOfASession) {
+  bed.links.add("tap1");
+  ASSERT_TRUE(bed.attach(id(1), "tap1"));
+  ASSERT_TRUE(bed.attach(id(2), "tap2"));
+  ASSERT_TRUE(reaches(1, PortState::active));
+  ASSERT_TRUE(reaches(2, PortState::pending_interface));
+  ASSERT_TRUE(bed.settle());
+  // The agent was killed and its session is not over yet: another one finds its nodes.
+  auto killed = std::move(bed.store);
+  bed.stop();
+  bed.links.add("tap2");
+  bed.now += 1h;
+  bed.start();
+  ASSERT_TRUE(reaches(2, PortState::active));
+  ASSERT_TRUE(bed.settle());
+  EXPECT_EQ(bed.status(id(1))->since, "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(bed.status(id(2))->since, "2023-11-14T23:13:20.000Z") << "another state now";
+  killed.reset();
+  bed.turn();
+  EXPECT_TRUE(bed.status(id(1)));
+}
+
 TEST_F(AgentOnFakes, AStatusThatSomebodyRemovedDoesNotStopTheOthers) {
   bed.links.add("tap1");
   bed.links.add("tap2");

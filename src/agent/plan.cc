@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "agent/remote.h"
+
 namespace midonet::agent {
 
 using model::PortState;
@@ -42,7 +44,8 @@ std::string obstacle(const Link& link, const LinkTable& links) {
 
 class Planner {
  public:
-  Planner(const Snapshot& snapshot, const LinkTable& links) : snapshot_(snapshot), links_(links) {}
+  Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned)
+      : snapshot_(snapshot), links_(links), options_(options), learned_(learned) {}
 
   Plan run() {
     claim_interfaces();
@@ -57,6 +60,7 @@ class Planner {
     }
     give_macs();
     fill_tables();
+    tunnel();
     return std::move(plan_);
   }
 
@@ -186,7 +190,7 @@ class Planner {
         if (!target || !mac || mac->is_multicast() || mac->is_zero()) continue;
         const auto port = plan_.desired.ports.find(target->port);
         if (port == plan_.desired.ports.end() || port->second.vni != spec.vni) continue;
-        if (!configured(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
+        if (!claim(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
       }
       for (const auto& [name, neighbour] : bridge.arp_table) {
         const auto ip = Ip::parse(name);
@@ -196,12 +200,87 @@ class Planner {
     }
   }
 
-  bool configured(Vni vni, const Mac& mac) const {
-    const auto at = std::lower_bound(mac_claims_.begin(), mac_claims_.end(), std::pair(vni, mac),
-                                     [](const MacClaim& claim, const std::pair<Vni, Mac>& wanted) {
-                                       return std::pair(claim.vni, claim.mac) < wanted;
-                                     });
-    return at != mac_claims_.end() && at->vni == vni && at->mac == mac;
+  // The overlay, and what other hosts have on each bridge that has a port here.
+  void tunnel() {
+    plan_.overlay = overlay_of(addresses(), links_, options_);
+    if (!plan_.overlay) return;
+    const Overlay& overlay = *plan_.overlay;
+    plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu};
+    for (const auto& [id, bridge] : snapshot_.bridges) {
+      if (!bridge.record || !bridge.record->vni) continue;
+      const auto at = plan_.desired.bridges.find(*bridge.record->vni);
+      if (at != plan_.desired.bridges.end() && vni_holders_.at(at->first) == id) remote(bridge, at->second);
+    }
+    for (const auto& [key, entry] : learned_.all()) {
+      const auto& [vni, mac] = key;
+      const auto at = plan_.desired.bridges.find(vni);
+      if (at == plan_.desired.bridges.end()) continue;
+      if (claim(vni, mac) || at->second.static_macs.contains(mac) || at->second.remote_macs.contains(mac))
+        plan_.lost.push_back(key);
+    }
+    for (PortPlan& port : plan_.ports) {
+      if (port.state != PortState::active && port.state != PortState::down) continue;
+      const Link* link = links_.find(port.ifindex);
+      if (!overlay.carried)
+        remark(port,
+               fmt::format("the host's tunnel end point {} is the address of none of its interfaces: other hosts are "
+                           "not reached",
+                           overlay.self.vtep));
+      else if (link && link->mtu > overlay.mtu)
+        port.hint = fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts",
+                                link->name, link->mtu, overlay.mtu);
+    }
+  }
+
+  std::map<Uuid, Ip> addresses() const {
+    std::map<Uuid, Ip> out;
+    for (const auto& [zone, membership] : snapshot_.zones)
+      if (membership.address) out.emplace_hint(out.end(), zone, *membership.address);
+    return out;
+  }
+
+  void remote(const ServedBridge& bridge, datapath::BridgeSpec& spec) {
+    RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family, [this](const Uuid& port) {
+      const BoundPort* bound = find_port(snapshot_, port);
+      return bound ? bound->revision : 0;
+    });
+    spec.peers = std::move(there.peers);
+    for (const RemoteBridge::Claim& claimed : there.macs) {
+      if (claimed.configured ? !takes(spec, claimed) : keeps(spec, claimed)) continue;
+      spec.remote_macs.emplace_hint(spec.remote_macs.end(), claimed.mac,
+                                    datapath::RemoteMac{claimed.vtep, claimed.configured});
+    }
+    for (const auto& [name, target] : bridge.mac_table) {
+      const auto mac = Mac::parse(name);
+      if (!target || !mac || mac->is_multicast() || mac->is_zero() || claim(spec.vni, *mac)) continue;
+      const auto vtep = there.ports.find(target->port);
+      if (vtep == there.ports.end()) continue;
+      const auto [at, fresh] = spec.remote_macs.try_emplace(*mac, datapath::RemoteMac{vtep->second, true});
+      if (!fresh && !at->second.configured) at->second = {vtep->second, true};
+    }
+  }
+
+  // A MAC that a port of another host is configured with: whether that is the newer word than what this host has.
+  bool takes(datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) {
+    if (const MacClaim* own = claim(spec.vni, claimed.mac)) {
+      if (own->revision > claimed.rank) return false;
+      PortPlan& port = plan_.ports[own->port];
+      plan_.desired.ports.at(port.id).mac.reset();
+      // Most often it is the very port, which has moved there; its binding here is about to go.
+      if (claimed.port != port.id)
+        remark(port, fmt::format("macAddress {} is also that of port {} on another host, which was bound later",
+                                 claimed.mac, claimed.port));
+    }
+    spec.static_macs.erase(claimed.mac);
+    return true;
+  }
+
+  // A MAC that another host has learned: whether this host has it all the same.
+  bool keeps(const datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) const {
+    if (claim(spec.vni, claimed.mac) || spec.static_macs.contains(claimed.mac)) return true;
+    const Learned::Entry* own = learned_.find(spec.vni, claimed.mac);
+    return own &&
+           (own->moves > claimed.rank || (own->moves == claimed.rank && plan_.overlay->self.vtep < claimed.host_vtep));
   }
 
   struct MacClaim {
@@ -211,8 +290,19 @@ class Planner {
     std::size_t port;  // index in plan_.ports
   };
 
+  // The local port that is configured with a MAC; of several the one that has it.
+  const MacClaim* claim(Vni vni, const Mac& mac) const {
+    const auto at = std::lower_bound(mac_claims_.begin(), mac_claims_.end(), std::pair(vni, mac),
+                                     [](const MacClaim& claim, const std::pair<Vni, Mac>& wanted) {
+                                       return std::pair(claim.vni, claim.mac) < wanted;
+                                     });
+    return at != mac_claims_.end() && at->vni == vni && at->mac == mac ? &*at : nullptr;
+  }
+
   const Snapshot& snapshot_;
   const LinkTable& links_;
+  const OverlayOptions& options_;
+  const Learned& learned_;
   std::unordered_map<std::string_view, const BoundPort*> holders_;
   std::map<Vni, Uuid> vni_holders_;
   std::vector<MacClaim> mac_claims_;
@@ -221,6 +311,22 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links) { return Planner(snapshot, links).run(); }
+Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options,
+               const Learned& learned) {
+  return Planner(snapshot, links, options, learned).run();
+}
+
+std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac) {
+  std::optional<Learned::Moves> most;
+  for (const auto& [id, bridge] : snapshot.bridges) {
+    if (!bridge.record || bridge.record->vni != vni) continue;
+    for (const Peers::Offer& offer : bridge.peers->offers) {
+      if (offer.port->learned.empty()) continue;
+      const auto at = offer.port->learned.find(mac);
+      if (at != offer.port->learned.end()) most = std::max(most.value_or(0), at->second);
+    }
+  }
+  return most;
+}
 
 }  // namespace midonet::agent

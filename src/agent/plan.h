@@ -4,12 +4,21 @@
 //
 //   binding -> record there? -> port here? -> bridge, VNI? -> interface there? -> ours to take? -> Desired
 //               error           error         error           pending-interface  error            down / active
+//
+// Of what other hosts offer it takes, for each bridge that has a port here:
+// * of a port that several hosts have, the binding with the highest revision, also against a binding of this host;
+// * of a MAC that several ports are configured with, likewise; after those, what is set by hand for a port;
+// * then a learned MAC: the highest mobility sequence number, of those that are equal the host with the lowest vtep.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "agent/learned.h"
+#include "agent/overlay.h"
 #include "agent/snapshot.h"
 #include "base/uuid.h"
 #include "datapath/datapath.h"
@@ -26,6 +35,7 @@ struct PortPlan {
   // `active` and `down` are in Desired, and hold only if the datapath says so; the others are not.
   model::PortState state = model::PortState::error;
   std::string reason;
+  std::string hint;  // to be said when there is no other reason: nothing is wrong with the port itself
   // It rests on records that are written in one commit and do not fit together: most likely they were read from both
   // sides of such a commit, and the next look shows the truth. Worth waiting for before it is reported.
   bool doubtful = false;
@@ -35,9 +45,16 @@ struct PortPlan {
 
 struct Plan {
   datapath::Desired desired;
-  std::vector<PortPlan> ports;  // of every binding, ascending by id
+  std::vector<PortPlan> ports;     // of every binding, ascending by id
+  std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
+  // MACs that were learned here and are another host's by what it offers, or configured somewhere.
+  std::vector<std::pair<Vni, Mac>> lost;
 };
 
-Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links);
+Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options = {},
+               const Learned& learned = {});
+
+// The highest number that another host offers this learned MAC with, on the bridge with this VNI.
+std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac);
 
 }  // namespace midonet::agent

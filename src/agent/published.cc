@@ -79,39 +79,67 @@ void Published::look() {
   looked_ = false;
   look_failed_ = false;
   in_flight_ = false;
-  looking_ = static_cast<int>(scopes_.size());
+  looking_ = scopes_.size();
   for (auto& [path, entry] : entries_) {
     entry.presence = Presence::absent;
+    entry.there.clear();
     dirty_.emplace(entry.urgency, path);
   }
   for (const Scope& scope : scopes_) {
     store_.list(scope.folder, [this, alive = std::weak_ptr(alive_), session = session_,
                                &scope](Result<std::vector<std::string>> names) {
       if (alive.expired() || session != session_) return;
-      looked(scope, names);
+      listed(scope, names);
     });
   }
 }
 
-void Published::looked(const Scope& scope, const Result<std::vector<std::string>>& names) {
-  --looking_;
+void Published::listed(const Scope& scope, const Result<std::vector<std::string>>& names) {
   if (!names) {
     look_failed_ = true;
     if (names.error().code == Code::not_found && events_.lost) events_.lost();
   } else {
     for (const std::string& name : *names) {
       if (!scope.only.empty() && name != scope.only) continue;
-      const std::string path = paths::child(scope.folder, name);
-      Entry& entry = entries_[path];
-      entry.presence = Presence::foreign;
-      if (!entry.wanted) entry.urgency = scope.urgency;
-      dirty_.emplace(entry.urgency, path);
+      ++looking_;
+      std::string path = paths::child(scope.folder, name);
+      store_.get(path, [this, alive = std::weak_ptr(alive_), session = session_, &scope,
+                        path](const Result<store::NodePtr>& node) {
+        if (alive.expired() || session != session_) return;
+        found(scope, path, node);
+      });
     }
   }
-  if (looking_ > 0) return;
+  looked();
+}
+
+void Published::found(const Scope& scope, const std::string& path, const Result<store::NodePtr>& node) {
+  if (node) {
+    if (events_.found) events_.found(path, (*node)->value);
+    Entry& entry = entries_[path];
+    entry.presence = (*node)->stat.owner == store_.session() ? Presence::ours : Presence::foreign;
+    entry.there = (*node)->value;
+    if (!entry.wanted) entry.urgency = scope.urgency;
+    dirty_.emplace(entry.urgency, path);
+  } else if (node.error().code != Code::not_found) {
+    look_failed_ = true;
+  }
+  looked();
+}
+
+void Published::looked() {
+  if (--looking_ > 0) return;
   if (look_failed_) return try_later();
   looked_ = true;
   if (dirty_.empty()) failed_ = 0;
+  pump_soon();
+}
+
+void Published::all_said(Urgency urgency) {
+  bool& said = said_[static_cast<std::size_t>(urgency)];
+  if (std::exchange(said, true)) return;
+  for (const auto& [path, entry] : entries_)
+    if (entry.urgency == urgency && !entry.wanted) dirty_.emplace(urgency, path);
   pump_soon();
 }
 
@@ -136,6 +164,13 @@ void Published::pump() {
       if (events_.written) events_.written(path);
       continue;
     }
+    if (entry.wanted && entry.presence == Presence::ours && entry.there == entry.value) {
+      at->second.there = {};
+      if (events_.written) events_.written(path);
+      continue;
+    }
+    // Perhaps it is wanted in a moment; all_said() comes back to it.
+    if (!entry.wanted && entry.change == 0 && !said_[static_cast<std::size_t>(entry.urgency)]) continue;
     if (entry.presence == Presence::foreign || !entry.wanted) ops.push_back(Op::remove(path));
     if (entry.wanted && entry.presence == Presence::ours)
       ops.push_back(Op::set(path, entry.value));
@@ -169,6 +204,7 @@ void Published::committed(std::vector<Sent> sent, const Result<store::Revision>&
     const auto at = entries_.find(one.path);
     Entry& entry = at->second;
     entry.presence = one.wanted ? Presence::ours : Presence::absent;
+    entry.there.clear();
     if (entry.change != one.change) continue;  // changed again meanwhile: it is dirty
     if (!entry.wanted) entries_.erase(at);
     if (events_.written) events_.written(one.path);

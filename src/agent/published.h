@@ -2,8 +2,10 @@
 // A caller says what should stand there; this makes the store match: only differences, many in one commit, one commit at
 // a time, the more urgent first. After a failure or in a new session it looks at what is there and goes on from that.
 //
-// Nodes that an earlier session of this host left behind (its agent was killed, and the store has not noticed yet) are
-// replaced, or removed when nobody wants them. On the loop's thread; nothing here fails towards the caller: what cannot
+// A session that an earlier agent of this host had and this one resumed keeps its nodes: they are compared, and what is as
+// it should be is not written. Nodes of another session that is not over yet (its agent was killed, and the store has not
+// noticed) are replaced. Either are removed when nobody wants them, once all that is wanted of their kind was said. On the
+// loop's thread; nothing here fails towards the caller: what cannot
 // be written now is tried again with growing delays.
 #pragma once
 
@@ -29,9 +31,11 @@ class Published {
 
   // `written(path)` is called when what was last put at (or removed from) a path is in the store. `lost()`: the host's own
   // folders are gone, somebody has to make them again.
+  // `found(path, value)`: what stood at the path before anything was written there; always before it is written.
   struct Events {
     std::function<void(const std::string& path)> written;
     std::function<void()> lost;
+    std::function<void(const std::string& path, const std::string& value)> found;
   };
   Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
   ~Published();
@@ -43,6 +47,8 @@ class Published {
 
   void put(Urgency urgency, const std::string& path, std::string value);
   void remove(const std::string& path);
+  // All that is wanted of this kind was put: what else stands there may go.
+  void all_said(Urgency urgency);
 
   bool settled() const;  // everything stands in the store as asked for
   // What goes into one commit at most: it must stay far below what a store takes at once.
@@ -53,6 +59,7 @@ class Published {
   enum class Presence : std::uint8_t { absent, ours, foreign };
   struct Entry {
     std::string value;
+    std::string there{};       // as found, until it is written
     std::uint32_t change = 0;  // number of the last put or remove
     Urgency urgency = Urgency::status;
     bool wanted = false;
@@ -72,7 +79,9 @@ class Published {
   void mark(const std::string& path, const Entry& entry);
   void on_state(store::State state);
   void look();
-  void looked(const Scope& scope, const Result<std::vector<std::string>>& names);
+  void listed(const Scope& scope, const Result<std::vector<std::string>>& names);
+  void found(const Scope& scope, const std::string& path, const Result<store::NodePtr>& node);
+  void looked();
   void pump_soon();
   void pump();
   void committed(std::vector<Sent> sent, const Result<store::Revision>& result);
@@ -87,8 +96,9 @@ class Published {
   std::unordered_map<std::string, Entry> entries_;
   std::set<std::pair<Urgency, std::string>> dirty_;
   bool started_ = false;
-  bool looked_ = false;  // `presence` is right
-  int looking_ = 0;      // lists that are under way
+  bool looked_ = false;      // `presence` is right
+  std::size_t looking_ = 0;  // reads that are under way
+  std::array<bool, 3> said_{};
   bool look_failed_ = false;
   bool in_flight_ = false;
   unsigned failed_ = 0;        // attempts in a row

@@ -14,8 +14,10 @@ using model::PortState;
 using model::PortStatus;
 
 namespace {
+bool same_state(const PortStatus& a, const PortStatus& b) { return a.state == b.state && a.revision == b.revision; }
+
 constexpr std::array reported = {PortState::pending_interface, PortState::down, PortState::active, PortState::error};
-}
+}  // namespace
 
 Report::Report(Published& published, Registry& registry, const Uuid& host, Clock now)
     : published_(published), host_(host), now_(std::move(now)) {
@@ -38,6 +40,10 @@ std::vector<Uuid> Report::ports(std::map<Uuid, PortStatus> statuses) {
     drop_until(&id);
     const bool known = old != current_.end() && old->first == id;
     status.since = known && old->second.state == status.state ? old->second.since : now;
+    if (!known && !earlier_.empty()) {
+      const auto earlier = earlier_.find(id);
+      if (earlier != earlier_.end() && same_state(earlier->second, status)) status.since = earlier->second.since;
+    }
     if (!known || old->second != status) {
       published_.put(Published::Urgency::status, paths::status(host_, id), encode(status));
       changed.push_back(id);
@@ -48,6 +54,21 @@ std::vector<Uuid> Report::ports(std::map<Uuid, PortStatus> statuses) {
   current_ = std::move(statuses);
   if (!changed.empty()) count();
   return changed;
+}
+
+void Report::found(const std::string& path, const std::string& value) {
+  const std::string folder = paths::statuses(host_) + "/";
+  if (!path.starts_with(folder)) return;
+  const auto id = Uuid::parse(std::string_view(path).substr(folder.size()));
+  auto status = model::decode<PortStatus>(value);
+  if (!id || !status || status->since.empty()) return;
+  const auto known = current_.find(*id);
+  if (known == current_.end()) {
+    earlier_[*id] = *std::move(status);
+  } else if (same_state(known->second, *status) && status->since < known->second.since) {
+    known->second.since = status->since;
+    published_.put(Published::Urgency::status, path, encode(known->second));
+  }
 }
 
 void Report::count() {

@@ -27,6 +27,8 @@ class Report {
   // `statuses` of all bound ports, `since` left empty; a port that is not named is unbound, its status goes. Returns the
   // ports whose status is different from before in more than the time.
   std::vector<Uuid> ports(std::map<Uuid, model::PortStatus> statuses);
+  // A status that stood in the store: its time goes on when the port is still in this state, at this revision.
+  void found(const std::string& path, const std::string& value);
   const std::map<Uuid, model::PortStatus>& current() const { return current_; }
 
   void interfaces(const netlink::LinkTable& links);
@@ -39,6 +41,7 @@ class Report {
   Clock now_;
   std::map<model::PortState, Gauge> gauges_;
   std::map<Uuid, model::PortStatus> current_;
+  std::map<Uuid, model::PortStatus> earlier_;  // found, and not compared yet
   std::map<std::string, model::Interface> interfaces_;
 };
 

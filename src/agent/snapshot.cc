@@ -8,6 +8,7 @@
 #include "model/bridge_tables.h"
 #include "model/paths.h"
 #include "model/record.h"
+#include "model/tunnel_zone.h"
 
 namespace midonet::agent {
 
@@ -21,12 +22,6 @@ enum class Look { there, absent, unknown };
 Look look(const Result<store::NodePtr>& node) {
   if (node) return Look::there;
   return node.error().code == Code::not_found ? Look::absent : Look::unknown;
-}
-
-const BoundPort* find(const Snapshot& snapshot, const Uuid& id) {
-  const auto at = std::lower_bound(snapshot.ports.begin(), snapshot.ports.end(), id,
-                                   [](const BoundPort& port, const Uuid& wanted) { return port.id < wanted; });
-  return at != snapshot.ports.end() && at->id == id ? &*at : nullptr;
 }
 
 void read_binding(const store::Node& node, BoundPort& out) {
@@ -56,7 +51,7 @@ class Reader {
  public:
   Reader(store::View& view, const Uuid& host, const Snapshot& before) : view_(view), host_(host), before_(before) {
     out_.host = host;
-    out_.complete = true;
+    out_.complete = out_.peers_read = true;
   }
 
   Result<Snapshot> read() {
@@ -70,7 +65,11 @@ class Reader {
         out_.foreign.push_back(name);
     }
     // A view answers what it has and notes what it lacks: everything is asked for before anybody gives up.
+    zones();
     for (auto& [id, bridge] : out_.bridges) this->bridge(id, bridge);
+    // A host in no zone tunnels to nobody.
+    if (!out_.zones.empty())
+      for (auto& [id, bridge] : out_.bridges) peers(id, bridge);
     return std::move(out_);
   }
 
@@ -81,7 +80,7 @@ class Reader {
     if (look(binding) == Look::unknown) out_.complete = false;
     if (look(binding) != Look::there) return;  // absent: unbound since the list was read, which is being read anew
 
-    const BoundPort* old = find(before_, id);
+    const BoundPort* old = find_port(before_, id);
     BoundPort out;
     out.id = id;
     out.revision = (*binding)->stat.modified;
@@ -170,6 +169,125 @@ class Reader {
     }
   }
 
+  void zones() {
+    const auto ids = view_.list(paths::tunnel_zones);
+    if (!ids) {
+      if (ids.error().code == Code::not_found) return;
+      out_.complete = false;
+      out_.zones = before_.zones;
+      return;
+    }
+    for (const std::string& name : *ids) {
+      const auto id = Uuid::parse(name);
+      if (!id || id->to_string() != name) continue;
+      const std::string path = paths::tunnel_zone_host(*id, host_);
+      const auto node = view_.get(path);
+      const auto old = before_.zones.find(*id);
+      if (look(node) == Look::absent) continue;
+      if (look(node) == Look::unknown) {
+        out_.complete = false;
+        if (old != before_.zones.end()) out_.zones.insert(*old);
+        continue;
+      }
+      Membership membership;
+      membership.revision = (*node)->stat.modified;
+      if (old != before_.zones.end()) membership.address = old->second.address;
+      const bool same = old != before_.zones.end() && old->second.revision == membership.revision;
+      if (!same || before_.damaged.contains(path)) {
+        if (const auto record = model::decode<model::TunnelZoneHost>((*node)->value))
+          membership.address = record->ip_address;
+        else
+          out_.damaged.emplace(path, record.error().message);
+      }
+      out_.zones.emplace(*id, membership);
+    }
+  }
+
+  void peers(const Uuid& id, ServedBridge& out) {
+    const auto at = before_.bridges.find(id);
+    const ServedBridge* old = at == before_.bridges.end() ? nullptr : &at->second;
+    const std::string folder = paths::bridge_hosts(id);
+    const auto names = view_.list(folder);
+    if (!names) {
+      if (names.error().code == Code::not_found) return;
+      out_.peers_read = false;
+      if (old) out.peers = old->peers, out.self = old->self;
+      return;
+    }
+    std::map<Uuid, std::shared_ptr<const Peer>> peers;
+    for (const std::string& name : *names) {
+      const auto host = Uuid::parse(name);
+      if (!host || host->to_string() != name) continue;
+      if (*host == host_) {
+        out.self = true;
+        continue;
+      }
+      const std::shared_ptr<const Peer>* known = nullptr;
+      if (old) {
+        const auto peer = old->peers->hosts.find(*host);
+        if (peer != old->peers->hosts.end()) known = &peer->second;
+      }
+      peers.emplace_hint(peers.end(), *host, peer(paths::child(folder, name), known));
+    }
+    out.peers = old && old->peers->hosts == peers ? old->peers : std::make_shared<const Peers>(std::move(peers));
+  }
+
+  std::shared_ptr<const Peer> peer(const std::string& path, const std::shared_ptr<const Peer>* known) {
+    const Peer* old = known ? known->get() : nullptr;
+    Peer out;
+    const auto node = view_.get(path);
+    if (look(node) == Look::unknown) {
+      out_.peers_read = false;
+      if (old) return *known;
+      // Most likely it has this one: asked for now, it saves a round trip.
+      static_cast<void>(view_.get(paths::child(path, "0")));
+    } else if (look(node) == Look::there) {
+      read(path, **node, old ? old->revision : 0, old ? &old->record : nullptr, model::decode_bridge_host, out.revision,
+           out.record);
+    }
+    if (out.record) {
+      for (const std::int64_t number : out.record->chunks) {
+        const Peer::Chunk* before = nullptr;
+        if (old) {
+          const auto chunk = old->chunks.find(number);
+          if (chunk != old->chunks.end()) before = &chunk->second;
+        }
+        chunk(paths::child(path, std::to_string(number)), before, out.chunks[number]);
+      }
+    }
+    return old && *old == out ? *known : std::make_shared<const Peer>(std::move(out));
+  }
+
+  void chunk(const std::string& path, const Peer::Chunk* old, Peer::Chunk& out) {
+    const auto node = view_.get(path);
+    if (look(node) == Look::unknown) {
+      out_.peers_read = false;
+      if (old) out = *old;
+    } else if (look(node) == Look::there) {
+      read(path, **node, old ? old->revision : 0, old ? &old->offers : nullptr, model::decode_offer_chunk, out.revision,
+           out.offers);
+    }
+  }
+
+  // A record of another host: what was read at this revision already, else what the node says; one that is damaged leaves
+  // what was read before.
+  template <class Record>
+  void read(const std::string& path, const store::Node& node, store::Revision old_revision,
+            const std::shared_ptr<const Record>* old, Result<Record> (*decode)(std::string_view),
+            store::Revision& revision, std::shared_ptr<const Record>& out) {
+    revision = node.stat.modified;
+    if (old) out = *old;
+    if (old && old_revision == revision) {
+      const auto damage = before_.damaged.find(path);
+      if (damage != before_.damaged.end()) out_.damaged.insert(*damage);
+      return;
+    }
+    if (auto record = decode(node.value))
+      out = std::make_shared<const Record>(*std::move(record));
+    else
+      out_.damaged.emplace(path, std::move(record.error().message));
+  }
+
   store::View& view_;
   const Uuid& host_;
   const Snapshot& before_;
@@ -177,6 +295,32 @@ class Reader {
 };
 
 }  // namespace
+
+Peers::Peers(std::map<Uuid, std::shared_ptr<const Peer>> all) : hosts(std::move(all)) {
+  for (const auto& [host, peer] : hosts) {
+    if (!peer->record) continue;
+    for (const auto& [number, chunk] : peer->chunks)
+      if (chunk.offers)
+        for (const model::OfferedPort& port : chunk.offers->ports) offers.push_back({&port, peer.get()});
+  }
+  std::stable_sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
+    return a.port->port_id != b.port->port_id ? a.port->port_id < b.port->port_id : a.port->revision > b.port->revision;
+  });
+  const auto same = [](const Offer& a, const Offer& b) { return a.port->port_id == b.port->port_id; };
+  offers.erase(std::unique(offers.begin(), offers.end(), same), offers.end());
+}
+
+const Peers::Offer* Peers::find(const Uuid& port) const {
+  const auto at = std::lower_bound(offers.begin(), offers.end(), port,
+                                   [](const Offer& offer, const Uuid& id) { return offer.port->port_id < id; });
+  return at != offers.end() && at->port->port_id == port ? &*at : nullptr;
+}
+
+const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id) {
+  const auto at = std::lower_bound(snapshot.ports.begin(), snapshot.ports.end(), id,
+                                   [](const BoundPort& port, const Uuid& wanted) { return port.id < wanted; });
+  return at != snapshot.ports.end() && at->id == id ? &*at : nullptr;
+}
 
 Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before) {
   return Reader(view, host, before).read();

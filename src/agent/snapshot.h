@@ -1,9 +1,17 @@
 // What the store says about this host, read through a View: its bindings, their ports, the bridges of those with their
-// static tables. Used by the agent with a store::Mirror; plan.h makes of it what the host should look like.
+// static tables, its places in tunnel zones, and, where it has one, what other hosts offer on those bridges. Used by the
+// agent with a store::Mirror; plan.h makes of it what the host should look like.
+//
+// What is read grows with what the host serves, never with the cloud:
+//   /hosts/<h>/ports                 and per binding  <p>, /ports/<p>
+//   /bridges/<b>                     per bridge of those, with {mac_table,arp_table}/*
+//   /bridges/<b>/hosts               and per other host there  <h>, <h>/<n>
+//   /tunnel_zones                    and per zone  <z>/hosts/<h>
 //
 // A plain function of the view and of the snapshot before: records that have not changed since are not parsed again, so
 // that one change among ten thousand ports costs ten thousand look-ups and one parse. What is wrong with a record stays
-// with the port or bridge that it is about.
+// with the port, bridge or host that it is about. What other hosts offer never holds up what is this host's own: it is there
+// as far as it was read.
 #pragma once
 
 #include <map>
@@ -17,6 +25,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "model/bridge.h"
+#include "model/offer.h"
 #include "model/port.h"
 #include "store/store.h"
 
@@ -32,6 +41,35 @@ struct BoundPort {
   store::Revision port_revision = 0;
   std::shared_ptr<const model::Port> port;  // null: there is none, or it is damaged
   std::string port_damage;
+};
+
+// Another host that serves a bridge, with what it offers there. Immutable, and the same object for as long as nothing of it
+// has changed in the store.
+struct Peer {
+  struct Chunk {
+    store::Revision revision = 0;                     // 0: not read yet
+    std::shared_ptr<const model::OfferChunk> offers;  // null: there is none
+    bool operator==(const Chunk&) const = default;
+  };
+  store::Revision revision = 0;                     // 0: not read yet
+  std::shared_ptr<const model::BridgeHost> record;  // null: there is none
+  std::map<std::int64_t, Chunk> chunks;
+  bool operator==(const Peer&) const = default;
+};
+
+// All others that serve a bridge. As immutable as each of them.
+struct Peers {
+  struct Offer {
+    const model::OfferedPort* port;
+    const Peer* peer;  // has a record
+  };
+  std::map<Uuid, std::shared_ptr<const Peer>> hosts;
+  // Each port once, ascending by id: of two hosts that offer it, the one with the higher revision of its binding (and
+  // of two that are equal, which the store does not make, the first).
+  std::vector<Offer> offers;
+
+  explicit Peers(std::map<Uuid, std::shared_ptr<const Peer>> all = {});
+  const Offer* find(const Uuid& port) const;
 };
 
 struct ServedBridge {
@@ -51,15 +89,31 @@ struct ServedBridge {
   // By the entry's name in the store, which is the MAC or the IP as text. Without a value: damaged.
   std::map<std::string, std::optional<MacTarget>> mac_table;
   std::map<std::string, std::optional<Neighbour>> arp_table;
+  // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
+  std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
+  bool self = false;  // this host is among those that serve it
+};
+
+// This host's place in a tunnel zone.
+struct Membership {
+  store::Revision revision = 0;
+  std::optional<Ip> address;  // as last read well
 };
 
 struct Snapshot {
   Uuid host;
   std::vector<BoundPort> ports;  // ascending by id
   std::map<Uuid, ServedBridge> bridges;
+  std::map<Uuid, Membership> zones;
   std::vector<std::string> foreign;  // names below /hosts/<h>/ports that are no ids
-  bool complete = false;             // nothing is still being read
+  // What is wrong with records of tunnel zones and of other hosts, a sentence each with its path; what was read of them
+  // before stays in force.
+  std::map<std::string, std::string> damaged;
+  bool complete = false;    // nothing of this host's own is still being read
+  bool peers_read = false;  // nor of the others
 };
+
+const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here
 
 // pending, unavailable, not_found (the host is not registered): the list of the bindings itself could not be read.
 Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before);

@@ -10,7 +10,9 @@
 #include "store/layout.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
+#include "topology/hosts.h"
 #include "topology/ports.h"
+#include "topology/tunnel_zones.h"
 
 namespace midonet::agent {
 
@@ -67,10 +69,12 @@ store::Store::Notify CutStore::passing(Notify watch) {
 }
 
 void CutStore::get(const std::string& path, GetDone done, Notify watch) {
+  ++reads_;
   if (auto answer = tracked<store::NodePtr>(std::move(done))) session_->get(path, std::move(answer), passing(watch));
 }
 
 void CutStore::list(const std::string& path, ListDone done, Notify watch) {
+  ++reads_;
   if (auto answer = tracked<std::vector<std::string>>(std::move(done)))
     session_->list(path, std::move(answer), passing(watch));
 }
@@ -152,6 +156,16 @@ void FakeLinks::change(const std::string& name, const std::function<void(netlink
   tell();
 }
 
+void FakeLinks::add_address(const std::string& name, const Ip& ip) {
+  if (const netlink::Link* link = table_.find(name)) table_.add_address(link->ifindex, ip);
+  tell();
+}
+
+void FakeLinks::remove_address(const std::string& name, const Ip& ip) {
+  if (const netlink::Link* link = table_.find(name)) table_.remove_address(link->ifindex, ip);
+  tell();
+}
+
 void FakeLinks::set_ready(bool ready) {
   ready_ = ready;
   tell();
@@ -164,7 +178,7 @@ void FakeLinks::tell() {
   });
 }
 
-Testbed::Testbed() {
+Cloud::Cloud(int count) {
   auto opened = store::EmbeddedDatabase::open(loop, ":memory:", std::chrono::seconds(1));
   must(opened, "open the store");
   database = *std::move(opened);
@@ -173,11 +187,17 @@ Testbed::Testbed() {
   store::ensure_layout(*other, [&](Status status) { laid = std::move(status); });
   if (!until([&] { return laid.has_value(); })) std::abort();
   must(*laid, "lay out the store");
+  for (int n = 1; n <= count; ++n) {
+    const auto id = Uuid::parse(fmt::format("00000000-aaaa-4000-8000-{:012x}", n));
+    hosts.push_back(std::make_unique<TestHost>(loop, *id));
+  }
 }
 
-Testbed::~Testbed() { stop(); }
+Cloud::~Cloud() {
+  for (const auto& host : hosts) stop(*host);
+}
 
-Status Testbed::verb(std::function<Status(store::Transaction&)> body) {
+Status Cloud::verb(std::function<Status(store::Transaction&)> body) {
   std::optional<Result<store::Revision>> done;
   store::transact(*other, std::move(body), [&](Result<store::Revision> result) { done = std::move(result); });
   if (!until([&] { return done.has_value(); })) std::abort();
@@ -185,14 +205,14 @@ Status Testbed::verb(std::function<Status(store::Transaction&)> body) {
   return {};
 }
 
-void Testbed::create_bridge(const Uuid& bridge) {
+void Cloud::create_bridge(const Uuid& bridge) {
   model::Bridge record;
   record.id = bridge;
   record.name = "net";
   must(verb([=](store::Transaction& t) { return topology::create_bridge(t, record); }), "create a bridge");
 }
 
-Status Testbed::create_port(const Uuid& port, const Uuid& bridge, std::optional<Mac> mac) {
+Status Cloud::create_port(const Uuid& port, const Uuid& bridge, std::optional<Mac> mac) {
   model::Port record;
   record.id = port;
   record.bridge_id = bridge;
@@ -200,11 +220,12 @@ Status Testbed::create_port(const Uuid& port, const Uuid& bridge, std::optional<
   return verb([=](store::Transaction& t) { return topology::create_port(t, record); });
 }
 
-Status Testbed::attach(const Uuid& port, const std::string& interface) {
+Status Cloud::take(const Uuid& port, TestHost& at, const std::string& interface) {
   topology::AttachRequest request;
   request.port_id = port;
-  request.host_id = host;
+  request.host_id = at.id;
   request.interface_name = interface;
+  request.takeover = topology::Takeover::allow;
   return verb([=](store::Transaction& t) -> Status {
     const auto attached = topology::attach(t, request);
     if (!attached) return tl::unexpected<Error>(attached.error());
@@ -212,7 +233,7 @@ Status Testbed::attach(const Uuid& port, const std::string& interface) {
   });
 }
 
-Status Testbed::detach(const Uuid& port) {
+Status Cloud::detach(const Uuid& port) {
   return verb([=](store::Transaction& t) -> Status {
     const auto detached = topology::detach(t, port);
     if (!detached) return tl::unexpected<Error>(detached.error());
@@ -220,7 +241,7 @@ Status Testbed::detach(const Uuid& port) {
   });
 }
 
-Status Testbed::set(const std::string& path, const std::string& value) {
+Status Cloud::set(const std::string& path, const std::string& value) {
   return verb([=](store::Transaction& t) -> Status {
     const auto node = t.get(path);
     if (node)
@@ -233,14 +254,14 @@ Status Testbed::set(const std::string& path, const std::string& value) {
   });
 }
 
-Status Testbed::remove(const std::string& path) {
+Status Cloud::remove(const std::string& path) {
   return verb([=](store::Transaction& t) -> Status {
     t.remove(path);
     return {};
   });
 }
 
-std::optional<store::Node> Testbed::node(const std::string& path) {
+std::optional<store::Node> Cloud::node(const std::string& path) {
   std::optional<Result<store::NodePtr>> out;
   other->get(path, [&](Result<store::NodePtr> node) { out = std::move(node); });
   if (!until([&] { return out.has_value(); })) std::abort();
@@ -248,43 +269,116 @@ std::optional<store::Node> Testbed::node(const std::string& path) {
   return ***out;
 }
 
-std::vector<std::string> Testbed::children(const std::string& path) {
+std::vector<std::string> Cloud::children(const std::string& path) {
   std::optional<Result<std::vector<std::string>>> out;
   other->list(path, [&](Result<std::vector<std::string>> names) { out = std::move(names); });
   if (!until([&] { return out.has_value(); })) std::abort();
   return out->value_or(std::vector<std::string>());
 }
 
-std::optional<model::PortStatus> Testbed::status(const Uuid& port) {
-  const auto at = node(paths::status(host, port));
+std::optional<model::PortStatus> Cloud::status(const TestHost& host, const Uuid& port) {
+  const auto at = node(paths::status(host.id, port));
   if (!at) return {};
   const auto status = model::decode<model::PortStatus>(at->value);
   must(status, "read a status");
   return *status;
 }
 
-store::Revision Testbed::binding_revision(const Uuid& port) {
-  const auto at = node(paths::binding(host, port));
+store::Revision Cloud::binding_revision(const TestHost& host, const Uuid& port) {
+  const auto at = node(paths::binding(host.id, port));
   return at ? at->stat.modified : 0;
 }
 
-void Testbed::start() {
-  store = std::make_unique<CutStore>(loop, database);
-  agent = std::make_unique<Agent>(
-      loop, *store, links, kernel, registry,
-      Agent::Options{.host = host, .host_name = "h1", .version = "test", .now = [this] { return now; }});
-  agent->start();
+void Cloud::join(TestHost& at, const Uuid& zone, const std::string& ip) {
+  const auto address = Ip::parse(ip);
+  must(address, "an address");
+  must(verb([&](store::Transaction& t) -> Status {
+         const Uuid host = at.id;
+         const auto known = topology::read_tunnel_zone(t, zone);
+         if (!known && known.error().code == Code::not_found) {
+           if (Status made = topology::create_tunnel_zone(t, {zone, zone.to_string()}); !made) return made;
+         } else if (!known) {
+           return tl::unexpected<Error>(known.error());
+         }
+         if (Status there = topology::register_host(t, host, "h1"); !there) return there;
+         return topology::add_tunnel_zone_host(t, zone, {host, *address});
+       }),
+       "join a tunnel zone");
+  if (!at.links.links().find("eth0")) at.links.add("eth0");
+  at.links.change("eth0", [&](netlink::Link& link) {
+    link.kind.clear();
+    link.mtu = 1550;
+  });
+  at.links.add_address("eth0", *address);
 }
 
-void Testbed::stop() {
-  agent.reset();
-  store.reset();
+void Cloud::leave(TestHost& at, const Uuid& zone) {
+  must(verb([&, host = at.id](store::Transaction& t) { return topology::remove_tunnel_zone_host(t, zone, host); }),
+       "leave a tunnel zone");
 }
 
-void Testbed::turn() {
+void Cloud::join_all(const Uuid& zone) {
+  for (std::size_t n = 0; n < hosts.size(); ++n) join(*hosts[n], zone, address(n));
+}
+
+void Cloud::start(TestHost& at) {
+  if (!at.store) at.store = std::make_unique<CutStore>(loop, database);
+  at.agent = std::make_unique<Agent>(loop, *at.store, at.links, at.kernel, at.registry,
+                                     Agent::Options{.host = at.id,
+                                                    .host_name = "h1",
+                                                    .version = "test",
+                                                    .overlay = at.overlay,
+                                                    .mac_ageing = at.mac_ageing,
+                                                    .now = [this] { return now; }});
+  at.agent->start();
+}
+
+void Cloud::stop(TestHost& at, bool keep_session) {
+  at.agent.reset();
+  if (!keep_session) at.store.reset();
+}
+
+void Cloud::start_all() {
+  for (const auto& host : hosts) start(*host);
+}
+
+bool Cloud::settle() {
+  const auto idle = [&] {
+    for (const auto& host : hosts)
+      if (host->agent && !host->agent->idle()) return false;
+    return true;
+  };
+  // What one agent has written is on its way to the others: all are idle, and the store has nothing more to tell them.
+  while (true) {
+    if (!until(idle)) return false;
+    int before = 0, after = 0;
+    const auto count = [&](int& sum) {
+      for (const auto& host : hosts)
+        if (host->store) sum += host->store->reads() + host->store->commits();
+    };
+    count(before);
+    for (int turns = 0; turns < 4; ++turns) turn();
+    count(after);
+    if (before == after && idle()) return true;
+  }
+}
+
+void Cloud::turn() {
   bool over = false;
   loop.post([&] { over = true; });
   if (!until([&] { return over; })) std::abort();
+}
+
+Status Testbed::attach(const Uuid& port, const std::string& interface) {
+  topology::AttachRequest request;
+  request.port_id = port;
+  request.host_id = host;
+  request.interface_name = interface;
+  return verb([=](store::Transaction& t) -> Status {
+    const auto attached = topology::attach(t, request);
+    if (!attached) return tl::unexpected<Error>(attached.error());
+    return {};
+  });
 }
 
 }  // namespace midonet::agent

@@ -1,4 +1,5 @@
-// For tests: an agent with a store that can be cut off, links that are made up, and the datapath that lives in memory.
+// For tests: agents with stores that can be cut off, links that are made up, and datapaths that live in memory. Cloud has any
+// number of hosts on one database; Testbed is one host, with shorter words.
 #pragma once
 
 #include <functional>
@@ -28,6 +29,7 @@ class CutStore : public store::Store {
   // The next commits are refused with this error, `times` times, unmade.
   void fail_commits(Error error, int times) { commit_error_ = std::move(error), commit_failures_ = times; }
   int commits() const { return commits_; }
+  int reads() const { return reads_; }  // gets and lists
   std::size_t largest_commit() const { return largest_commit_; }
 
   void get(const std::string& path, GetDone done, Notify watch) override;
@@ -56,6 +58,7 @@ class CutStore : public store::Store {
   Error commit_error_;
   int commit_failures_ = 0;
   int commits_ = 0;
+  int reads_ = 0;
   std::size_t largest_commit_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
@@ -71,6 +74,8 @@ class FakeLinks : public netlink::LinkSource {
   netlink::Link& add(const std::string& name);
   void remove(const std::string& name);
   void change(const std::string& name, const std::function<void(netlink::Link&)>& how);
+  void add_address(const std::string& name, const Ip& ip);
+  void remove_address(const std::string& name, const Ip& ip);
   void set_ready(bool ready);
   void tell();
 
@@ -84,43 +89,78 @@ class FakeLinks : public netlink::LinkSource {
   Timer timer_;
 };
 
-class Testbed {
+// One host of a cloud: its kernel and its links outlive its agent.
+struct TestHost {
+  TestHost(Loop& loop, const Uuid& host) : id(host), links(loop) {}
+  const Uuid id;
+  Registry registry;
+  FakeLinks links;
+  datapath::FakeDatapath kernel;
+  std::unique_ptr<CutStore> store;  // the agent's
+  std::unique_ptr<Agent> agent;
+  OverlayOptions overlay;
+  std::chrono::seconds mac_ageing{300};
+};
+
+class Cloud {
  public:
-  Testbed();
-  ~Testbed();
+  explicit Cloud(int hosts);
+  ~Cloud();
 
   // Runs the verb on a session of its own, as another process would, and waits for it.
   Status verb(std::function<Status(store::Transaction&)> body);
   void create_bridge(const Uuid& bridge);
   Status create_port(const Uuid& port, const Uuid& bridge, std::optional<Mac> mac = {});
-  Status attach(const Uuid& port, const std::string& interface);
+  // Moves the port if it is elsewhere, as mm-ctl does.
+  Status take(const Uuid& port, TestHost& at, const std::string& interface);
   Status detach(const Uuid& port);
   Status set(const std::string& path, const std::string& value);  // also a damaged one
   Status remove(const std::string& path);
   std::optional<store::Node> node(const std::string& path);
   std::vector<std::string> children(const std::string& path);
-  std::optional<model::PortStatus> status(const Uuid& port);
-  store::Revision binding_revision(const Uuid& port);
+  std::optional<model::PortStatus> status(const TestHost& at, const Uuid& port);
+  store::Revision binding_revision(const TestHost& at, const Uuid& port);
 
-  void start();  // a new agent, on the same kernel
-  void stop();   // its session ends too
-  void restart() { stop(), start(); }
-  bool until(const std::function<bool()>& done) { return loop.run_until(done, std::chrono::seconds(10)); }
-  bool settle() {
-    return until([&] { return agent->idle(); });
-  }
+  // The host's address in the zone; its interface "eth0" carries it, with an MTU of 1550.
+  void join(TestHost& at, const Uuid& zone, const std::string& ip);
+  void leave(TestHost& at, const Uuid& zone);
+  static std::string address(std::size_t host) { return fmt::format("192.0.2.{}", host + 1); }
+  void join_all(const Uuid& zone);  // each with its address()
+
+  void start(TestHost& at);                            // a new agent, on the same kernel
+  void stop(TestHost& at, bool keep_session = false);  // a kept session is resumed by the next start
+  void restart(TestHost& at, bool keep_session = false) { stop(at, keep_session), start(at); }
+  void start_all();
+  bool until(const std::function<bool()>& done) { return loop.run_until(done, std::chrono::seconds(20)); }
+  // Every agent has done all that there is to do, and no event is under way.
+  bool settle();
   void turn();  // one turn of the loop: whatever is ready now
 
-  const Uuid host = *Uuid::parse("00000000-aaaa-4000-8000-000000000001");
   Loop loop;
-  Registry registry;
   std::shared_ptr<store::EmbeddedDatabase> database;
   std::unique_ptr<store::Store> other;  // the session of everybody else
-  std::unique_ptr<CutStore> store;      // the agent's
-  FakeLinks links{loop};
-  datapath::FakeDatapath kernel;
-  std::unique_ptr<Agent> agent;
+  std::vector<std::unique_ptr<TestHost>> hosts;
   WallTime now{std::chrono::seconds(1'700'000'000)};
+};
+
+class Testbed : public Cloud {
+ public:
+  Testbed() : Cloud(1) {}
+
+  Status attach(const Uuid& port, const std::string& interface);
+  std::optional<model::PortStatus> status(const Uuid& port) { return Cloud::status(one, port); }
+  store::Revision binding_revision(const Uuid& port) { return Cloud::binding_revision(one, port); }
+  void start() { Cloud::start(one); }
+  void stop(bool keep_session = false) { Cloud::stop(one, keep_session); }
+  void restart() { Cloud::restart(one); }
+
+  TestHost& one = *hosts.front();
+  const Uuid& host = one.id;
+  Registry& registry = one.registry;
+  std::unique_ptr<CutStore>& store = one.store;
+  FakeLinks& links = one.links;
+  datapath::FakeDatapath& kernel = one.kernel;
+  std::unique_ptr<Agent>& agent = one.agent;
 };
 
 }  // namespace midonet::agent

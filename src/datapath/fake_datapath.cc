@@ -5,10 +5,20 @@
 namespace midonet::datapath {
 
 Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
-  calls_.push_back({desired, sweep});
+  if (remembers_calls_) calls_.push_back({desired, sweep});
   Applied applied;
   applied.errors = std::exchange(general_failures_, {});
-  for (const auto& [vni, bridge] : desired.bridges) plugged_.bridges[vni] = bridge;
+  for (const auto& [vni, bridge] : desired.bridges) {
+    BridgeSpec& in_kernel = plugged_.bridges[vni];
+    const BridgeSpec before = std::exchange(in_kernel, bridge);
+    if (sweep == Sweep::yes) continue;
+    in_kernel.peers.insert(before.peers.begin(), before.peers.end());
+    in_kernel.remote_macs.insert(before.remote_macs.begin(), before.remote_macs.end());
+  }
+  if (tunnel_failure_ && desired.tunnel)
+    applied.tunnel = tl::unexpected(*tunnel_failure_);
+  else if (desired.tunnel || sweep == Sweep::yes)
+    plugged_.tunnel = desired.tunnel;
   for (const auto& [id, spec] : desired.ports) {
     // One interface carries one port: whatever else had this ifindex is replaced, also without a sweep.
     std::erase_if(plugged_.ports,

@@ -38,6 +38,8 @@ class FakeDatapath : public Datapath {
   void fail_next(const Uuid& port, Error error, int times = 1);
   // The next apply reports this error, which belongs to no port.
   void fail_next_apply(Error error) { general_failures_.push_back(std::move(error)); }
+  // Until told otherwise no tunnel can be made.
+  void fail_tunnel(std::optional<Error> error) { tunnel_failure_ = std::move(error); }
   // Somebody else unplugs a port in the kernel; the drift is reported as the real one does. Does nothing
   // else.
   void lose(const Uuid& port, const std::string& what = "filter deleted");
@@ -54,6 +56,7 @@ class FakeDatapath : public Datapath {
     Sweep sweep = Sweep::no;
   };
   const std::vector<Call>& calls() const { return calls_; }
+  void remember_calls(bool remember) { remembers_calls_ = remember; }
   const Desired& plugged() const { return plugged_; }
   // Ports that some apply really plugged, changed or unplugged, in that order: an idle apply adds none.
   const std::vector<Uuid>& touched() const { return touched_; }
@@ -72,6 +75,8 @@ class FakeDatapath : public Datapath {
   std::optional<TunnelCounters> tunnel_counters_;
   std::vector<FdbEntry> learned_;
   std::vector<Call> calls_;
+  bool remembers_calls_ = true;
+  std::optional<Error> tunnel_failure_;
   std::vector<Uuid> touched_;
   std::function<void(const std::string&)> drifted_;
   std::function<void(const std::vector<FdbEntry>&)> on_learned_;

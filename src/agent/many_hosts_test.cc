@@ -1,0 +1,549 @@
+// Agents of several hosts on one store: what each has to know of the others, and no more.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/testbed.h"
+#include "model/offer.h"
+#include "model/paths.h"
+#include "topology/bridges.h"
+#include "topology/hosts.h"
+#include "topology/ports.h"
+
+namespace midonet::agent {
+namespace {
+
+namespace paths = model::paths;
+using datapath::RemoteMac;
+using model::PortState;
+using namespace std::chrono_literals;
+
+Uuid id(int n) { return *Uuid::parse(fmt::format("{:08x}-0000-4000-8000-000000000000", n)); }
+Mac mac(int n) { return Mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}); }
+Ip ip(const std::string& text) { return *Ip::parse(text); }
+const Uuid net = id(900), net2 = id(901), zone = id(800);
+
+class ManyHosts : public testing::Test {
+ protected:
+  ManyHosts() {
+    cloud.create_bridge(net);
+    cloud.create_bridge(net2);
+    for (int n = 1; n <= 6; ++n) EXPECT_TRUE(cloud.create_port(id(n), net, mac(n)));
+    cloud.join_all(zone);
+    cloud.start_all();
+    EXPECT_TRUE(cloud.settle());
+  }
+
+  TestHost& h(std::size_t n) { return *cloud.hosts[n]; }
+  Ip vtep(std::size_t n) { return ip(Cloud::address(n)); }
+  // Port n is plugged on this host, to a tap of its own.
+  void plug(int n, std::size_t host) {
+    const std::string tap = fmt::format("tap{}", n);
+    if (!h(host).links.links().find(tap)) h(host).links.add(tap);
+    ASSERT_TRUE(cloud.take(id(n), h(host), tap));
+  }
+  Vni vni(const Uuid& bridge = net) {
+    return *model::decode<model::Bridge>(cloud.node(paths::bridge(bridge))->value)->vni;
+  }
+  const datapath::BridgeSpec* bridge(std::size_t host, const Uuid& of = net) {
+    const auto& all = h(host).kernel.plugged().bridges;
+    const auto at = all.find(vni(of));
+    return at == all.end() ? nullptr : &at->second;
+  }
+  // Where a host sends frames for this MAC through the tunnel.
+  std::optional<RemoteMac> where(std::size_t host, const Mac& wanted) {
+    const datapath::BridgeSpec* spec = bridge(host);
+    if (!spec) return {};
+    const auto at = spec->remote_macs.find(wanted);
+    return at == spec->remote_macs.end() ? std::nullopt : std::optional(at->second);
+  }
+  std::set<Ip> peers(std::size_t host) {
+    const datapath::BridgeSpec* spec = bridge(host);
+    return spec ? spec->peers : std::set<Ip>();
+  }
+  std::optional<model::BridgeHost> offered_host(std::size_t host, const Uuid& of = net) {
+    const auto node = cloud.node(paths::bridge_host(of, h(host).id));
+    return node ? std::optional(*model::decode_bridge_host(node->value)) : std::nullopt;
+  }
+  std::string chunk_path(std::size_t host, int number, const Uuid& of = net) {
+    return paths::child(paths::bridge_host(of, h(host).id), std::to_string(number));
+  }
+  model::OfferChunk chunk(std::size_t host, int number = 0, const Uuid& of = net) {
+    const auto node = cloud.node(chunk_path(host, number, of));
+    return node ? *model::decode_offer_chunk(node->value) : model::OfferChunk{};
+  }
+  std::set<Uuid> offered(std::size_t host, const Uuid& of = net) {
+    std::set<Uuid> out;
+    for (const std::string& name : cloud.children(paths::bridge_host(of, h(host).id)))
+      for (const auto& port : chunk(host, std::stoi(name), of).ports) out.insert(port.port_id);
+    return out;
+  }
+  void learn(std::size_t host, int port, const Mac& heard) {
+    h(host).kernel.learn({.vni = vni(), .mac = heard, .port = id(port)});
+  }
+
+  Cloud cloud{3};
+};
+
+TEST_F(ManyHosts, APortIsKnownToThoseThatServeItsBridge) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(0, mac(2)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(peers(0), std::set<Ip>{vtep(1)});
+  EXPECT_EQ(peers(1), std::set<Ip>{vtep(0)});
+  EXPECT_EQ(bridge(2), nullptr);
+  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{vtep(0), 1500}));
+  EXPECT_EQ(cloud.status(h(0), id(1))->mtu, 1500);
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
+}
+
+TEST_F(ManyHosts, WhatIsOfferedStandsInTheContractsNodes) {
+  plug(1, 0);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered_host(0), (model::BridgeHost{vtep(0), {{zone, vtep(0)}}, {0}}));
+  model::OfferedPort port;
+  port.port_id = id(1);
+  port.revision = cloud.binding_revision(h(0), id(1));
+  port.macs = {mac(1)};
+  EXPECT_EQ(chunk(0), model::OfferChunk{{port}});
+  const auto node = cloud.node(paths::bridge_host(net, h(0).id));
+  EXPECT_EQ(node->stat.owner, 0) << "a host without an agent still forwards";
+  EXPECT_TRUE(cloud.node(paths::served_bridge(h(0).id, net)));
+  EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net2)));
+}
+
+TEST_F(ManyHosts, WhatIsDetachedIsOfferedNoMore) {
+  plug(1, 0);
+  plug(2, 0);
+  plug(3, 1);
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_TRUE(cloud.detach(id(1)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(1)), std::nullopt);
+  EXPECT_EQ(where(1, mac(2)), (RemoteMac{vtep(0), true}));
+  ASSERT_TRUE(cloud.detach(id(2)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_TRUE(peers(1).empty());
+  EXPECT_FALSE(offered_host(0));
+  EXPECT_TRUE(cloud.children(paths::served_bridges(h(0).id)).empty());
+}
+
+TEST_F(ManyHosts, APortWithoutItsInterfaceIsNotOffered) {
+  plug(2, 1);
+  ASSERT_TRUE(cloud.take(id(1), h(0), "tap1"));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_FALSE(offered_host(0));
+  h(0).links.add("tap1");
+  h(0).links.change("tap1", [](netlink::Link& link) { link.carrier = false; });
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::down);
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true})) << "its place is known before its link comes up";
+  h(0).links.remove("tap1");
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(1)), std::nullopt);
+}
+
+TEST_F(ManyHosts, AHostInNoZoneOffersNothingAndHasNoTunnel) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  cloud.leave(h(0), zone);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_FALSE(h(0).kernel.plugged().tunnel);
+  EXPECT_TRUE(peers(0).empty());
+  EXPECT_FALSE(offered_host(0));
+  EXPECT_TRUE(peers(1).empty());
+  EXPECT_EQ(cloud.status(h(0), id(1))->mtu, 0);
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
+  cloud.join(h(0), zone, "192.0.2.100");
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{ip("192.0.2.100"), true}));
+  EXPECT_EQ(h(0).kernel.plugged().tunnel->local, ip("192.0.2.100"));
+}
+
+TEST_F(ManyHosts, PeersTakeTheAddressOfAZoneTheyShare) {
+  const Uuid low = id(700);
+  plug(1, 0);
+  plug(2, 1);
+  plug(3, 2);
+  cloud.join(h(0), low, "2001:db8::1");
+  cloud.join(h(1), low, "2001:db8::2");
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(0, mac(2)), (RemoteMac{ip("2001:db8::2"), true}));
+  EXPECT_EQ(where(2, mac(2)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(0, mac(3)), (RemoteMac{vtep(2), true}));
+  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{ip("2001:db8::1"), 1480}));
+}
+
+TEST_F(ManyHosts, WhatIsWrongWithTheTunnelIsAReasonAndNoState) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  h(0).links.change("tap1", [](netlink::Link& link) { link.mtu = 9000; });
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason,
+            "the MTU of tap1 is 9000, that of the tunnel 1500: larger packets do not get to other hosts");
+
+  h(0).links.remove_address("eth0", vtep(0));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
+  EXPECT_EQ(
+      cloud.status(h(0), id(1))->reason,
+      "the host's tunnel end point 192.0.2.1 is the address of none of its interfaces: other hosts are not reached");
+  h(0).links.add_address("eth0", vtep(0));
+  h(0).links.change("tap1", [](netlink::Link& link) { link.mtu = 1500; });
+
+  h(0).kernel.fail_tunnel(Error{Code::conflict, "midonet-vxlan is somebody else's"});
+  h(0).links.tell();
+  ASSERT_TRUE(cloud.until([&] {
+    return cloud.status(h(0), id(1))->reason == "other hosts are not reached: midonet-vxlan is somebody else's";
+  }));
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
+  h(0).kernel.fail_tunnel({});
+  ASSERT_TRUE(cloud.settle()) << "it is tried again";
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
+}
+
+TEST_F(ManyHosts, AMoveIsFollowedByEverybody) {
+  plug(1, 0);
+  plug(2, 1);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  plug(1, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_FALSE(h(0).kernel.plugged().ports.contains(id(1)));
+  EXPECT_TRUE(h(1).kernel.plugged().ports.contains(id(1)));
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(1, mac(1)), std::nullopt);
+  EXPECT_EQ(offered(0), std::set<Uuid>{});
+}
+
+TEST_F(ManyHosts, AnOlderOfferOfAHostWithoutAnAgentLoses) {
+  plug(1, 0);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  cloud.stop(h(0));
+  plug(1, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered(0), std::set<Uuid>{id(1)}) << "it still stands there";
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(1, mac(1)), std::nullopt) << "the newer binding is here";
+  EXPECT_EQ(h(1).kernel.plugged().ports.at(id(1)).mac, mac(1));
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_FALSE(offered_host(0)) << "what nobody wants any more is removed";
+  EXPECT_TRUE(h(0).kernel.plugged().ports.empty());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
+}
+
+TEST_F(ManyHosts, AnAgentThatWasCutOffDoesNotResurrectWhatWasDetached) {
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  // It has heard of the binding, and not yet offered the port, when it is cut off.
+  ASSERT_TRUE(cloud.take(id(1), h(0), "tap1"));
+  ASSERT_TRUE(cloud.settle());
+  h(0).store->cut();
+  h(0).links.add("tap1");
+  ASSERT_TRUE(cloud.until([&] { return h(0).kernel.plugged().ports.contains(id(1)); })) << "the last view stands";
+  plug(1, 1);
+  ASSERT_TRUE(cloud.until([&] { return h(1).kernel.plugged().ports.contains(id(1)); }));
+  h(0).store->restore(false);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_FALSE(offered_host(0));
+  EXPECT_FALSE(h(0).kernel.plugged().ports.contains(id(1)));
+  EXPECT_EQ(offered(1), (std::set<Uuid>{id(1), id(2)}));
+}
+
+TEST_F(ManyHosts, TheNewerOfTwoPortsThatAreConfiguredWithOneMacHasIt) {
+  ASSERT_TRUE(cloud.create_port(id(50), net, mac(1)));
+  plug(3, 2);
+  plug(1, 0);
+  plug(50, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(0, mac(1)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(h(0).kernel.plugged().ports.at(id(1)).mac, std::nullopt);
+  EXPECT_NE(cloud.status(h(0), id(1))->reason.find("on another host, which was bound later"), std::string::npos);
+  EXPECT_EQ(h(1).kernel.plugged().ports.at(id(50)).mac, mac(1));
+  ASSERT_TRUE(cloud.detach(id(50)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(h(0).kernel.plugged().ports.at(id(1)).mac, mac(1));
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
+}
+
+TEST_F(ManyHosts, AnEntrySetByHandFollowsItsPort) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.set(paths::mac_entry(net, mac(77)), fmt::format(R"({{"portId": "{}"}})", id(1))));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(77)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(bridge(0)->static_macs, (std::map<Mac, Uuid>{{mac(77), id(1)}}));
+  plug(1, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(77)), std::nullopt);
+  EXPECT_EQ(bridge(1)->static_macs, (std::map<Mac, Uuid>{{mac(77), id(1)}}));
+}
+
+TEST_F(ManyHosts, ALearnedMacIsToldAndTakenOverAndCountsItsMoves) {
+  plug(1, 0);
+  plug(2, 1);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(66)), (RemoteMac{vtep(0), false}));
+  EXPECT_EQ(chunk(0).ports[0].macs, (std::vector<Mac>{mac(1), mac(66)}));
+  EXPECT_EQ(chunk(0).ports[0].learned, (std::map<Mac, std::int64_t>{{mac(66), 0}}));
+
+  learn(1, 2, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(66)), (RemoteMac{vtep(1), false}));
+  EXPECT_EQ(where(0, mac(66)), (RemoteMac{vtep(1), false}));
+  EXPECT_EQ(where(1, mac(66)), std::nullopt);
+  EXPECT_TRUE(chunk(0).ports[0].learned.empty()) << "who lost it takes it back";
+  EXPECT_EQ(chunk(1).ports[0].learned, (std::map<Mac, std::int64_t>{{mac(66), 1}}));
+  const auto fdb = h(0).kernel.fdb();
+  EXPECT_TRUE(std::none_of(fdb.begin(), fdb.end(), [](const auto& entry) { return entry.mac == mac(66); }));
+
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(66)), (RemoteMac{vtep(0), false}));
+  EXPECT_EQ(chunk(0).ports[0].learned, (std::map<Mac, std::int64_t>{{mac(66), 2}}));
+}
+
+TEST_F(ManyHosts, AConfiguredMacComesBeforeALearnedOne) {
+  plug(1, 0);
+  plug(2, 1);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  learn(0, 1, mac(2));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(2)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(0, mac(2)), (RemoteMac{vtep(1), true}));
+  EXPECT_TRUE(chunk(0).ports[0].learned.empty());
+}
+
+TEST_F(ManyHosts, WhatWasLearnedGoesWithItsPort) {
+  plug(1, 0);
+  plug(2, 0);
+  plug(3, 1);
+  ASSERT_TRUE(cloud.settle());
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_TRUE(cloud.detach(id(1)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(66)), std::nullopt);
+  EXPECT_EQ(offered(0), std::set<Uuid>{id(2)});
+}
+
+TEST_F(ManyHosts, AnAgedMacIsTakenBack) {
+  plug(1, 0);
+  plug(2, 1);
+  cloud.stop(h(0));
+  h(0).mac_ageing = 1s;
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_EQ(where(1, mac(66)), (RemoteMac{vtep(0), false}));
+  h(0).kernel.forget(vni(), mac(66));
+  ASSERT_TRUE(cloud.until([&] { return !where(1, mac(66)); }));
+}
+
+TEST_F(ManyHosts, ARestartedAgentKeepsTheNumbersOfWhatWasLearned) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  learn(1, 2, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  const auto before = cloud.node(chunk_path(1, 0))->stat;
+  cloud.restart(h(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(cloud.node(chunk_path(1, 0))->stat, before) << "nothing was written";
+  EXPECT_EQ(where(0, mac(66)), (RemoteMac{vtep(1), false}));
+  // And one that moved meanwhile is found to be elsewhere.
+  cloud.stop(h(1));
+  learn(0, 1, mac(66));
+  ASSERT_TRUE(cloud.settle());
+  cloud.start(h(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(66)), (RemoteMac{vtep(0), false}));
+  EXPECT_TRUE(chunk(1).ports[0].learned.empty());
+}
+
+TEST_F(ManyHosts, AGuestThatInventsMacsIsWrittenOfSeldom) {
+  plug(1, 0);
+  plug(2, 0);
+  plug(3, 1);
+  ASSERT_TRUE(cloud.settle());
+  const int commits = h(0).store->commits();
+  const auto reconciles = h(0).agent->reconciles();
+  for (int n = 0; n < 120; ++n) {
+    learn(0, 1, Mac({2, 1, 0, 0, 0, static_cast<std::uint8_t>(n)}));
+    for (int turns = 0; turns < 5; ++turns) cloud.turn();
+  }
+  EXPECT_LE(h(0).store->commits() - commits, static_cast<int>(Learned::burst) + 3);
+  EXPECT_LE(h(0).agent->reconciles() - reconciles, 2u * Learned::burst + 6);
+  learn(0, 2, mac(66));
+  ASSERT_TRUE(cloud.until([&] { return where(1, mac(66)).has_value(); })) << "another port is not held up";
+  ASSERT_TRUE(cloud.until([&] { return where(1, Mac({2, 1, 0, 0, 0, 119})).has_value(); })) << "in the end all is told";
+}
+
+TEST_F(ManyHosts, PortsKeepTheirChunksAndEmptyOnesGo) {
+  constexpr int count = 150;
+  for (int n = 100; n < 100 + count; ++n) {
+    ASSERT_TRUE(cloud.create_port(id(n), net2));
+    plug(n, 0);
+  }
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_EQ(offered(0, net2).size(), static_cast<std::size_t>(count));
+  EXPECT_EQ(offered_host(0, net2)->chunks, (std::vector<std::int64_t>{0, 1, 2}));
+  for (int number = 0; number < 3; ++number)
+    EXPECT_LE(chunk(0, number, net2).ports.size(), model::OfferChunk::max_ports);
+
+  // All but one port of chunk 1 go: the others stay where they are.
+  const auto zero = cloud.node(chunk_path(0, 0, net2))->stat, two = cloud.node(chunk_path(0, 2, net2))->stat;
+  const auto one = chunk(0, 1, net2).ports;
+  for (std::size_t i = 1; i < one.size(); ++i) ASSERT_TRUE(cloud.detach(one[i].port_id));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(chunk(0, 1, net2).ports, std::vector{one.front()});
+  EXPECT_EQ(cloud.node(chunk_path(0, 0, net2))->stat, zero);
+  EXPECT_EQ(cloud.node(chunk_path(0, 2, net2))->stat, two);
+  ASSERT_TRUE(cloud.detach(one.front().port_id));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered_host(0, net2)->chunks, (std::vector<std::int64_t>{0, 2}));
+  EXPECT_FALSE(cloud.node(chunk_path(0, 1, net2)));
+  // A new one goes where there is room, and a restart moves nothing.
+  plug(1, 0);
+  ASSERT_TRUE(cloud.take(one.front().port_id, h(0), fmt::format("tap{}", 100)) ||
+              cloud.take(one.front().port_id, h(0), "tap-again"));
+  h(0).links.add("tap-again");
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered_host(0, net2)->chunks, (std::vector<std::int64_t>{0, 2}));
+  const int commits = h(0).store->commits();
+  cloud.restart(h(0), true);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_LE(h(0).store->commits() - commits, 1) << "who it is, and nothing else";
+}
+
+TEST_F(ManyHosts, ADamagedOfferHarmsOnlyItself) {
+  plug(1, 0);
+  plug(2, 1);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_TRUE(cloud.set(chunk_path(0, 0), "no JSON"));
+  ASSERT_TRUE(cloud.set(paths::child(paths::bridge_hosts(net), "no-uuid"), "{}"));
+  plug(4, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(4)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true})) << "what was read before stays in force";
+  ASSERT_TRUE(cloud.set(paths::bridge_host(net, h(1).id), "[]"));
+  plug(5, 0);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(4)), (RemoteMac{vtep(1), true}));
+  EXPECT_EQ(cloud.status(h(0), id(5))->state, PortState::active);
+}
+
+TEST_F(ManyHosts, OffersThatSomebodyRemovedAreMadeAgain) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_TRUE(cloud.verb([&](store::Transaction& t) -> Status {
+    t.remove(chunk_path(0, 0));
+    t.remove(paths::bridge_host(net, h(0).id));
+    return {};
+  }));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+}
+
+TEST_F(ManyHosts, ADeletedBridgeLeavesNothing) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  ASSERT_TRUE(cloud.verb([](store::Transaction& t) { return topology::delete_bridge(t, net); }));
+  ASSERT_TRUE(cloud.settle());
+  for (std::size_t n = 0; n < 2; ++n) {
+    EXPECT_TRUE(h(n).kernel.plugged().bridges.empty());
+    EXPECT_TRUE(cloud.children(paths::served_bridges(h(n).id)).empty());
+  }
+}
+
+TEST_F(ManyHosts, OneBridgeThatCannotBeOfferedHoldsUpNoOther) {
+  ASSERT_TRUE(cloud.create_port(id(10), net2, mac(10)));
+  ASSERT_TRUE(cloud.remove(paths::bridge_hosts(net2)));
+  plug(3, 1);
+  plug(10, 0);
+  plug(1, 0);
+  ASSERT_TRUE(cloud.until([&] { return where(1, mac(1)).has_value(); }));
+  EXPECT_EQ(cloud.status(h(0), id(10))->state, PortState::active);
+  ASSERT_TRUE(cloud.set(paths::bridge_hosts(net2), ""));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_TRUE(offered_host(0, net2));
+}
+
+TEST_F(ManyHosts, WhatOthersOfferStaysInTheKernelOverARestartAndAnOutage) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  cloud.stop(h(0));
+  const auto before = h(0).kernel.calls().size();
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  cloud.stop(h(0));
+  h(0).store = std::make_unique<CutStore>(cloud.loop, cloud.database);
+  h(0).store->cut();
+  cloud.start(h(0));
+  ASSERT_FALSE(cloud.loop.run_until([&] { return !where(0, mac(2)); }, 100ms));
+  h(0).store->restore(true);
+  ASSERT_TRUE(cloud.settle());
+  for (std::size_t i = before; i < h(0).kernel.calls().size(); ++i) {
+    const auto& call = h(0).kernel.calls()[i];
+    if (call.sweep == datapath::Sweep::yes) {
+      EXPECT_EQ(call.desired.bridges.at(vni()).remote_macs.size(), 1u);
+    }
+  }
+  h(0).store->cut();
+  ASSERT_FALSE(cloud.loop.run_until([&] { return !where(0, mac(2)); }, 100ms));
+  h(0).store->restore(true);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(0, mac(2)), (RemoteMac{vtep(1), true}));
+}
+
+TEST_F(ManyHosts, OnlyThoseThatServeTheBridgeRead) {
+  for (int n = 20; n < 24; ++n) ASSERT_TRUE(cloud.create_port(id(n), net2));
+  plug(1, 0);
+  plug(2, 1);
+  plug(20, 2);
+  ASSERT_TRUE(cloud.settle());
+  std::vector<int> before;
+  for (const auto& host : cloud.hosts) before.push_back(host->store->reads());
+  plug(3, 0);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_GT(h(0).store->reads(), before[0]);
+  EXPECT_EQ(h(1).store->reads() - before[1], 1) << "the chunk that the port is in";
+  EXPECT_EQ(h(2).store->reads(), before[2]);
+}
+
+TEST_F(ManyHosts, WhatAnAgentFollowsDoesNotGrowWithTheCloud) {
+  plug(1, 0);
+  ASSERT_TRUE(cloud.settle());
+  const auto followed = h(0).agent->followed();
+  for (int n = 20; n < 40; ++n) {
+    ASSERT_TRUE(cloud.create_port(id(n), net2));
+    plug(n, 1 + static_cast<std::size_t>(n) % 2);
+  }
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(h(0).agent->followed(), followed);
+  EXPECT_EQ(followed, 9u)
+      << "zones, its place in one; bindings, the one and its port; the bridge, its two tables, its hosts";
+}
+
+}  // namespace
+}  // namespace midonet::agent

@@ -1,0 +1,71 @@
+// The agent's word to other hosts: which of its ports they reach here, with which MAC addresses, configured and learned.
+// Told after each reconcile; hears from the datapath what was learned. On the loop's thread.
+//
+//   datapath.on_learned --> Learned (numbers, limits) --.
+//   plan, statuses ------------------------------------ +--> Offers --> store
+//
+// A learned MAC that another host has heard since is forgotten here. One that has aged is taken back: the datapath is asked
+// each `ageing`, for as long as there are any.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "agent/learned.h"
+#include "agent/offers.h"
+#include "agent/plan.h"
+#include "agent/snapshot.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "datapath/datapath.h"
+#include "model/binding.h"
+#include "store/store.h"
+
+namespace midonet::agent {
+
+class Offering {
+ public:
+  struct Events {
+    std::function<void(const char* why)> dirty;  // reconcile again
+    std::function<void(const Uuid& port, store::Revision revision)> offered;
+    std::function<void()> lost;  // the host's own folders are gone
+  };
+  // All of these outlive it; `snapshot` is always the one that was planned from last.
+  Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath, Registry& registry, const Snapshot& snapshot,
+           std::chrono::seconds ageing, const Uuid& host, Events events);
+
+  void start();          // from now on it hears
+  void start_writing();  // the host's folders exist
+
+  // What was planned was applied, and this became of the ports.
+  void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses);
+
+  const Learned& learned() const { return learned_; }
+  const Offers& offers() const { return offers_; }
+  bool settled() const { return offers_.settled() && !release_timer_.armed(); }
+
+ private:
+  void heard(const std::vector<datapath::FdbEntry>& entries);
+  void read_fdb(const Learned::Stored& stored);
+  void release();
+  std::optional<Learned::Moves> stored(const Uuid& port, const Mac& mac) const;
+  void watch_self();
+  std::map<Uuid, WantedBridge> wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses) const;
+
+  Loop& loop_;
+  datapath::Datapath& datapath_;
+  const Snapshot& snapshot_;
+  const std::chrono::seconds ageing_;
+  Events events_;
+  Learned learned_;
+  Offers offers_;
+  std::vector<Uuid> served_;  // bridges that the store showed this host to serve
+  bool known_ = false;        // what stands in the store was read once
+  bool tunnel_ = false;       // the host takes part in the overlay
+  bool seeded_ = false;       // with what was learned before this agent began to hear
+  Timer release_timer_, ageing_timer_;
+};
+
+}  // namespace midonet::agent

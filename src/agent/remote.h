@@ -1,0 +1,39 @@
+// What other hosts have on one bridge: who is to get what is flooded, and which of them each MAC address and each port is at,
+// by what they offer. A pure function of the offers; agent/plan weighs the outcome against what this host has.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/overlay.h"
+#include "agent/snapshot.h"
+#include "base/ip.h"
+#include "base/mac.h"
+#include "base/uuid.h"
+#include "model/offer.h"
+
+namespace midonet::agent {
+
+struct RemoteBridge {
+  struct Claim {
+    Mac mac;
+    bool configured = false;
+    std::int64_t rank = 0;  // configured: the revision of the port's binding; learned: the mobility sequence number
+    Ip host_vtep;           // that host's, the same to every reader: decides between claims of one rank
+    Ip vtep;                // where this host sends to
+    Uuid port;
+  };
+  std::set<Ip> peers;
+  std::vector<Claim> macs;             // ascending by MAC, each once: the best claim
+  std::unordered_map<Uuid, Ip> ports;  // where each port is that is not here
+};
+
+// `bound_here` is the revision of this host's own binding of a port, 0 for none. A host that cannot be reached (no address
+// of a usable family, or one that is this host's own) is as if it were not there.
+RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, TunnelFamily family,
+                           const std::function<store::Revision(const Uuid& port)>& bound_here);
+
+}  // namespace midonet::agent
