@@ -74,10 +74,11 @@ Result<AgentConfig> parse_agent_config(std::string_view text) {
     const std::string_view key = unquote(trim(line.substr(0, equals)));
     std::string_view value = line.substr(equals + 1);
     value = unquote(trim(value.substr(0, value.find('#'))));
-    std::string* target = key == "store"          ? &config.store
-                          : key == "host-id-file" ? &config.host_id_file
-                          : key == "run-dir"      ? &config.run_dir
-                                                  : nullptr;
+    std::string* target = key == "store"                   ? &config.store
+                          : key == "host-id-file"          ? &config.host_id_file
+                          : key == "run-dir"               ? &config.run_dir
+                          : key == "zookeeper-secret-file" ? &config.zookeeper_secret_file
+                                                           : nullptr;
     if (target != nullptr) {
       if (value.empty()) return fail(Code::invalid, "line {}: {} has no value", number, key);
       *target = value;

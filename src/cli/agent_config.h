@@ -20,6 +20,7 @@ struct AgentConfig {
   std::string store = "embedded:/var/lib/midolman/midonet.db";
   std::string host_id_file = "/etc/midonet_host_id.properties";
   std::string run_dir = "/var/run/midolman";
+  std::string zookeeper_secret_file;  // empty: none
   ReleaseTap release_tap = ReleaseTap::automatic;
 
   std::string socket() const { return run_dir + "/midolman.sock"; }

@@ -17,6 +17,7 @@ TEST(AgentConfig, OfAnEmptyFileIsTheDefault) {
   EXPECT_EQ(config->host_id_file, "/etc/midonet_host_id.properties");
   EXPECT_EQ(config->socket(), "/var/run/midolman/midolman.sock");
   EXPECT_EQ(config->release_tap, ReleaseTap::automatic);
+  EXPECT_EQ(config->zookeeper_secret_file, "");
 }
 
 TEST(AgentConfig, ReadsTheKeysOfTheAgentAndPassesOverTheOthers) {
@@ -28,11 +29,13 @@ TEST(AgentConfig, ReadsTheKeysOfTheAgentAndPassesOverTheOthers) {
       "log-level = debug\n"
       "a-switch\n"
       "run-dir\t=\t'/run/mido man'\n"
+      "zookeeper-secret-file = /etc/midolman/secret\n"
       "release_tap = no");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->store, "zookeeper://h1:2181,h2:2181/midonet");
   EXPECT_EQ(config->host_id_file, "/etc/id");
   EXPECT_EQ(config->run_dir, "/run/mido man");
+  EXPECT_EQ(config->zookeeper_secret_file, "/etc/midolman/secret");
   EXPECT_EQ(config->release_tap, ReleaseTap::no);
 }
 

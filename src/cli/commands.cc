@@ -11,14 +11,17 @@ namespace midonet::cli {
 
 namespace {
 
-std::string plural_of(const std::string& noun) { return noun + "s"; }
-std::string class_of(const std::string& noun) { return noun == "bridge" ? "Bridge" : noun == "host" ? "Host" : "Port"; }
+// Below the API's root: "/bridges", "/tunnel_zones".
+std::string path_of(const std::string& noun) { return noun == "tunnel-zone" ? "/tunnel_zones" : "/" + noun + "s"; }
+std::string class_of(const std::string& noun) {
+  return noun == "bridge" ? "Bridge" : noun == "host" ? "Host" : noun == "port" ? "Port" : "TunnelZone";
+}
 
 tl::unexpected<Failure> failed(const Error& error) { return tl::unexpected<Failure>(failure(error)); }
 
 // An array, even of an API that says something else.
 Result<Json> all_of(const Session& session, const std::string& noun) {
-  auto all = session.api.get("/" + plural_of(noun));
+  auto all = session.api.get(path_of(noun));
   if (all && !all->is_array())
     return fail(Code::internal, "{} does not answer with a list of {}s", session.api.url(), noun);
   return all;
@@ -40,7 +43,7 @@ std::vector<Candidate> candidates(const std::string& noun, const Json& all) {
 // The entity that is meant. A whole id costs one request for it, anything else one for all of them.
 Result<Json> find(const Session& session, const std::string& noun, const std::string& wanted) {
   if (const auto id = Uuid::parse(wanted)) {
-    auto one = session.api.get("/" + plural_of(noun) + "/" + id->to_string());
+    auto one = session.api.get(path_of(noun) + "/" + id->to_string());
     if (one || one.error().code != Code::not_found) return one;
   }
   auto all = all_of(session, noun);
@@ -141,7 +144,9 @@ Outcome list(const Session& session, const std::string& noun, const std::optiona
       std::erase_if(all->get_ref<Json::array_t&>(),
                     [&](const Json& one) { return text_of(one, "tenantId") != *bridge_or_tenant; });
     const Json sorted = sorted_by_name(*std::move(all));
-    return noun == "bridge" ? bridge_list(sorted, session.look) : host_list(sorted, session.look);
+    return noun == "bridge" ? bridge_list(sorted, session.look)
+           : noun == "host" ? host_list(sorted, session.look)
+                            : tunnel_zone_list(sorted, session.look);
   }
   const auto all = everything(session);
   if (!all) return failed(all.error());
@@ -160,6 +165,13 @@ Outcome show_one(const Session& session, const std::string& noun, const std::str
   std::string out = details(class_of(noun), *one, session.look);
   if (session.look.format == Format::json || noun == "port") return out;
   const std::string id = text_of(*one, "id");
+  if (noun == "tunnel-zone") {
+    const auto members = session.api.get("/tunnel_zones/" + id + "/hosts");
+    if (!members) return failed(members.error());
+    const auto hosts = all_of(session, "host");
+    if (!hosts) return failed(hosts.error());
+    return members->empty() ? out : out + "\n" + tunnel_zone_host_list(*members, *hosts, session.look);
+  }
   if (noun == "host") {
     const auto interfaces = session.api.get("/hosts/" + id + "/interfaces");
     if (!interfaces) return failed(interfaces.error());
@@ -185,7 +197,7 @@ Outcome remove(const Session& session, const std::string& noun, const std::vecto
   std::string out;
   for (const Json& one : found) {
     const std::string id = text_of(one, "id");
-    const Status removed = session.api.remove("/" + plural_of(noun) + "/" + id);
+    const Status removed = session.api.remove(path_of(noun) + "/" + id);
     if (!removed) {
       Failure why = failure(removed.error());
       why.output = out;
@@ -201,13 +213,13 @@ Outcome remove(const Session& session, const std::string& noun, const std::vecto
 namespace {
 
 // The id of what was made, or all of it as JSON.
-Outcome made(const Session& session, const std::string& path, const Json& body) {
+Outcome made(const Session& session, std::string_view resource, const std::string& path, const Json& body) {
   const auto location = session.api.create(path, body);
   if (!location) return failed(location.error());
   if (session.look.format == Format::table) return location->substr(location->rfind('/') + 1) + "\n";
   const auto entity = session.api.get(*location);
   if (!entity) return failed(entity.error());
-  return details(path == "/bridges" ? "Bridge" : "Port", *entity, session.look);
+  return details(resource, *entity, session.look);
 }
 
 }  // namespace
@@ -216,7 +228,7 @@ Outcome create_bridge(const Session& session, const NewBridge& bridge) {
   Json body{{"name", bridge.name}};
   if (!bridge.tenant.empty()) body["tenantId"] = bridge.tenant;
   if (!bridge.id.empty()) body["id"] = bridge.id;
-  return made(session, "/bridges", body);
+  return made(session, "Bridge", "/bridges", body);
 }
 
 Outcome create_port(const Session& session, const NewPort& port) {
@@ -225,7 +237,40 @@ Outcome create_port(const Session& session, const NewPort& port) {
   Json body = Json::object();
   if (!port.mac.empty()) body["macAddress"] = port.mac;
   if (!port.id.empty()) body["id"] = port.id;
-  return made(session, "/bridges/" + text_of(*bridge, "id") + "/ports", body);
+  return made(session, "Port", "/bridges/" + text_of(*bridge, "id") + "/ports", body);
+}
+
+Outcome create_tunnel_zone(const Session& session, const NewTunnelZone& zone) {
+  Json body{{"name", zone.name}};
+  if (!zone.id.empty()) body["id"] = zone.id;
+  return made(session, "TunnelZone", "/tunnel_zones", body);
+}
+
+Outcome add_to_tunnel_zone(const Session& session, const ZoneMember& member) {
+  const auto zone = find(session, "tunnel-zone", member.zone);
+  if (!zone) return failed(zone.error());
+  const auto host = find(session, "host", member.host);
+  if (!host) return failed(host.error());
+  const auto location = session.api.create("/tunnel_zones/" + text_of(*zone, "id") + "/hosts",
+                                           {{"hostId", text_of(*host, "id")}, {"ipAddress", member.address}});
+  if (!location) return failed(location.error());
+  const auto entity = session.api.get(*location);
+  if (!entity) return failed(entity.error());
+  if (session.look.format == Format::json) return json_text(*entity);
+  return tunnel_zone_host_list(Json::array({*entity}), Json::array({*host}), session.look);
+}
+
+Outcome remove_from_tunnel_zone(const Session& session, const ZoneMember& member) {
+  const auto zone = find(session, "tunnel-zone", member.zone);
+  if (!zone) return failed(zone.error());
+  const auto host = find(session, "host", member.host);
+  if (!host) return failed(host.error());
+  const std::string host_id = text_of(*host, "id");
+  const Status removed = session.api.remove("/tunnel_zones/" + text_of(*zone, "id") + "/hosts/" + host_id);
+  if (!removed) return failed(removed.error());
+  if (session.look.format == Format::json) return std::string();
+  return fmt::format("host {} left tunnel zone {}\n", printable(name_in(Json::array({*host}), host_id)),
+                     printable(text_of(*zone, "name")));
 }
 
 Outcome attach(const Session& session, const Attach& attach) {

@@ -44,7 +44,7 @@ struct Session {
 Outcome status(const Session& session);
 Outcome show(const Session& session);
 
-// `noun` is "bridge", "port" or "host"; things go by name, id or the beginning of an id, ports also by MAC address or
+// `noun` is "bridge", "port", "host" or "tunnel-zone"; things go by name, id or the beginning of an id, ports also by MAC address or
 // interface name.
 Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant);
 Outcome show_one(const Session& session, const std::string& noun, const std::string& which);
@@ -59,6 +59,16 @@ struct NewPort {
 };
 Outcome create_port(const Session& session, const NewPort& port);
 
+struct NewTunnelZone {
+  std::string name, id;
+};
+Outcome create_tunnel_zone(const Session& session, const NewTunnelZone& zone);
+struct ZoneMember {
+  std::string zone, host, address;
+};
+Outcome add_to_tunnel_zone(const Session& session, const ZoneMember& member);
+Outcome remove_from_tunnel_zone(const Session& session, const ZoneMember& member);  // no address
+
 struct Attach {
   std::string port, host, interface;
   std::optional<std::string> move_from;           // a host
@@ -67,7 +77,7 @@ struct Attach {
 Outcome attach(const Session& session, const Attach& attach);
 Outcome detach(const Session& session, const std::string& port);
 
-// What may stand where a bridge, a port, a host or an interface (of `host`) is asked for: for completion by a shell.
+// What may stand where a bridge, a port, a host, a tunnel zone or an interface (of `host`) is asked for: for completion by a shell.
 std::vector<std::string> choices(const Session& session, const std::string& noun, const std::string& host);
 
 }  // namespace midonet::cli

@@ -35,7 +35,7 @@ Status bind_directly(const DirectRequest& request, Deadline deadline) {
 
   Loop loop;
   Result<std::unique_ptr<store::Store>> opened =
-      store::open(loop, request.store_uri, {.patience = left_until(deadline)});
+      store::open(loop, request.store_uri, {.patience = left_until(deadline), .secret_file = request.secret_file});
   if (!opened) return tl::unexpected<Error>(opened.error());
 
   std::optional<Status> outcome;

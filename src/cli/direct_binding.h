@@ -12,6 +12,7 @@ namespace midonet::cli {
 
 struct DirectRequest {
   std::string store_uri;
+  std::string secret_file;  // of a ZooKeeper store; empty: none
   Uuid host_id;
   Uuid port_id;
   std::optional<std::string> interface_name;  // bind to it; absent: unbind

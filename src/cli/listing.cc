@@ -11,6 +11,7 @@
 #include "model/field.h"
 #include "model/host.h"
 #include "model/port.h"
+#include "model/tunnel_zone.h"
 
 namespace midonet::cli {
 
@@ -87,6 +88,7 @@ Column field_column(const char* heading, const char* field, bool only_if_any = f
 const model::Table& table_of(std::string_view resource) {
   if (resource == "Bridge") return model::table<model::Bridge>();
   if (resource == "Host") return model::table<model::Host>();
+  if (resource == "TunnelZone") return model::table<model::TunnelZone>();
   return model::table<model::Port>();
 }
 
@@ -191,6 +193,25 @@ std::string port_list(const Json& ports, const Json& bridges, const Json& hosts,
                   field_column("MAC", "macAddress", true),
                   {"REASON", {}, [](const Json& port) { return Cell(reason_of(port)); }, true}},
                  model::table<model::Port>(), look);
+}
+
+std::string tunnel_zone_list(const Json& zones, const Look& look) {
+  return listing(zones, {field_column("ID", "id"), field_column("NAME", "name"), field_column("TYPE", "type")},
+                 model::table<model::TunnelZone>(), look);
+}
+
+std::string tunnel_zone_host_list(const Json& members, const Json& hosts, const Look& look) {
+  const auto host_of = [&hosts](const Json& member) {
+    for (const Json& host : hosts)
+      if (text_of(host, "id") == text_of(member, "hostId")) return host;
+    return Json(Json::object());  // deleted between the two answers
+  };
+  return listing(members,
+                 {field_column("HOST ID", "hostId"),
+                  {"HOST", {}, [&](const Json& member) { return Cell(text_of(host_of(member), "name")); }},
+                  {"STATE", {}, [&](const Json& member) { return alive_cell(host_of(member)); }},
+                  field_column("ADDRESS", "ipAddress")},
+                 model::table<model::TunnelZoneHost>(), look);
 }
 
 std::string interface_list(const Json& interfaces, const Look& look) {

@@ -1,4 +1,4 @@
-// How bridges, ports and hosts look: as a table, as a wide table, as JSON; one of them, or a list. The wide forms show every
+// How bridges, ports, hosts and tunnel zones look: as a table, as a wide table, as JSON; one of them, or a list. The wide forms show every
 // field of the model's table (model/field.h), so a new field needs no work here. Pure: from the API's JSON to text.
 #pragma once
 
@@ -35,9 +35,11 @@ Json sorted_ports(Json ports, const Json& bridges, const Json& hosts);
 std::string bridge_list(const Json& bridges, const Look& look);
 std::string host_list(const Json& hosts, const Look& look);
 std::string port_list(const Json& ports, const Json& bridges, const Json& hosts, const Look& look);
+std::string tunnel_zone_list(const Json& zones, const Look& look);
+std::string tunnel_zone_host_list(const Json& members, const Json& hosts, const Look& look);
 std::string interface_list(const Json& interfaces, const Look& look);
 
-// One of them, a line for each field. `resource` is "Bridge", "Port" or "Host".
+// One of them, a line for each field. `resource` is "Bridge", "Port", "Host" or "TunnelZone".
 std::string details(std::string_view resource, const Json& entity, const Look& look);
 
 // The JSON form of anything: indented, with a line break at the end.

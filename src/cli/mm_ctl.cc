@@ -59,7 +59,7 @@ std::string message_of(const HttpAnswer& answer) {
 struct Task {
   Uuid port_id;
   std::optional<std::string> interface_name;  // bind to it; absent: unbind
-  std::string socket, store, host_id_file;
+  std::string socket, store, secret_file, host_id_file;
   Deadline deadline;
 };
 
@@ -71,7 +71,7 @@ tl::expected<void, Failure> bind_without_agent(const Task& task) {
   }
   // A short patience with a store that is in use: its user may be an agent that is starting, and will answer instead.
   const Deadline patience = std::min(task.deadline, Clock::now() + 100ms);
-  const Status bound = bind_directly({task.store, *host_id, task.port_id, task.interface_name},
+  const Status bound = bind_directly({task.store, task.secret_file, *host_id, task.port_id, task.interface_name},
                                      task.store.starts_with("embedded:") ? patience : task.deadline);
   if (bound) return {};
   Failure failure{exit_status_of(bound.error().code), bound.error().message, bound.error().code == Code::unavailable};
@@ -130,6 +130,7 @@ tl::expected<void, Failure> run(const MmCtlCommand& command) {
             std::nullopt,
             command.socket.value_or(config->socket()),
             command.store.value_or(config->store),
+            config->zookeeper_secret_file,
             command.host_id_file.value_or(config->host_id_file),
             deadline};
   if (bind) task.interface_name = command.interface_name;

@@ -32,7 +32,7 @@ host or nowhere, and is a success then. Both may be repeated.
   --host-id-file FILE    the id of this host (default /etc/midonet_host_id.properties)
   --help, --version
 
-Keys of the configuration that it reads: store, run-dir, host-id-file, release_tap.
+Keys of the configuration that it reads: store, zookeeper-secret-file, run-dir, host-id-file, release_tap.
 
 Exit status: 0 done (nothing is printed), 1 wrong usage, 2 this host has no id, 3 any other failure, 13 not permitted.
 )";

@@ -55,6 +55,7 @@ Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::strin
                                 {"bridgeId", bridge},
                                 {"bridge", name_of(bridge_names, bridge)},
                                 {"interfaceName", text_of(*port, "interfaceName")},
+                                {"mtu", member_of(*port, "mtu")},
                                 {"status", member_of(*port, "status")}});
     }
     out["hosts"].push_back(std::move(entry));
@@ -95,6 +96,8 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
 
   // All ports make one table, so that columns stand below each other; its lines are then put below their titles.
   const Names bridge_names = names_of(bridges);
+  const auto has_mtu = [](const Json& port) { return member_of(port, "mtu").is_number_integer(); };
+  const bool any_mtu = std::any_of(ports.begin(), ports.end(), has_mtu);
   struct Branch {
     std::string title;
     std::size_t rows;
@@ -110,6 +113,7 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
       row.push_back(state_cell(port));
       const std::string since = since_of(port);
       row.push_back(look.format == Format::wide ? since : age(since, look.now));
+      if (any_mtu) row.push_back(has_mtu(port) ? "mtu " + member_of(port, "mtu").dump() : std::string());
       if (!reason_of(port).empty()) row.push_back(reason_of(port));
     }
     rows.push_back(std::move(row));

@@ -23,8 +23,8 @@ using cli::Outcome;
 using cli::Session;
 
 constexpr const char* exit_statuses =
-    R"(Bridges, ports and hosts go by their name, their id, or the beginning of their id (4 characters or more, if only one
-has it); ports also by their MAC address or by the interface that they are bound to.
+    R"(Bridges, ports, hosts and tunnel zones go by their name, their id, or the beginning of their id (4 characters or more, if
+only one has it); ports also by their MAC address or by the interface that they are bound to.
 
 Exit status:
   0  done
@@ -70,6 +70,7 @@ struct Command {
   void add_bridge();
   void add_port();
   void add_host();
+  void add_tunnel_zone();
   void add_attach();
   // `name` of `noun`s: list, show and delete are alike.
   CLI::App* add_noun(const std::string& noun, const std::string& doc);
@@ -80,6 +81,8 @@ struct Command {
   std::optional<std::string> filter_;
   cli::NewBridge bridge_;
   cli::NewPort port_;
+  cli::NewTunnelZone zone_;
+  cli::ZoneMember member_;
   cli::Attach attach_;
   std::optional<double> wait_s_;
 };
@@ -109,6 +112,7 @@ Command::Command() {
   add_bridge();
   add_port();
   add_host();
+  add_tunnel_zone();
   add_attach();
   CLI::App* completion = app.add_subcommand("completion", "Print what makes a shell complete this command's words");
   completion->require_subcommand(1);
@@ -175,6 +179,27 @@ void Command::add_host() {
                   "a host makes itself known when its agent starts: run `midolman --store URI` on it"});
     };
   });
+}
+
+void Command::add_tunnel_zone() {
+  CLI::App* group = add_noun("tunnel-zone", "Hosts that tunnel to each other, and where each is reached");
+  group->add_subcommand("list", "All tunnel zones")->callback([this] {
+    verb = [](const Session& s) { return cli::list(s, "tunnel-zone", std::nullopt); };
+  });
+  add_show_and_delete(group, "tunnel-zone");
+  CLI::App* create = group->add_subcommand("create", "Make a tunnel zone and print its id");
+  create->add_option("name,--name", zone_.name, "What it is called; no two have the same name")->required();
+  create->add_option("--id", zone_.id, "Its id (a UUID; drawn at random)");
+  create->callback([this] { verb = [this](const Session& s) { return cli::create_tunnel_zone(s, zone_); }; });
+  CLI::App* add = group->add_subcommand("add-host", "Let a host enter a tunnel zone");
+  add->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();
+  add->add_option("host", member_.host, "The host")->required();
+  add->add_option("address", member_.address, "Where the others of the zone reach it: IPv4 or IPv6")->required();
+  add->callback([this] { verb = [this](const Session& s) { return cli::add_to_tunnel_zone(s, member_); }; });
+  CLI::App* remove = group->add_subcommand("remove-host", "Let a host leave a tunnel zone");
+  remove->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();
+  remove->add_option("host", member_.host, "The host")->required();
+  remove->callback([this] { verb = [this](const Session& s) { return cli::remove_from_tunnel_zone(s, member_); }; });
 }
 
 void Command::add_attach() {

@@ -37,7 +37,7 @@ std::vector<const CLI::Option*> positionals(const CLI::App* app) {
 
 // The flags' and arguments' values that the API knows go by these words.
 bool is_noun(const std::string& name) {
-  return name == "bridge" || name == "port" || name == "host" || name == "interface";
+  return name == "bridge" || name == "port" || name == "host" || name == "interface" || name == "tunnel-zone";
 }
 
 void value_of_flag(const std::string& flag, Completion& completion) {
