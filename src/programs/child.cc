@@ -49,6 +49,7 @@ Child::~Child() {
 
 Ended Child::wait() {
   Ended ended;
+  ended.err = std::move(err_so_far_);
   std::array<pollfd, 2> ends{pollfd{out_.get(), POLLIN, 0}, pollfd{err_.get(), POLLIN, 0}};
   std::array<std::string*, 2> texts{&ended.out, &ended.err};
   while (ends[0].fd >= 0 || ends[1].fd >= 0) {
@@ -71,6 +72,20 @@ Ended Child::wait() {
   if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
   out_.reset();
   return ended;
+}
+
+std::string Child::read_err_until(std::string_view text) {
+  while (err_so_far_.find(text) == std::string::npos) {
+    pollfd ready{err_.get(), POLLIN, 0};
+    std::array<char, 4096> chunk{};
+    const ssize_t got = ::poll(&ready, 1, 10'000) == 1 ? ::read(err_.get(), chunk.data(), chunk.size()) : 0;
+    if (got <= 0) {
+      ADD_FAILURE() << "the program does not say '" << text << "', only: " << err_so_far_;
+      break;
+    }
+    err_so_far_.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  return err_so_far_;
 }
 
 TemporaryDirectory::TemporaryDirectory() {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -26,11 +27,14 @@ class Child {
 
   // Reads both pipes to their end, which is when nobody has them open any more, then takes the exit status.
   Ended wait();
+  // What it has written to stderr so far, up to and with this text; waits for it, ten seconds at most. wait() gives it again.
+  std::string read_err_until(std::string_view text);
   pid_t pid() const { return pid_; }
 
  private:
   pid_t pid_ = -1;
   UniqueFd out_, err_;
+  std::string err_so_far_;
 };
 
 inline Ended run(const std::vector<std::string>& argv, const std::function<void()>& prepare = {}) {

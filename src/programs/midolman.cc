@@ -2,13 +2,10 @@
 // Exit code 0 after SIGTERM or SIGINT (nothing in the kernel is touched by a stop), 1 when it cannot start, 2 for wrong
 // usage.
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <optional>
 
@@ -25,6 +22,7 @@
 #include "netlink/monitor.h"
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
+#include "programs/systemd.h"
 
 namespace {
 
@@ -50,19 +48,9 @@ struct Flags : programs::ServerFlags {
 
 int refuse(const Error& error) { return programs::refuse("midolman", error); }
 
-// The protocol of sd_notify(3): one datagram to the socket that systemd names, if it does.
 void notify_systemd(std::string_view state) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path == nullptr || std::strlen(path) < 2 || std::strlen(path) >= sizeof address.sun_path) return;
-  std::strcpy(address.sun_path, path);
-  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-  if (!fd || ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                      length) < 0)
-    log::warning("cannot tell systemd that {}", state);
+  const Status told = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), state);
+  if (!told) log::warning("{}", told.error().message);
 }
 
 // Kernels before 5.11 count the memory of BPF maps against this. Where we may not, and it was needed, loading the maps says so.

@@ -1,11 +1,13 @@
 // midonet-api: the REST API over a store. Exit code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong usage.
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
 #include "base/log.h"
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
+#include "programs/systemd.h"
 
 namespace {
 
@@ -34,7 +36,9 @@ int run(const Flags& flags) {
   const programs::StoreGate gate(
       loop, **store,
       [&] {
-        if (const Result<std::string> bound = api.start(); !bound) end(bound.error());
+        if (const Result<std::string> bound = api.start(); !bound) return end(bound.error());
+        if (const Status told = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), "READY=1"); !told)
+          log::warning("{}", told.error().message);
       },
       end);
   loop.on_stop_signal([&] {
