@@ -12,6 +12,7 @@
 #include "agent/agent.h"
 #include "agent/binding_socket.h"
 #include "agent/host_identity.h"
+#include "agent/overlay.h"
 #include "agent/port_metrics.h"
 #include "agent/run_directory.h"
 #include "api/api_server.h"
@@ -40,6 +41,7 @@ struct Flags : programs::ServerFlags {
   std::string bpffs = "/sys/fs/bpf";
   std::string tunnel_device = datapath::EbpfOptions().tunnel_device;
   std::uint16_t tunnel_port = datapath::EbpfOptions().tunnel_port;
+  agent::OverlayOptions overlay;
   std::string release_tap = "auto";  // for mm-ctl, which reads the same file
   bool remove_datapath = false;
   bool standalone = false;
@@ -110,7 +112,7 @@ int run(const Flags& flags) {
 
   agent::collect_port_metrics(registry, **datapath);
   agent::Agent agent(loop, **store, **monitor, **datapath, registry,
-                     {.host = *host, .host_name = host_name(), .version = MIDONET_VERSION});
+                     {.host = *host, .host_name = host_name(), .version = MIDONET_VERSION, .overlay = flags.overlay});
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;
@@ -183,6 +185,18 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--tunnel-port", flags.tunnel_port, "UDP port of the tunnels, the same on every host")
       ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--tunnel-family",
+         [&flags](const std::string& name) { flags.overlay.family = *agent::parse_tunnel_family(name); },
+         "Which addresses of tunnel zones are used")
+      ->check(CLI::IsMember({"any", "ipv4", "ipv6"}))
+      ->default_str("any");
+  app.add_option(
+         "--overlay-mtu", flags.overlay.mtu,
+         "The largest IP packet that fits into the tunnel; 0: what the underlay's link leaves, 50 bytes less over "
+         "IPv4, 70 over IPv6")
+      ->check((CLI::Range(0, 0) | CLI::Range(68, 65535)).description("0 or 68 to 65535"))
       ->capture_default_str();
   app.add_option("--release-tap,--release_tap", flags.release_tap,
                  "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")

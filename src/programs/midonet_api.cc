@@ -15,6 +15,9 @@ using namespace midonet;
 
 const std::string default_config = "/etc/midolman/midonet-api.conf";
 
+// How long a request waits for ZooKeeper before it is answered 503: an election is over by then.
+constexpr std::chrono::seconds patience{5};
+
 struct Flags : programs::ServerFlags {
   api::ApiServer::Options api;
 };
@@ -54,6 +57,7 @@ int run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   Flags flags;
+  flags.store_options.patience = patience;
   CLI::App app("The MidoNet REST API over a store.", "midonet-api");
   programs::add_server_flags(app, flags, default_config,
                              "File with the same keys as these flags, one `key = value` a line");

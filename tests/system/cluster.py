@@ -53,10 +53,15 @@ class ClusterHost(Host):
             wait_until(self.alive_now, 15, f"{self.name} is alive")
 
     def alive_now(self):
+        """The agent that was started last has read its store and acted on it. (A session that it resumes keeps the host alive
+        while nobody is there: it is asked itself, too.)"""
         if not self.process.running():
             raise AssertionError(f"{self.process.argv} ended with {self.process.popen.returncode}:\n"
                                  + self.process.output()[-3000:])
-        return self.alive()
+        try:
+            return self.alive() and self.agent_status()["synchronised"]
+        except OSError:
+            return False
 
 
 class Api:

@@ -11,6 +11,7 @@ import signal
 
 from bed import BIN
 from cluster_bed import ClusterTest
+from cluster import ClusterHost
 from host import Host
 from process import Process, wait_until
 
@@ -25,16 +26,20 @@ class OverZooKeeper(ClusterTest):
         return SoloHost(self.cluster, self.directory, name, next(self.numbers))
 
 
-class SoloHost(Host):
+class SoloHost(ClusterHost):
     """Agent and API as two processes of one namespace, which reaches the server over the underlay. What is started, stopped
     and killed is the agent; the API stays."""
 
     def __init__(self, cluster, directory, name, number):
-        super().__init__(BIN, directory, name)
+        Host.__init__(self, BIN, directory, name)
         self.cluster, self.port = cluster, f"s{number}"
         self.store = cluster.zookeeper.uri(f"/test{number}")
         self.api = None
         cluster.underlay.connect(self.namespace, (number - 1) % 200 + 1, self.port)
+
+    @property
+    def api_namespace(self):
+        return self.namespace
 
     def start(self, *more, wait=True):
         if self.api is None:
@@ -43,15 +48,6 @@ class SoloHost(Host):
                                                       *self.cluster.store_flags, *self.agent_flags(), *more), self.log)
         if wait:
             wait_until(self.alive_now, 15, "the host is alive")
-
-    def alive_now(self):
-        if not self.process.running():
-            raise AssertionError(f"{self.process.argv} ended:\n{self.process.output()[-3000:]}")
-        # A session that an agent left behind keeps the host alive for a while: ask the agent, too.
-        try:
-            return self.alive() and self.agent_status()["synchronised"]
-        except OSError:
-            return False
 
     def start_api(self, *more):
         if self.api is None:
