@@ -12,7 +12,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests/system"))
-from host import Host  # noqa: E402  (the path above)
+import zookeeper  # noqa: E402  (the path above)
+from cluster import Cluster  # noqa: E402
+from host import Host  # noqa: E402
 from process import wait_until  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -35,9 +37,7 @@ def milliseconds(seconds):
     return f"{seconds * 1000:.2f} ms"
 
 
-@contextlib.contextmanager
-def bed():
-    """A started standalone host and a stack for whatever else must be undone, in that order reversed."""
+def _prepare():
     if os.geteuid() != 0:
         sys.exit("benchmarks need root: they make network namespaces")
 
@@ -45,13 +45,41 @@ def bed():
         raise SystemExit(f"ended by signal {number}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ended)
+
+
+def _directory(stack):
+    directory = tempfile.mkdtemp(prefix="midonet-")
+    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+@contextlib.contextmanager
+def bed():
+    """A started standalone host and a stack for whatever else must be undone, in that order reversed."""
+    _prepare()
     with contextlib.ExitStack() as stack:
-        directory = tempfile.mkdtemp(prefix="midonet-")
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        host = Host(BIN, directory, "h0")
+        host = Host(BIN, _directory(stack), "h0")
         stack.callback(host.close)
         host.start("--log-level", "warning")
         yield host, stack
+
+
+@contextlib.contextmanager
+def many_hosts(count, servers=1, **options):
+    """A started cluster with ZooKeeper beside it, and a stack as above. The servers' JVM is as it comes, but for its memory."""
+    _prepare()
+    if zookeeper.missing():
+        sys.exit(zookeeper.missing())
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(BIN, _directory(stack), servers=servers, session_ms=10000, java_flags=("-Xmx1g",), **options)
+        stack.callback(cluster.close)
+        for _ in range(count):
+            cluster.add_host()
+        cluster.start_store()
+        cluster.start_apis()
+        cluster.start_hosts("--log-level", "warning")
+        cluster.zone()
+        yield cluster, stack
 
 
 def make_veths(namespace, count, prefix="v", far=None):
@@ -156,10 +184,10 @@ def pipelined(namespace, requests, connections=8, window=64):
 
 def create_ports(host, bridge, count):
     """The ids of `count` new ports of the bridge."""
-    made = pipelined(host.namespace, [("POST", f"/bridges/{bridge}/ports", {"type": "Bridge"})] * count)
+    made = pipelined(host.api_namespace, [("POST", f"/bridges/{bridge}/ports", {"type": "Bridge"})] * count)
     return [next(line.rsplit("/", 1)[1].strip() for line in head.split("\r\n") if line.lower().startswith("location:"))
             for _, head, _ in made]
 
 
-__all__ = ["BIN", "Connection", "bed", "create_ports", "make_veths", "milliseconds", "percentile", "pipelined",
-           "received", "row", "wait_until"]
+__all__ = ["BIN", "Connection", "bed", "create_ports", "make_veths", "many_hosts", "milliseconds", "percentile",
+           "pipelined", "received", "row", "wait_until"]
