@@ -1,8 +1,11 @@
-// What the embedded store costs: a commit alone and many at once, reads at the rate of an agent's start, and a look
-// through a mirror of 20,000 followed nodes. The files are made in BENCH_DIR, or the directory for temporary files; where
-// that is decides what a commit's flush costs.
+// What a store costs: a commit alone and many at once, reads at the rate of an agent's start, and a look through a mirror
+// of 20,000 followed nodes. Of the embedded store, whose files are made in BENCH_DIR, or the directory for temporary files;
+// where that is decides what a commit's flush costs. Or of BENCH_SERVERS ("127.0.0.1:2181"), ZooKeeper servers that are
+// there for this: what is written to them, below /bench-…, stays.
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -12,6 +15,7 @@
 #include "base/loop.h"
 #include "store/embedded_store.h"
 #include "store/mirror.h"
+#include "store/uri.h"
 
 namespace midonet::store {
 namespace {
@@ -25,6 +29,15 @@ std::string port(std::int64_t number) { return fmt::format("/ports/00000000-0000
 class Bed {
  public:
   Bed() {
+    if (const char* servers = std::getenv("BENCH_SERVERS")) {
+      static int last = 0;
+      auto connected =
+          connect(loop, fmt::format("zookeeper://{}/bench-{}-{}", servers, ::getpid(), ++last), {.patience = 60s});
+      if (!connected) std::abort();
+      store = *std::move(connected);
+      commit({Op::create("/ports", "")});
+      return;
+    }
     const char* place = std::getenv("BENCH_DIR");
     directory_ = (place != nullptr ? std::string(place) : std::filesystem::temp_directory_path().string()) +
                  "/midonet-bench-XXXXXX";
@@ -36,7 +49,7 @@ class Bed {
   }
   ~Bed() {
     store.reset();
-    std::filesystem::remove_all(directory_);
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
   }
 
   void commit(std::vector<Op> ops) {
@@ -48,9 +61,11 @@ class Bed {
     wait([&] { return done; });
   }
   void make_ports(std::int64_t count) {
-    std::vector<Op> ops;
-    for (std::int64_t i = 0; i < count; ++i) ops.push_back(Op::create(port(i), record));
-    commit(std::move(ops));
+    for (std::int64_t i = 0; i < count; i += 1000) {
+      std::vector<Op> ops;
+      for (std::int64_t j = i; j < std::min(count, i + 1000); ++j) ops.push_back(Op::create(port(j), record));
+      commit(std::move(ops));
+    }
   }
   void wait(const std::function<bool()>& done) {
     if (!loop.run_until(done, 60s)) std::abort();

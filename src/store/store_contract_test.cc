@@ -28,7 +28,7 @@ std::string many(std::size_t bytes, char c) { return std::string(bytes, c); }
 StoreContract::StoreContract()
     : under_test_(GetParam().make(loop_)), a_(under_test_->session()), b_(under_test_->session()) {}
 
-bool StoreContract::wait(const std::function<bool()>& done) { return loop_.run_until(done, 10s); }
+bool StoreContract::wait(const std::function<bool()>& done) { return loop_.run_until(done, 60s); }
 
 Result<NodePtr> StoreContract::get(Store& store, const std::string& path, Notify watch) {
   const auto answer = std::make_shared<std::optional<Result<NodePtr>>>();

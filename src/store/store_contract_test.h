@@ -41,7 +41,7 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
  protected:
   StoreContract();
 
-  // Each waits for the answer; a store that gives none within ten seconds fails the test.
+  // Each waits for the answer; a store that gives none within a minute fails the test.
   Result<NodePtr> get(Store& store, const std::string& path, Notify watch = {});
   Result<std::vector<std::string>> list(Store& store, const std::string& path, Notify watch = {});
   Result<Revision> commit(Store& store, std::vector<Op> ops);
