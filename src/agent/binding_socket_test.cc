@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "agent/port_metrics.h"
 #include "agent/testbed.h"
+#include "base/json.h"
 #include "http/raw_client.h"
 #include "model/paths.h"
 #include "topology/attach.h"

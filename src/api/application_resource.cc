@@ -1,10 +1,10 @@
 // GET of the root and of the system's state, and the answer for routers, of which there are none.
 #include "model/application.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "api/resource.h"
+#include "base/json.h"
 
 namespace midonet::api {
 

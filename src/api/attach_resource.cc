@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <list>
-#include <nlohmann/json.hpp>
 
 #include "api/resource.h"
+#include "base/json.h"
 #include "model/binding.h"
 #include "store/mirror.h"
 #include "topology/ports.h"

@@ -1,9 +1,8 @@
 // /hosts/<id>/ports: bindings by host, the face of the MidoNet 5 API.
 #include "model/binding.h"
 
-#include <nlohmann/json.hpp>
-
 #include "api/resource.h"
+#include "base/json.h"
 #include "model/paths.h"
 #include "topology/attach.h"
 #include "topology/hosts.h"

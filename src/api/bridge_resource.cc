@@ -1,9 +1,8 @@
 // /bridges
 #include "topology/bridges.h"
 
-#include <nlohmann/json.hpp>
-
 #include "api/resource.h"
+#include "base/json.h"
 #include "model/paths.h"
 
 namespace midonet::api {

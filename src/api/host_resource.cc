@@ -1,10 +1,9 @@
 // /hosts and /hosts/<id>/interfaces
 #include "topology/hosts.h"
 
-#include <nlohmann/json.hpp>
-
 #include "api/resource.h"
 #include "base/interface_name.h"
+#include "base/json.h"
 #include "model/paths.h"
 
 namespace midonet::api {

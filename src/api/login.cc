@@ -3,8 +3,8 @@
 #include <strings.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/time.h"
 #include "base/uuid.h"
 

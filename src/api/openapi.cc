@@ -1,9 +1,9 @@
 #include "api/openapi.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "api/answer.h"
+#include "base/json.h"
 #include "model/application.h"
 #include "model/binding.h"
 #include "model/bridge.h"

@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "api/login.h"
 #include "api/resources.h"
+#include "base/json.h"
 #include "store/uri.h"
 
 namespace midonet::api {

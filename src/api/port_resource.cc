@@ -1,9 +1,8 @@
 // /ports and /bridges/<id>/ports
 #include "topology/ports.h"
 
-#include <nlohmann/json.hpp>
-
 #include "api/resource.h"
+#include "base/json.h"
 #include "model/paths.h"
 #include "topology/bridges.h"
 

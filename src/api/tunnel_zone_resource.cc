@@ -1,9 +1,8 @@
 // /tunnel_zones and /tunnel_zones/<id>/hosts
 #include "topology/tunnel_zones.h"
 
-#include <nlohmann/json.hpp>
-
 #include "api/resource.h"
+#include "base/json.h"
 #include "model/paths.h"
 
 namespace midonet::api {

@@ -16,12 +16,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
 
 #include "api/login.h"
 #include "api/resources.h"
+#include "base/json.h"
 #include "http/target.h"
 #include "model/binding.h"
 #include "model/paths.h"

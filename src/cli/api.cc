@@ -1,8 +1,8 @@
 #include "cli/api.h"
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "http/client.h"
 
 namespace midonet::cli {

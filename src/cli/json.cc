@@ -1,6 +1,6 @@
 #include "cli/json.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace midonet::cli {
 

@@ -1,7 +1,6 @@
 #include "cli/testdata.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "cli/age.h"
 
 namespace midonet::cli::testdata {

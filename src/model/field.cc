@@ -1,7 +1,6 @@
 #include "model/field.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "model/binding.h"
 
 namespace midonet::model {

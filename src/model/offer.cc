@@ -1,7 +1,8 @@
 #include "model/offer.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace midonet::model {
 

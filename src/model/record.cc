@@ -1,6 +1,6 @@
 #include "model/record.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace midonet::model {
 

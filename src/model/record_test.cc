@@ -3,8 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "model/binding.h"
 #include "model/bridge.h"
 #include "model/host.h"

@@ -1,7 +1,6 @@
 #include "store/layout.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "model/paths.h"
 #include "store/transaction.h"
 

@@ -1,8 +1,8 @@
 #include "topology/references.h"
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "model/paths.h"
 #include "topology/lookup.h"
 
