@@ -97,6 +97,7 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   if (!everything) {
     round.circumstances.scope = changed_bridges(applied_, desired);
     round.circumstances.scope->insert(unfinished_.begin(), unfinished_.end());
+    if (sweep == Sweep::yes) round.circumstances.scope->insert(unswept_.begin(), unswept_.end());
   }
   round.circumstances.max_ports = objects_->maps().max_ports;
 
@@ -135,9 +136,14 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     unfinished_.insert(spec.vni);
     troubled_.insert(spec.ifindex);
   }
-  // What an incomplete view left standing is looked at by the next complete one.
-  if (sweep == Sweep::yes) swept_ = true;
-  if (sweep == Sweep::no && touched) swept_ = false;
+  if (sweep == Sweep::yes) {
+    swept_ = true;
+    unswept_.clear();
+  } else if (everything) {
+    swept_ = false;
+  } else {
+    unswept_.insert(round.circumstances.scope->begin(), round.circumstances.scope->end());
+  }
   update(applied_, desired);
 
   Applied applied{.ports = {}, .tunnel = tunnel_status_, .errors = std::move(round.errors)};

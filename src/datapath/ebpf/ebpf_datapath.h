@@ -99,6 +99,7 @@ class EbpfDatapath : public Datapath {
   std::unordered_set<std::uint32_t> hooked_;    // interfaces whose hooks were read back as complete
   std::unordered_set<std::uint32_t> troubled_;  // interfaces of the ports in failed_
   std::map<Uuid, Error> failed_;                // ports of the last Desired that are not complete
+  std::set<Vni> unswept_;                       // bridges where an incomplete view may have left something standing
   std::set<Vni> unfinished_;                    // bridges that something failed in
 };
 

@@ -123,6 +123,16 @@ TEST_F(LifetimeTest, OnlyASweepTakesAwayWhatIsNotDesired) {
   EXPECT_THAT(tc("b"), IsEmpty());
 }
 
+TEST_F(LifetimeTest, WhatAnIncompleteViewLeftStandingGoesWithTheNextCompleteOne) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  apply(Wanted().port(7, a, mac_a), Sweep::no);
+  EXPECT_TRUE(passes(a, b));
+  apply(Wanted().port(7, a, mac_a), Sweep::yes);
+  EXPECT_FALSE(passes(a, b));
+  EXPECT_THAT(tc("b"), IsEmpty());
+}
+
 TEST_F(LifetimeTest, FramesPassWithoutAnyAgentAndARestartAdoptsWhatIsThere) {
   const Tap a("a"), b("b"), c("c");
   apply(two(a, b).port(7, c));
