@@ -1,7 +1,6 @@
 #include "api/answer.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "http/status.h"
 
 namespace midonet::api {

@@ -1,7 +1,6 @@
 #include "api/resource.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "base/log.h"
 
 namespace midonet::api {

@@ -1,9 +1,8 @@
 // The API over a store that goes away and comes back, and over one that is full.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "api/resources.h"
+#include "base/json.h"
 #include "http/target.h"
 #include "model/binding.h"
 #include "model/host.h"

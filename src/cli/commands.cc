@@ -1,8 +1,8 @@
 #include "cli/commands.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/uuid.h"
 #include "cli/find.h"
 #include "cli/overview.h"

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
+#include "base/json.h"
 #include "cli/age.h"
 #include "model/bridge.h"
 #include "model/field.h"

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/interface_name.h"
+#include "base/json.h"
 #include "cli/agent_socket.h"
 #include "cli/direct_binding.h"
 #include "cli/tap.h"

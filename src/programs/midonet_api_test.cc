@@ -4,8 +4,8 @@
 #include <signal.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "http/client.h"
 #include "programs/child.h"
 #include "programs/notify_socket.h"

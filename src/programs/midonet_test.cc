@@ -1,6 +1,6 @@
 // midonet, the program: its verbs against the real REST API.
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "programs/midonet_fixture.h"
 
 namespace midonet::programs {
