@@ -467,7 +467,11 @@ TEST_F(ManyHosts, ADeletedBridgeLeavesNothing) {
   plug(1, 0);
   plug(2, 1);
   ASSERT_TRUE(cloud.settle());
-  ASSERT_TRUE(cloud.verb([](store::Transaction& t) { return topology::delete_bridge(t, net); }));
+  ASSERT_TRUE(cloud.verb([](store::Transaction& t) -> Status {
+    const auto deleted = topology::delete_bridge(t, net);
+    if (!deleted) return topology::failed(deleted);
+    return {};
+  }));
   ASSERT_TRUE(cloud.settle());
   for (std::size_t n = 0; n < 2; ++n) {
     EXPECT_TRUE(h(n).kernel.plugged().bridges.empty());
