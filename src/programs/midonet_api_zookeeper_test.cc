@@ -1,0 +1,103 @@
+// midonet-api, the program, on a real ZooKeeper server: several of them over one store, and a store that goes away.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <chrono>
+
+#include "base/json.h"
+#include "http/client.h"
+#include "programs/child.h"
+#include "store/zookeeper_server.h"
+
+namespace midonet::programs {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+class OneApi {
+ public:
+  OneApi(const std::string& config, const std::string& store)
+      : child_({MIDONET_API, "--config", config, "--store", store, "--listen", "127.0.0.1:0", "--session-timeout",
+                "2000"}) {
+    const std::string log = child_.read_err_until("/midonet-api\n");
+    const auto at = log.find("http://");
+    if (at != std::string::npos) endpoint_ = log.substr(at, log.find("/midonet-api\n") - at);
+  }
+  Result<http::Response> call(const std::string& method, const std::string& path, const std::string& body = "") {
+    return http::call(endpoint_, method, "/midonet-api" + path, {{"Content-Type", "application/json"}}, body, 60s);
+  }
+  int status_of(const std::string& method, const std::string& path, const std::string& body = "") {
+    const auto response = call(method, path, body);
+    EXPECT_TRUE(response) << response.error().message;
+    return response ? response->status : 0;
+  }
+  json get(const std::string& path) {
+    const auto response = call("GET", path);
+    EXPECT_TRUE(response && response->status == 200) << path;
+    return response ? json::parse(response->body, nullptr, false) : json();
+  }
+  int stop() {
+    ::kill(child_.pid(), SIGTERM);
+    return child_.wait().status;
+  }
+
+ private:
+  Child child_;
+  std::string endpoint_;
+};
+
+struct MidonetApiOnZookeeper : ::testing::Test {
+  void SetUp() override {
+    if (const auto missing = store::ZookeeperServers::missing()) GTEST_SKIP() << "no ZooKeeper server: " << *missing;
+    servers = std::make_unique<store::ZookeeperServers>();
+    write_file(config, "log-level = info\n");
+  }
+  std::unique_ptr<OneApi> api() { return std::make_unique<OneApi>(config, servers->uri("/midonet")); }
+
+  TemporaryDirectory directory;
+  const std::string config = directory / "midonet-api.conf";
+  std::unique_ptr<store::ZookeeperServers> servers;
+};
+
+TEST_F(MidonetApiOnZookeeper, OfTwoEachServesWhatTheOtherWroteAndOneNameIsGivenOnce) {
+  const auto first = api();
+  const auto second = api();
+  ASSERT_EQ(first->status_of("POST", "/bridges", R"({"name": "net"})"), 201);
+  const json bridges = second->get("/bridges");
+  ASSERT_EQ(bridges.size(), 1U);
+  EXPECT_EQ(bridges[0]["name"], "net");
+  EXPECT_EQ(first->status_of("POST", "/tunnel_zones", R"({"name": "underlay"})"), 201);
+  EXPECT_EQ(second->status_of("POST", "/tunnel_zones", R"({"name": "underlay"})"), 409);
+  EXPECT_EQ(first->stop(), 0);
+  const std::string id = bridges[0]["id"];
+  EXPECT_EQ(second->status_of("DELETE", "/bridges/" + id), 204);
+  EXPECT_EQ(second->stop(), 0);
+}
+
+TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
+  const auto one = api();
+  ASSERT_EQ(one->status_of("POST", "/bridges", R"({"name": "net"})"), 201);
+  servers->kill(0);
+  const auto away = one->call("GET", "/bridges");
+  ASSERT_TRUE(away) << away.error().message;
+  EXPECT_EQ(away->status, 503);
+  EXPECT_TRUE(away->headers.contains("Retry-After"));
+  servers->start(0);
+  ASSERT_TRUE(servers->wait());
+  // Nothing tells a client when that is over but asking again.
+  int status = 503;
+  for (const auto end = std::chrono::steady_clock::now() + 60s;
+       status == 503 && std::chrono::steady_clock::now() < end;) {
+    status = one->status_of("GET", "/bridges");
+    if (status == 503) (void)::poll(nullptr, 0, 100);
+  }
+  EXPECT_EQ(status, 200);
+  EXPECT_EQ(one->get("/bridges").at(0)["name"], "net");
+  EXPECT_EQ(one->stop(), 0);
+}
+
+}  // namespace
+}  // namespace midonet::programs
