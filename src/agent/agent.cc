@@ -65,7 +65,11 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
                  [this](const Uuid& port, store::Revision revision) { offered(port, revision); },
                  [this] { register_host(); }}) {}
 
-Agent::~Agent() = default;
+// Both outlive it, and have nobody to tell from here on.
+Agent::~Agent() {
+  links_.on_changed([] {});
+  datapath_.on_drift([](const std::string&) {});
+}
 
 Histogram Agent::stage(const char* name) {
   return registry_.histogram(

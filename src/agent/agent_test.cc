@@ -202,7 +202,7 @@ TEST_F(AgentOnFakes, NothingIsSweptBeforeTheStoreWasReadCompletely) {
   bed.stop();
   // A start without a store.
   const auto before = bed.kernel.calls().size();
-  bed.store = std::make_unique<CutStore>(bed.loop, bed.database);
+  bed.store = std::make_unique<CutStore>(bed.loop, bed.sessions);
   bed.store->cut();
   bed.agent = std::make_unique<Agent>(bed.loop, *bed.store, bed.links, bed.kernel, bed.registry,
                                       Agent::Options{.host = bed.host, .host_name = "h1", .version = "test"});

@@ -69,6 +69,41 @@ std::string_view word(store::State state) {
   return "disconnected";
 }
 
+// The overlay as this host sees it; null for a host in no tunnel zone.
+Json tunnel(const Agent& agent) {
+  const Agent::Tunnel& is = agent.tunnel();
+  if (!is.overlay) return nullptr;
+  Json zones = Json::object();
+  for (const auto& [zone, ip] : is.overlay->self.zones) zones[zone.to_string()] = ip.to_string();
+  return {{"vtep", is.overlay->self.vtep.to_string()},
+          {"vtepPresent", is.overlay->carried},
+          {"zones", std::move(zones)},
+          {"mtu", is.overlay->mtu},
+          {"state", is.state ? "active" : "error"},
+          {"error", is.state ? "" : is.state.error().message}};
+}
+
+// The bridges with ports bound here, and the other hosts that serve each.
+Json bridges(const Agent& agent) {
+  Json out = Json::array();
+  const auto& overlay = agent.tunnel().overlay;
+  for (const auto& [id, bridge] : agent.snapshot().bridges) {
+    Json peers = Json::array();
+    for (const auto& [host, peer] : bridge.peers->hosts) {
+      std::optional<Ip> ip;
+      if (peer->record && overlay) ip = address_of(*peer->record, overlay->self, agent.overlay_options().family);
+      std::size_t ports = 0;
+      for (const auto& [number, chunk] : peer->chunks) ports += chunk.offers ? chunk.offers->ports.size() : 0;
+      peers.push_back(
+          {{"hostId", host.to_string()}, {"address", ip ? Json(ip->to_string()) : Json()}, {"ports", ports}});
+    }
+    Json one{{"bridgeId", id.to_string()}, {"offered", bridge.self}, {"peers", std::move(peers)}};
+    one["vni"] = bridge.record && bridge.record->vni ? Json(bridge.record->vni->number()) : Json();
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
 }  // namespace
 
 BindingSocket::BindingSocket(Loop& loop, store::Store& store, Agent& agent, Registry& registry)
@@ -168,6 +203,8 @@ std::string BindingSocket::status() const {
            {"synchronised", agent_.synchronised()},
            {"reconciles", agent_.reconciles()},
            {"lastReconcile", nullptr},
+           {"tunnel", tunnel(agent_)},
+           {"bridges", bridges(agent_)},
            {"portStates", states},
            {"ports", std::move(ports)}};
   if (const auto& last = agent_.last_reconcile())

@@ -3,7 +3,7 @@
 //
 //   PUT /binding/<portId> {"interfaceName": "tap0"}  200 {"portId", "interfaceName", "changed"}
 //   DELETE /binding/<portId>                         204
-//   GET /status                                      200 {"hostId", "version", "store", …, "ports": [...]}
+//   GET /status                                      200 {"hostId", "version", "store", …, "tunnel": {...}, "bridges": [...], "ports": [...]}
 //   GET /metrics                                     200 Prometheus text
 //
 // Errors are one JSON object with `message` and `code`. The rules are topology/attach.h's: a PUT takes a port over that is

@@ -501,7 +501,7 @@ TEST_F(ManyHosts, WhatOthersOfferStaysInTheKernelOverARestartAndAnOutage) {
   cloud.start(h(0));
   ASSERT_TRUE(cloud.settle());
   cloud.stop(h(0));
-  h(0).store = std::make_unique<CutStore>(cloud.loop, cloud.database);
+  h(0).store = std::make_unique<CutStore>(cloud.loop, cloud.sessions);
   h(0).store->cut();
   cloud.start(h(0));
   ASSERT_FALSE(cloud.loop.run_until([&] { return !where(0, mac(2)); }, 100ms));
@@ -547,6 +547,48 @@ TEST_F(ManyHosts, WhatAnAgentFollowsDoesNotGrowWithTheCloud) {
   EXPECT_EQ(h(0).agent->followed(), followed);
   EXPECT_EQ(followed, 9u)
       << "zones, its place in one; bindings, the one and its port; the bridge, its two tables, its hosts";
+}
+
+TEST(ManyHostsAtOnce, AnAttachTouchesOnlyTheHostsThatServeItsBridge) {
+  constexpr std::size_t agents = 10, bridges = 20, ports = 200;
+  Cloud cloud(static_cast<int>(agents));
+  cloud.join_all(zone);
+  // Bridge b is on hosts b, b + 1 and b + 2; its ports go round.
+  const auto host_of = [](std::size_t port) { return (port % bridges + port / bridges % 3) % agents; };
+  const auto bridge_id = [](std::size_t bridge) { return id(5000 + static_cast<int>(bridge)); };
+  const auto port_id = [](std::size_t port) { return id(100 + static_cast<int>(port)); };
+  for (std::size_t b = 0; b < bridges; ++b) cloud.create_bridge(bridge_id(b));
+  for (std::size_t n = 0; n < ports; ++n) {
+    TestHost& host = *cloud.hosts[host_of(n)];
+    host.links.add(fmt::format("tap{}", n));
+    ASSERT_TRUE(cloud.create_port(port_id(n), bridge_id(n % bridges), mac(static_cast<int>(n))));
+    ASSERT_TRUE(cloud.take(port_id(n), host, fmt::format("tap{}", n)));
+  }
+  cloud.start_all();
+  ASSERT_TRUE(cloud.settle());
+  std::size_t active = 0, known = 0;
+  for (const auto& host : cloud.hosts) {
+    for (const auto& [port, status] : host->agent->statuses()) active += status.state == PortState::active ? 1 : 0;
+    for (const auto& [vni, spec] : host->kernel.plugged().bridges) known += spec.remote_macs.size();
+  }
+  EXPECT_EQ(active, ports);
+  EXPECT_EQ(known, ports * 2) << "each of the two others that serve its bridge knows a port";
+
+  ASSERT_TRUE(cloud.create_port(port_id(ports), bridge_id(4), mac(201)));
+  cloud.hosts[5]->links.add("tap200");
+  ASSERT_TRUE(cloud.settle());
+  std::vector<int> before;
+  for (const auto& host : cloud.hosts) before.push_back(host->store->reads());
+  ASSERT_TRUE(cloud.take(port_id(ports), *cloud.hosts[5], "tap200"));
+  ASSERT_TRUE(cloud.settle());
+  for (std::size_t n = 0; n < agents; ++n) {
+    const int reads = cloud.hosts[n]->store->reads() - before[n];
+    if (n == 5) {
+      EXPECT_GT(reads, 0) << "it plugs the port";
+    } else {
+      EXPECT_EQ(reads, n == 4 || n == 6 ? 1 : 0) << "host " << n;
+    }
+  }
 }
 
 }  // namespace

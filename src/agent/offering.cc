@@ -20,6 +20,10 @@ Offering::Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath
                                               if (!std::exchange(known_, true)) events_.dirty("offers known");
                                             }}) {}
 
+Offering::~Offering() {
+  datapath_.on_learned([](const std::vector<datapath::FdbEntry>&) {});
+}
+
 void Offering::start() {
   datapath_.on_learned([this](const std::vector<datapath::FdbEntry>& entries) { heard(entries); });
 }

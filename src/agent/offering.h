@@ -35,6 +35,9 @@ class Offering {
   // All of these outlive it; `snapshot` is always the one that was planned from last.
   Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath, Registry& registry, const Snapshot& snapshot,
            std::chrono::seconds ageing, const Uuid& host, Events events);
+  ~Offering();
+  Offering(const Offering&) = delete;
+  Offering& operator=(const Offering&) = delete;
 
   void start();          // from now on it hears
   void start_writing();  // the host's folders exist

@@ -31,8 +31,8 @@ void must(const Result<T>& result, const char* what) {
 
 }  // namespace
 
-CutStore::CutStore(Loop& loop, std::shared_ptr<store::EmbeddedDatabase> database)
-    : loop_(loop), database_(std::move(database)), session_(database_->session()) {}
+CutStore::CutStore(Loop& loop, Sessions sessions)
+    : loop_(loop), sessions_(std::move(sessions)), session_(sessions_()) {}
 
 CutStore::~CutStore() = default;
 
@@ -120,7 +120,7 @@ void CutStore::restore(bool new_session) {
     ++epoch_;
     late_watches_.clear();
     session_.reset();
-    session_ = database_->session();
+    session_ = sessions_();
     announce(State::new_session);
   } else {
     announce(State::connected);
@@ -178,19 +178,24 @@ void FakeLinks::tell() {
   });
 }
 
-Cloud::Cloud(int count) {
-  auto opened = store::EmbeddedDatabase::open(loop, ":memory:", std::chrono::seconds(1));
-  must(opened, "open the store");
-  database = *std::move(opened);
-  other = database->session();
-  std::optional<Status> laid;
-  store::ensure_layout(*other, [&](Status status) { laid = std::move(status); });
-  if (!until([&] { return laid.has_value(); })) std::abort();
-  must(*laid, "lay out the store");
+Cloud::Cloud(int count, Sessions given) : sessions(std::move(given)) {
   for (int n = 1; n <= count; ++n) {
     const auto id = Uuid::parse(fmt::format("00000000-aaaa-4000-8000-{:012x}", n));
     hosts.push_back(std::make_unique<TestHost>(loop, *id));
   }
+  if (sessions) {
+    other = sessions();
+    return;
+  }
+  auto opened = store::EmbeddedDatabase::open(loop, ":memory:", std::chrono::seconds(1));
+  must(opened, "open the store");
+  database = *std::move(opened);
+  sessions = [this] { return database->session(); };
+  other = sessions();
+  std::optional<Status> laid;
+  store::ensure_layout(*other, [&](Status status) { laid = std::move(status); });
+  if (!until([&] { return laid.has_value(); })) std::abort();
+  must(*laid, "lay out the store");
 }
 
 Cloud::~Cloud() {
@@ -322,7 +327,7 @@ void Cloud::join_all(const Uuid& zone) {
 }
 
 void Cloud::start(TestHost& at) {
-  if (!at.store) at.store = std::make_unique<CutStore>(loop, database);
+  if (!at.store) at.store = std::make_unique<CutStore>(loop, sessions);
   at.agent = std::make_unique<Agent>(loop, *at.store, at.links, at.kernel, at.registry,
                                      Agent::Options{.host = at.id,
                                                     .host_name = "h1",

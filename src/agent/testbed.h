@@ -17,11 +17,13 @@
 
 namespace midonet::agent {
 
-// A session of an embedded database whose line can be cut. What was called and not answered is answered with
+using Sessions = std::function<std::unique_ptr<store::Store>()>;
+
+// A session of a store whose line can be cut. What was called and not answered is answered with
 // `unavailable` when the line goes, whether it happened or not, as a network would have it.
 class CutStore : public store::Store {
  public:
-  CutStore(Loop& loop, std::shared_ptr<store::EmbeddedDatabase> database);
+  CutStore(Loop& loop, Sessions sessions);
   ~CutStore() override;
 
   void cut();
@@ -47,7 +49,7 @@ class CutStore : public store::Store {
   void announce(store::State state);
 
   Loop& loop_;
-  std::shared_ptr<store::EmbeddedDatabase> database_;
+  Sessions sessions_;
   std::unique_ptr<store::Store> session_;
   store::State state_ = store::State::connected;
   std::map<std::uint64_t, std::function<void()>> outstanding_;  // answers it with `unavailable`
@@ -104,7 +106,8 @@ struct TestHost {
 
 class Cloud {
  public:
-  explicit Cloud(int hosts);
+  // On an embedded database of its own, or on whatever store `sessions` are of, laid out already.
+  explicit Cloud(int hosts, Sessions sessions = {});
   ~Cloud();
 
   // Runs the verb on a session of its own, as another process would, and waits for it.
@@ -138,6 +141,7 @@ class Cloud {
 
   Loop loop;
   std::shared_ptr<store::EmbeddedDatabase> database;
+  Sessions sessions;
   std::unique_ptr<store::Store> other;  // the session of everybody else
   std::vector<std::unique_ptr<TestHost>> hosts;
   WallTime now{std::chrono::seconds(1'700'000'000)};
