@@ -152,6 +152,10 @@ void ZookeeperServers::kill(std::size_t server) {
 void ZookeeperServers::stop(std::size_t server) {
   if (servers_[server].pid <= 0) return;
   ::kill(servers_[server].pid, SIGSTOP);
+  // A busy machine lets its threads run on for a while: it hangs when all of them have stopped.
+  int status = 0;
+  while (::waitpid(servers_[server].pid, &status, WUNTRACED) < 0 && errno == EINTR) {
+  }
   servers_[server].stopped = true;
 }
 
