@@ -17,7 +17,8 @@ Offering::Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath
       ageing_(ageing),
       events_(std::move(events)),
       offers_(loop, store, registry, host, {events_.offered, events_.lost, [this] {
-                                              if (!std::exchange(known_, true)) events_.dirty("offers known");
+                                              const bool first = !std::exchange(known_, true);
+                                              if (first || (tunnel_ && !seeded_)) events_.dirty("offers known");
                                             }}) {}
 
 Offering::~Offering() {

@@ -47,7 +47,7 @@ class Offering {
 
   const Learned& learned() const { return learned_; }
   const Offers& offers() const { return offers_; }
-  bool settled() const { return offers_.settled() && !release_timer_.armed(); }
+  bool settled() const { return offers_.settled() && (seeded_ || !tunnel_) && !release_timer_.armed(); }
 
  private:
   void heard(const std::vector<datapath::FdbEntry>& entries);
