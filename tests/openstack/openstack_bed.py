@@ -8,10 +8,13 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 
 # pylint: disable=wrong-import-position
+import bed
 from bed import main, new_uuid, wait_until
 from cluster_bed import ClusterTest
 
 __all__ = ["OpenStackTest", "main", "new_uuid", "wait_until"]
+
+bed.TEST_SECONDS = 240  # a test, or the preparation of a class: interpreters and guests start slowly on a busy machine
 
 
 class OpenStackTest(ClusterTest):
@@ -20,7 +23,12 @@ class OpenStackTest(ClusterTest):
 
     @classmethod
     def setUpClass(cls):
-        missing = [f"{path} (package {package})" for path, package in cls.needs if not os.path.exists(path)]
-        if missing:
-            raise unittest.SkipTest(f"not installed: {', '.join(missing)}; tools/install tests/openstack/packages.txt")
+        if reason := cls.missing():
+            raise unittest.SkipTest(f"{reason}; tools/install tests/openstack/packages.txt")
         super().setUpClass()
+
+    @classmethod
+    def missing(cls):
+        """Why the tests of this class cannot run here, or None."""
+        missing = [f"{path} (package {package})" for path, package in cls.needs if not os.path.exists(path)]
+        return f"not installed: {', '.join(missing)}" if missing else None
