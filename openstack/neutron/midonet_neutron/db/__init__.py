@@ -1,0 +1,1 @@
+"""The driver's own two tables in Neutron's database."""

@@ -1,0 +1,1 @@
+"""The driver's branch of neutron-db-manage: `neutron-db-manage --subproject midonet-neutron upgrade head`."""
