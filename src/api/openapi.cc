@@ -21,10 +21,19 @@ using Json = nlohmann::ordered_json;
 
 const std::vector<const Table*>& rest_tables() {
   static const std::vector<const Table*> tables{
-      &model::table<model::Application>(), &model::table<model::SystemState>(),     &model::table<model::Bridge>(),
-      &model::table<model::Port>(),        &model::table<model::AttachInterface>(), &model::table<model::PortStatus>(),
-      &model::table<model::Host>(),        &model::table<model::Interface>(),       &model::table<model::Binding>(),
-      &model::table<model::TunnelZone>(),  &model::table<model::TunnelZoneHost>(),
+      &model::table<model::Application>(),
+      &model::table<model::SystemState>(),
+      &model::table<model::Bridge>(),
+      &model::table<model::Port>(),
+      &model::table<model::FixedIp>(),
+      &model::table<model::AddressPair>(),
+      &model::table<model::AttachInterface>(),
+      &model::table<model::PortStatus>(),
+      &model::table<model::Host>(),
+      &model::table<model::Interface>(),
+      &model::table<model::Binding>(),
+      &model::table<model::TunnelZone>(),
+      &model::table<model::TunnelZoneHost>(),
   };
   return tables;
 }
@@ -45,6 +54,7 @@ Json type_of(const Field& field) {
     case Kind::time: return {{"type", "string"}, {"format", "date-time"}};
     case Kind::uri: return {{"type", "string"}, {"format", "uri"}};
     case Kind::strings: return array_of({{"type", "string"}});
+    case Kind::uuids: return array_of({{"type", "string"}, {"format", "uuid"}});
     case Kind::object: return {{"allOf", Json::array({reference(field.item)})}};
     case Kind::objects: return array_of(reference(field.item));
   }
@@ -59,8 +69,9 @@ Json schema(const Field& field) {
   Json out = type_of(field);
   out["description"] = field.doc;
   const bool text = field.kind == Kind::string;
-  if (field.min) out[text ? "minLength" : "minimum"] = *field.min;
-  if (field.max) out[text ? "maxLength" : "maximum"] = *field.max;
+  const bool number = field.kind == Kind::integer;
+  if (field.min) out[number ? "minimum" : text ? "minLength" : "minItems"] = *field.min;
+  if (field.max) out[number ? "maximum" : text ? "maxLength" : "maxItems"] = *field.max;
   if (!field.choices.empty()) out["enum"] = field.choices;
   if (is_null_possible(field)) out["nullable"] = true;
   if (field.use == Use::read_only || field.use == Use::derived) out["readOnly"] = true;

@@ -41,6 +41,7 @@ std::string type_of(const Field& field) {
     case Kind::uri: return "URI";
     case Kind::strings: return "array of strings";
     case Kind::object: return field.item;
+    case Kind::uuids: return "array of UUIDs";
     case Kind::objects: return "array of " + field.item;
   }
   return "";
@@ -60,8 +61,10 @@ std::string use_of(Use use) {
 std::string rules_of(const Field& field) {
   std::string out = field.doc;
   if (field.min && field.max)
-    out += fmt::format(" {}{} to {}{}.", field.kind == Kind::string ? "" : "From ", *field.min, *field.max,
-                       field.kind == Kind::string ? " characters" : "");
+    out += fmt::format(" {}{} to {}{}.", field.kind == Kind::integer ? "From " : "", *field.min, *field.max,
+                       field.kind == Kind::integer  ? ""
+                       : field.kind == Kind::string ? " characters"
+                                                    : " elements");
   if (!field.choices.empty()) out += fmt::format(" `{}`.", fmt::join(field.choices, "`, `"));
   if (!field.refers.empty()) out += fmt::format(" A {}'s id.", field.refers);
   if (!field.filter.empty()) out += fmt::format(" Lists take `?{}=`.", field.filter);

@@ -56,6 +56,8 @@ Status check(const Field& field, const Json& value) {
     if ((field.min && number < *field.min) || (field.max && number > *field.max))
       return fail(Code::invalid, "must be from {} to {}", field.min.value_or(INT64_MIN), field.max.value_or(INT64_MAX));
   }
+  if (value.is_array() && field.max && value.size() > static_cast<std::size_t>(*field.max))
+    return fail(Code::invalid, "has more than {} elements", *field.max);
   if (!value.is_string()) return {};
   const auto& text = value.get_ref<const std::string&>();
   if (field.max && characters(text) > *field.max)

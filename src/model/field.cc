@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "model/binding.h"
+#include "model/entity.h"
 
 namespace midonet::model {
 
@@ -101,6 +102,35 @@ Status read(const Json& value, std::vector<std::string>& out) {
   return {};
 }
 
+Status read(const Json& value, std::vector<Uuid>& out) {
+  if (!value.is_array()) return fail(Code::invalid, "must be an array of UUIDs");
+  std::vector<Uuid> ids(value.size());
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (!read(value[i], ids[i])) return fail(Code::invalid, "must be an array of UUIDs, and element {} is none", i + 1);
+  out = std::move(ids);
+  return {};
+}
+
+Status read_objects(const Table& item, const Json& value, const std::function<void*()>& add) {
+  if (!value.is_array()) return fail(Code::invalid, "must be an array of objects");
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!value[i].is_object()) return fail(Code::invalid, "must be an array of objects, and element {} is none", i + 1);
+    const auto violations = read_entity(item, value[i], Writing::create, add());
+    if (!violations.empty())
+      return fail(Code::invalid, "element {}: {} {}", i + 1, violations.front().property, violations.front().message);
+  }
+  return {};
+}
+
+void write_objects(const Table& item, const std::vector<const void*>& objects, Json& out) {
+  out = Json::array();
+  for (const void* object : objects) {
+    Json& element = out.emplace_back(Json::object());
+    for (const Field& one : item.fields)
+      if (one.write) one.write(object, element[one.name]);
+  }
+}
+
 void write(bool value, Json& out) { out = value; }
 void write(std::int64_t value, Json& out) { out = value; }
 void write(const std::string& value, Json& out) { out = value; }
@@ -110,6 +140,10 @@ void write(const Ip& value, Json& out) { out = value.to_string(); }
 void write(const Vni& value, Json& out) { out = value.number(); }
 void write(PortState value, Json& out) { out = std::string(name(value)); }
 void write(const std::vector<std::string>& value, Json& out) { out = value; }
+void write(const std::vector<Uuid>& value, Json& out) {
+  out = Json::array();
+  for (const Uuid& id : value) out.push_back(id.to_string());
+}
 
 }  // namespace codec
 

@@ -34,6 +34,7 @@ enum class Kind {
   time,     // RFC 3339
   uri,      // absolute
   strings,  // array of strings
+  uuids,    // array of UUIDs
   object,   // one of Field::item
   objects,  // array of Field::item
 };
@@ -54,10 +55,10 @@ struct Field {
   std::string doc;        // one sentence
   bool nullable = false;  // may be null in an answer
 
-  std::optional<std::int64_t> min, max;         // of an integer, or of the number of characters of a string
-  std::vector<std::string> choices;             // the only values that it takes
-  std::string refers;                           // the class whose id this is: "Host"
-  std::string filter;                           // lists take it as a query parameter of this name: "tenant_id"
+  std::optional<std::int64_t> min, max;  // of an integer, of a string's number of characters, of an array's elements
+  std::vector<std::string> choices;      // the only values that it takes
+  std::string refers;                    // the class whose id this is: "Host"
+  std::string filter;                    // lists take it as a query parameter of this name: "tenant_id"
   Status (*check)(std::string_view) = nullptr;  // of a string: a rule of its own; Code::invalid says what is wrong
   bool empty_is_null = false;                   // of a string or an integer: "" or 0 is answered as null
   std::string item;                             // of object and objects: the name of their table
@@ -108,6 +109,7 @@ Status read(const Json& value, Ip& out);
 Status read(const Json& value, Vni& out);
 Status read(const Json& value, PortState& out);
 Status read(const Json& value, std::vector<std::string>& out);
+Status read(const Json& value, std::vector<Uuid>& out);
 
 void write(bool value, Json& out);
 void write(std::int64_t value, Json& out);
@@ -118,6 +120,7 @@ void write(const Ip& value, Json& out);
 void write(const Vni& value, Json& out);
 void write(PortState value, Json& out);
 void write(const std::vector<std::string>& value, Json& out);
+void write(const std::vector<Uuid>& value, Json& out);
 
 bool is_null(const Json& value);
 void write_null(Json& out);
@@ -132,6 +135,24 @@ Status read(const Json& value, std::optional<T>& out) {
 template <class T>
 void write(const std::optional<T>& value, Json& out) {
   value ? write(*value, out) : write_null(out);
+}
+
+// An array of structs that have a table: each element is checked as a create is. `add` gives the place of the next one.
+Status read_objects(const Table& item, const Json& value, const std::function<void*()>& add);
+void write_objects(const Table& item, const std::vector<const void*>& objects, Json& out);
+
+template <class S>
+Status read(const Json& value, std::vector<S>& out) {
+  std::vector<S> objects;
+  Status status = read_objects(table<S>(), value, [&objects]() -> void* { return &objects.emplace_back(); });
+  if (status) out = std::move(objects);
+  return status;
+}
+template <class S>
+void write(const std::vector<S>& value, Json& out) {
+  std::vector<const void*> objects;
+  for (const S& one : value) objects.push_back(&one);
+  write_objects(table<S>(), objects, out);
 }
 
 template <class T>
@@ -171,6 +192,14 @@ struct KindOf<PortState> {
 template <>
 struct KindOf<std::vector<std::string>> {
   static constexpr Kind kind = Kind::strings;
+};
+template <>
+struct KindOf<std::vector<Uuid>> {
+  static constexpr Kind kind = Kind::uuids;
+};
+template <class S>
+struct KindOf<std::vector<S>> {
+  static constexpr Kind kind = Kind::objects;
 };
 template <class T>
 struct KindOf<std::optional<T>> : KindOf<T> {

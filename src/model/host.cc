@@ -11,7 +11,7 @@ const Table& table<Host>() {
       {
           link("uri", "/hosts/{id}", "This host."),
           field("id", &Host::id, Use::read_only, "The host, as in its host id file.").not_stored(),
-          field("name", &Host::name, Use::read_only, "Its host name."),
+          field("name", &Host::name, Use::read_only, "Its host name.").filtered_by("name"),
           derived("addresses", Kind::strings, "The addresses of all its interfaces."),
           derived("hostInterfaces", Kind::objects, "Its interfaces.").of("Interface"),
           derived("alive", Kind::boolean, "Whether its agent has a session with the store."),

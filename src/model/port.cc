@@ -1,5 +1,7 @@
 #include "model/port.h"
 
+#include <charconv>
+
 namespace midonet::model {
 
 namespace {
@@ -9,7 +11,47 @@ Status check_guest_mac(std::string_view text) {
   if (mac->is_multicast() || mac->is_zero()) return fail(Code::invalid, "must be the address of one station");
   return {};
 }
+constexpr std::int64_t most_elements = 1000;  // of each array: a port's record stays far below what a store takes
 }  // namespace
+
+Status check_address_or_prefix(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const Result<Ip> ip = Ip::parse(text.substr(0, slash));
+  if (ip && slash == std::string_view::npos) return {};
+  const std::string_view digits = ip ? text.substr(slash + 1) : std::string_view();
+  unsigned length = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (!ip || error != std::errc() || end != digits.data() + digits.size() || length > ip->bytes().size() * 8)
+    return fail(Code::invalid, "must be an IP address, or one with a prefix length");
+  return {};
+}
+
+template <>
+const Table& table<FixedIp>() {
+  static const Table fixed{
+      "FixedIp",
+      0,
+      "An address that the orchestrator gave to a port.",
+      {
+          field("subnetId", &FixedIp::subnet_id, Use::optional, "The orchestrator's id of the subnet that it is of."),
+          field("ipAddress", &FixedIp::ip_address, Use::required, "The address."),
+      }};
+  return fixed;
+}
+
+template <>
+const Table& table<AddressPair>() {
+  static const Table pair{
+      "AddressPair",
+      0,
+      "Addresses beside its own that a port's guest may send from.",
+      {
+          field("ipAddress", &AddressPair::ip_address, Use::required, "An address, or one with a prefix length.")
+              .checked_by(check_address_or_prefix),
+          field("macAddress", &AddressPair::mac_address, Use::optional, "With this MAC address; null: the port's own."),
+      }};
+  return pair;
+}
 
 template <>
 const Table& table<Port>() {
@@ -34,6 +76,21 @@ const Table& table<Port>() {
           field("interfaceName", &Port::interface_name, Use::read_only, "The interface that it is bound to there."),
           link("hostInterfacePort", "/hosts/{hostId}/ports/{id}", "Its binding."),
           field("vifId", &Port::vif_id, Use::optional, "The orchestrator's id of the VM's interface."),
+          field("name", &Port::name, Use::optional, "A name for people; need not be unique.").between(0, 255),
+          field("fixedIps", &Port::fixed_ips, Use::optional,
+                "Its addresses, as the orchestrator gave them. With a macAddress, ARP requests for the IPv4 ones are "
+                "answered by the hypervisor that they are sent on.")
+              .of("FixedIp")
+              .between(0, most_elements),
+          field("allowedAddressPairs", &Port::allowed_address_pairs, Use::optional,
+                "What else its guest may send from. Kept; not in use.")
+              .of("AddressPair")
+              .between(0, most_elements),
+          field("securityGroupIds", &Port::security_group_ids, Use::optional,
+                "The orchestrator's ids of its security groups. Kept; not in use.")
+              .between(0, most_elements),
+          field("portSecurityEnabled", &Port::port_security_enabled, Use::optional,
+                "Whether its guest may send from its own addresses alone. Kept; not in use."),
           field("vlanId", &Port::vlan_id, Use::optional, "The VLAN of the port.").between(0, 4095),
           field("tunnelKey", &Port::tunnel_key, Use::read_only, "The key of frames for this port alone; not in use."),
           field("inboundFilterId", &Port::inbound_filter_id, Use::optional, "A chain for what enters the port.")

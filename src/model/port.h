@@ -5,12 +5,28 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/ip.h"
 #include "base/mac.h"
 #include "base/uuid.h"
 #include "model/record.h"
 
 namespace midonet::model {
+
+// An address that the orchestrator gave to the port.
+struct FixedIp {
+  std::optional<Uuid> subnet_id;  // the orchestrator's
+  Ip ip_address;
+  bool operator==(const FixedIp&) const = default;
+};
+
+// What else the guest may send from: kept for filters to come.
+struct AddressPair {
+  std::string ip_address;  // an address, or a prefix "192.0.2.0/24"
+  std::optional<Mac> mac_address;
+  bool operator==(const AddressPair&) const = default;
+};
 
 struct Port {
   Uuid id;
@@ -20,6 +36,11 @@ struct Port {
   std::optional<Uuid> host_id;
   std::optional<std::string> interface_name;
   std::optional<Uuid> vif_id;
+  std::string name;
+  std::vector<FixedIp> fixed_ips;
+  std::vector<AddressPair> allowed_address_pairs;
+  std::vector<Uuid> security_group_ids;
+  bool port_security_enabled = true;
   std::optional<std::int64_t> vlan_id;
   std::optional<std::int64_t> tunnel_key;
   std::optional<Uuid> inbound_filter_id;
@@ -27,6 +48,13 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+// An IPv4 or IPv6 address, or one with a prefix length. invalid.
+Status check_address_or_prefix(std::string_view text);
+
+template <>
+const Table& table<FixedIp>();
+template <>
+const Table& table<AddressPair>();
 template <>
 const Table& table<Port>();
 

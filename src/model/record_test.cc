@@ -35,7 +35,8 @@ TEST(Record, PortStandsUnderTheNamesOfTheContract) {
   EXPECT_EQ(Json::parse(encode(port)), Json::parse(R"({"bridgeId": "aaaaaaaa-0000-4000-8000-000000000001",
       "macAddress": "02:00:00:00:00:01", "adminStateUp": true, "hostId": "bbbbbbbb-0000-4000-8000-000000000002",
       "interfaceName": "tap0", "vifId": null, "vlanId": null, "tunnelKey": null, "inboundFilterId": null,
-      "outboundFilterId": null})"));
+      "outboundFilterId": null, "name": "", "fixedIps": [], "allowedAddressPairs": [], "securityGroupIds": [],
+      "portSecurityEnabled": true})"));
 }
 
 TEST(Record, HostAndItsPartsStandUnderTheNamesOfTheContract) {
@@ -79,6 +80,27 @@ TEST(Record, DamageIsNamedByKey) {
     EXPECT_EQ(decode<Bridge>(damaged).error().code, Code::internal) << damaged;
 }
 
+TEST(Record, AnArrayOfObjectsIsReadWholeOrNotAtAll) {
+  const Port port =
+      *decode<Port>(R"({"fixedIps": [{"ipAddress": "10.0.0.1", "subnetId": null}, {"ipAddress": "fd00::1"}],
+      "allowedAddressPairs": [{"ipAddress": "10.0.0.0/24", "macAddress": "02:00:00:00:00:0a"}],
+      "securityGroupIds": ["aaaaaaaa-0000-4000-8000-000000000001"], "portSecurityEnabled": false})");
+  ASSERT_EQ(port.fixed_ips.size(), 2U);
+  EXPECT_EQ(port.fixed_ips[1].ip_address.to_string(), "fd00::1");
+  EXPECT_EQ(port.allowed_address_pairs.at(0).ip_address, "10.0.0.0/24");
+  EXPECT_EQ(port.security_group_ids.size(), 1U);
+  EXPECT_FALSE(port.port_security_enabled);
+  EXPECT_EQ(decode<Port>(R"({"fixedIps": [{"ipAddress": "10.0.0.1"}, {"ipAddress": "10.0.0"}]})").error().message,
+            "damaged Port record: 'fixedIps' element 2: ipAddress must be an IPv4 or IPv6 address");
+}
+
+TEST(Record, APrefixHasAsManyBitsAsItsAddress) {
+  for (const char* fine : {"10.0.0.1", "10.0.0.0/0", "10.0.0.0/32", "fd00::", "fd00::/128"})
+    EXPECT_TRUE(check_address_or_prefix(fine)) << fine;
+  for (const char* not_one : {"", "/", "10.0.0.1/", "10.0.0.1/33", "fd00::/129", "10.0.0.1/-1", "10.0.0.1/8x", "10/8"})
+    EXPECT_FALSE(check_address_or_prefix(not_one)) << not_one;
+}
+
 TEST(Record, ANameThatIsNotUtf8DoesNotStopTheWrite) {
   const Result<Interface> read = decode<Interface>(encode(Interface{"tap\xff", "", 1500, "Unknown", "UNKNOWN", 0, {}}));
   ASSERT_TRUE(read);
@@ -102,6 +124,23 @@ Json any_value(const Field& field) {
     }
     case Kind::mac: return Mac(*rc::gen::arbitrary<std::array<std::uint8_t, 6>>()).to_string();
     case Kind::strings: return *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
+    case Kind::uuids: {
+      Json ids = Json::array();
+      for (int i = *rc::gen::inRange(0, 4); i > 0; --i) ids.push_back(any_value(derived("", Kind::uuid, "")));
+      return ids;
+    }
+    case Kind::objects: {
+      Json objects = Json::array();
+      for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+        const std::string ip = any_value(derived("", Kind::ip, ""));
+        if (field.item == "FixedIp")
+          objects.push_back({{"ipAddress", ip}, {"subnetId", any_value(derived("", Kind::uuid, "").may_be_null())}});
+        else
+          objects.push_back(
+              {{"ipAddress", ip + "/32"}, {"macAddress", any_value(derived("", Kind::mac, "").may_be_null())}});
+      }
+      return objects;
+    }
     default: return *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127));
   }
 }
@@ -126,6 +165,8 @@ void expect_round_trip() {
 TEST(Record, EveryTableRoundTrips) {
   expect_round_trip<Bridge>();
   expect_round_trip<Port>();
+  expect_round_trip<FixedIp>();
+  expect_round_trip<AddressPair>();
   expect_round_trip<Host>();
   expect_round_trip<Alive>();
   expect_round_trip<Interface>();

@@ -131,21 +131,20 @@ TEST_F(Midonet, ShowsTheTree) {
 TEST_F(Midonet, ShowsOneOfThemInFull) {
   make_all();
   ok({"attach", port1, "cmp1", "tap1", "--wait", "10"});
-  EXPECT_EQ(masked(ok({"port", "show", "tap1"})), "id             " + port1 +
-                                                      "\n"
-                                                      "type           Bridge\n"
-                                                      "deviceId       " +
-                                                      web +
-                                                      "\n"
-                                                      "adminStateUp   yes\n"
-                                                      "macAddress     02:00:00:00:00:01\n"
-                                                      "hostId         " +
-                                                      host1 +
-                                                      "\n"
-                                                      "interfaceName  tap1\n"
-                                                      "active         yes\n"
-                                                      "state          active\n"
-                                                      "since          AGE\n");
+  const std::string shown = fmt::format(
+      "id                   {}\n"
+      "type                 Bridge\n"
+      "deviceId             {}\n"
+      "adminStateUp         yes\n"
+      "macAddress           02:00:00:00:00:01\n"
+      "hostId               {}\n"
+      "interfaceName        tap1\n"
+      "portSecurityEnabled  yes\n"
+      "active               yes\n"
+      "state                active\n"
+      "since                AGE\n",
+      port1, web, host1);
+  EXPECT_EQ(masked(ok({"port", "show", "tap1"})), shown);
   EXPECT_THAT(ok({"host", "show", "cmp1"}),
               AllOf(HasSubstr("eth0       up     02:00:00:00:00:0a  1500"), HasSubstr(port1)));
   EXPECT_THAT(ok({"bridge", "show", "web"}), AllOf(HasSubstr("tenantId"), HasSubstr(port1), HasSubstr(port2)));

@@ -60,12 +60,14 @@ Result<PortStatus> port_status(store::View& view, const Port& port) {
   // Between two reads the port was unbound: what the record said is over.
   if (!bound && binding.error().code == Code::not_found) return PortStatus{};
   if (!steps.outcome()) return failed(steps.outcome());
-  const store::Revision revision = (*binding)->stat.modified;
-  if (!*alive) return PortStatus{PortState::pending_host, "the host has no live agent", revision, 0, ""};
-  if (damaged || !*reported || (*reported)->record.revision != revision)
-    return PortStatus{PortState::pending_host, "the host's agent has not reported on this binding yet", revision, 0,
-                      ""};
-  return (*reported)->record;
+  return effective_status((*binding)->stat.modified, *alive, damaged || !*reported ? nullptr : &(*reported)->record);
+}
+
+PortStatus effective_status(store::Revision binding, bool alive, const PortStatus* reported) {
+  if (!alive) return {PortState::pending_host, "the host has no live agent", binding, 0, ""};
+  if (reported == nullptr || reported->revision != binding)
+    return {PortState::pending_host, "the host's agent has not reported on this binding yet", binding, 0, ""};
+  return *reported;
 }
 
 }  // namespace midonet::topology

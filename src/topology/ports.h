@@ -23,6 +23,8 @@ Status delete_port(store::Transaction& t, const Uuid& id);
 // What became of the port's present binding: what the agent reported of this very revision of it, while the agent is
 // alive; pending_host when there is no such report; unbound when the port is.
 Result<model::PortStatus> port_status(store::View& view, const model::Port& port);
+// The same from what was read: of a binding of this revision; null when nothing readable was reported.
+model::PortStatus effective_status(store::Revision binding, bool alive, const model::PortStatus* reported);
 inline bool is_active(const model::PortStatus& status) { return status.state == model::PortState::active; }
 
 }  // namespace midonet::topology
