@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from namespace import run
 from process import Process, wait_until
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
 PACKAGE = os.path.join(TOP, "openstack", "neutron")
 
 CONFIG = """
@@ -80,6 +81,18 @@ def site(directory):
     run("/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
         "--no-compile", "--root-user-action", "ignore", "--target", target, source)
     return target
+
+
+def add_recorder(site_directory):
+    """Installs the mechanism driver `recorder` there; the file that it writes to."""
+    shutil.copy(os.path.join(HERE, "ml2_recorder.py"), site_directory)
+    info = os.path.join(site_directory, "ml2_recorder-1.dist-info")
+    os.mkdir(info)
+    for name, text in (("METADATA", "Metadata-Version: 2.1\nName: ml2-recorder\nVersion: 1\n"),
+                       ("entry_points.txt", "[neutron.ml2.mechanism_drivers]\nrecorder = ml2_recorder:Recorder\n")):
+        with open(os.path.join(info, name), "w", encoding="ascii") as file:
+            file.write(text)
+    return os.path.join(site_directory, "ml2_calls")
 
 
 class Nova:
@@ -146,14 +159,15 @@ class NeutronServer:
         return {**os.environ, "PYTHONPATH": self.site, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def make_database(self):
-        """Neutron's tables from its models (its migrations do not run on SQLite), ours by the command that is documented."""
-        if self.database.startswith("sqlite"):
-            script = ("import sys, sqlalchemy; from neutron.db.migration.models import head; "
-                      "head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))")
-            run("/usr/bin/python3", "-c", script, self.database)
-            self.tool("midonet-neutron-db", "create")
-        else:
-            self.tool("/usr/bin/neutron-db-manage", "upgrade", "head")
+        """Neutron's tables from its models, ours by the command that is documented."""
+        script = ("import sys, sqlalchemy; from neutron.db.migration.models import head; "
+                  "head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))")
+        run("/usr/bin/python3", "-c", script, self.database)
+        self.tool("midonet-neutron-db", "create")
+
+    def migrate_database(self):
+        """All of Neutron's migrations since 2015, and the driver's: slow, and not for SQLite."""
+        self.tool("/usr/bin/neutron-db-manage", "upgrade", "head")
 
     def tool(self, name, *arguments, expect=(0,)):
         """Runs a command of the package, or of Neutron, with this server's configuration; what it printed."""

@@ -153,9 +153,9 @@ class Cluster:
         for api in self.apis:
             api.wait_answering()
 
-    def add_host(self):
+    def add_host(self, kind=ClusterHost):
         """A host on the underlay; nothing runs there."""
-        host = self._made(ClusterHost(self, len(self.hosts) + 1, self.ledger), "close")
+        host = self._made(kind(self, len(self.hosts) + 1, self.ledger), "close")
         self.hosts.append(host)
         return host
 
