@@ -32,7 +32,7 @@ bind_port = {port}
 api_workers = {api_workers}
 rpc_workers = 0
 rpc_state_report_workers = 0
-api_paste_config = /etc/neutron/api-paste.ini
+api_paste_config = /usr/share/neutron-common/api-paste.ini
 dhcp_agent_notification = False
 notify_nova_on_port_status_changes = True
 notify_nova_on_port_data_changes = True
@@ -67,7 +67,7 @@ backoff_max = 5
 
 def missing():
     """Why a neutron-server cannot run here, or None."""
-    for path, package in (("/usr/bin/neutron-server", "neutron-server"),
+    for path, package in (("/usr/bin/neutron-server", "neutron-common"),
                           ("/usr/lib/python3/dist-packages/neutron/plugins/ml2/plugin.py", "python3-neutron")):
         if not os.path.exists(path):
             return f"there is no {path}; install {package}"
