@@ -13,7 +13,7 @@ using boost::asio::ip::tcp;
 
 class Lookup : public std::enable_shared_from_this<Lookup> {
  public:
-  Lookup(Loop& loop, std::function<void(Result<std::string>)> done)
+  Lookup(Loop& loop, std::function<void(Result<std::vector<std::string>>)> done)
       : loop_(loop), resolver_(loop.io()), done_(std::move(done)) {}
 
   void start(const std::vector<ZookeeperAddress::Server>& servers) {
@@ -58,12 +58,12 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
     const auto done = std::exchange(done_, {});
     if (addresses_.empty()) return done(fail(Code::unavailable, "no address is known of {}", problems_));
     if (!problems_.empty()) log::warning("zookeeper: no address is known of {}", problems_);
-    done(fmt::format("{}", fmt::join(addresses_, ",")));
+    done(std::move(addresses_));
   }
 
   Loop& loop_;
   tcp::resolver resolver_;
-  std::function<void(Result<std::string>)> done_;
+  std::function<void(Result<std::vector<std::string>>)> done_;
   std::vector<std::string> addresses_;
   std::string problems_;
   std::size_t left_ = 0;
@@ -72,7 +72,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
 }  // namespace
 
 std::shared_ptr<void> look_up(Loop& loop, const std::vector<ZookeeperAddress::Server>& servers,
-                              std::function<void(Result<std::string>)> done) {
+                              std::function<void(Result<std::vector<std::string>>)> done) {
   auto lookup = std::make_shared<Lookup>(loop, std::move(done));
   lookup->start(servers);
   return lookup;

@@ -9,7 +9,7 @@ class ZookeeperUnderTest : public StoreUnderTest {
   explicit ZookeeperUnderTest(Loop& loop) : loop_(loop) {}
 
   std::unique_ptr<Store> session() override {
-    auto store = connect_zookeeper(loop_, *ZookeeperAddress::parse(shared_server().uri(root_)), {});
+    auto store = connect_zookeeper(loop_, *ZookeeperAddress::parse(shared_server().uri(root_)), patient());
     EXPECT_TRUE(store) << store.error().message;
     return *std::move(store);
   }

@@ -12,9 +12,8 @@ class ZookeeperEnsembleTest : public ZookeeperTest {};
 
 TEST_F(ZookeeperEnsembleTest, NoAcknowledgedCommitIsLostWhenServersDie) {
   ZookeeperServers servers(3);
-  const OpenOptions patient{.patience = 60s};
-  auto store = open(servers.uri("/midonet"), patient);
-  auto other = open(servers.uri("/midonet"), patient);
+  auto store = open(servers.uri("/midonet"));
+  auto other = open(servers.uri("/midonet"));
   ASSERT_TRUE(commit(*store, {Op::create("/p", "")}));
   std::set<std::string> acknowledged;
   int number = 0;
@@ -57,8 +56,8 @@ TEST_F(ZookeeperEnsembleTest, NoAcknowledgedCommitIsLostWhenServersDie) {
 
 TEST_F(ZookeeperEnsembleTest, AnOutageOfAllServersIsADelayAndTheSessionGoesOn) {
   ZookeeperServers servers(3);
-  auto store = open(servers.uri("/midonet"), {.patience = 60s, .session_timeout = 20s});
-  auto other = open(servers.uri("/midonet"), {.patience = 60s});
+  auto store = open(servers.uri("/midonet"));
+  auto other = open(servers.uri("/midonet"));
   ASSERT_TRUE(commit(*store, {Op::create("/p", ""), Op::create_ephemeral("/e", "")}));
   const std::int64_t session = store->session();
   bool fired = false;

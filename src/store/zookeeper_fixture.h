@@ -23,13 +23,18 @@ inline std::string fresh_root() {
   return "/test-" + std::to_string(++last);
 }
 
+// For tests that wait for a server to come again: its start takes many seconds on a busy machine.
+inline OpenOptions patient() {
+  return {.patience = std::chrono::seconds(60), .session_timeout = std::chrono::seconds(30)};
+}
+
 class ZookeeperTest : public testing::Test {
  protected:
   void SetUp() override {
     if (const auto missing = ZookeeperServers::missing()) GTEST_SKIP() << "no ZooKeeper server: " << *missing;
   }
 
-  std::unique_ptr<Store> open(const std::string& uri, const OpenOptions& options = {}) {
+  std::unique_ptr<Store> open(const std::string& uri, const OpenOptions& options = patient()) {
     auto store = connect_zookeeper(loop_, *ZookeeperAddress::parse(uri), options);
     EXPECT_TRUE(store) << store.error().message;
     return store ? *std::move(store) : nullptr;
@@ -54,7 +59,7 @@ class ZookeeperTest : public testing::Test {
     EXPECT_TRUE(wait([&] { return answer.has_value(); }));
     return answer ? *answer : fail(Code::internal, "no answer");
   }
-  [[nodiscard]] bool wait(const std::function<bool()>& done) { return loop_.run_until(done, std::chrono::seconds(30)); }
+  [[nodiscard]] bool wait(const std::function<bool()>& done) { return loop_.run_until(done, std::chrono::seconds(90)); }
 
   Loop loop_;
 };

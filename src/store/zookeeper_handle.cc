@@ -17,10 +17,17 @@ namespace {
 // The library has a Stat of its own in the global namespace.
 using LibraryStat = ::Stat;
 
-// Nobody can be there: leave_session() sends the library looking for it.
+// Nobody can be there: the library drops its connection when it is told to look there.
 constexpr const char* nowhere = "255.255.255.255:1";
 // How often the library looks its list of servers up anew. They are addresses: never would do.
 constexpr int resolve_each_ms = 3'600'000;
+
+// The library's list. It goes two servers further after one that refused: an even number would leave half of them out,
+// and with two it would try the same for ever, without a pause.
+std::string list_of(std::vector<std::string> servers) {
+  if (servers.size() % 2 == 0) servers.push_back(servers.front());
+  return fmt::format("{}", fmt::join(servers, ","));
+}
 
 Stat stat_of(const LibraryStat& stat) { return {stat.czxid, stat.mzxid, stat.version, stat.ephemeralOwner}; }
 
@@ -61,15 +68,18 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
         acl_(secret_.empty() ? "world" : "auth", secret_.empty() ? "anyone" : ""),
         listener_(std::move(listener)) {}
 
-  Status start(const std::string& servers, std::chrono::milliseconds session_timeout, const ZookeeperSession& resumed) {
+  Status start(const std::vector<std::string>& servers, std::chrono::milliseconds session_timeout,
+               const ZookeeperSession& resumed) {
     self_ = weak_from_this();
     zoo_set_debug_level(log::enabled(log::Level::debug) ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_ERROR);
     clientid_t id{};
     id.client_id = resumed.id;
     std::memcpy(id.passwd, resumed.password.data(), std::min(resumed.password.size(), sizeof id.passwd));
-    handle_ = zookeeper_init2(servers.c_str(), &on_event, static_cast<int>(session_timeout.count()),
+    zoo_deterministic_conn_order(1);  // the callers' order
+    const std::string list = list_of(servers);
+    handle_ = zookeeper_init2(list.c_str(), &on_event, static_cast<int>(session_timeout.count()),
                               resumed.id == 0 ? nullptr : &id, this, ZOO_NO_LOG_CLIENTENV, &log_line);
-    if (handle_ == nullptr) return fail_errno(errno, "zookeeper {}", servers);
+    if (handle_ == nullptr) return fail_errno(errno, "zookeeper {}", list);
     zoo_set_servers_resolution_delay(handle_, resolve_each_ms);
     return {};
   }
@@ -84,6 +94,13 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
     // The documented way to make the library drop its connection at once. Not connected, zookeeper_close() has nobody to
     // tell that the session ends.
     if (handle_ != nullptr) zoo_set_servers(handle_, nowhere);
+  }
+
+  void try_anew(const std::vector<std::string>& servers) {
+    zoo_set_servers(handle_, nowhere);
+    zoo_set_servers(handle_, list_of(servers).c_str());
+    // Its thread still waits for the connection that is gone. Any call wakes it.
+    sync("/", [](const ZookeeperReply&) {});
   }
 
   void get(const std::string& path, Watch watch, Done done) {
@@ -135,6 +152,10 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
   ZookeeperSession session() const { return session_; }
   std::chrono::milliseconds session_timeout() const { return std::chrono::milliseconds(zoo_recv_timeout(handle_)); }
   std::string server() const { return zoo_get_current_server(handle_); }
+  bool attempting() const {
+    const int state = zoo_state(handle_);
+    return state == ZOO_CONNECTING_STATE || state == ZOO_ASSOCIATING_STATE;
+  }
 
  private:
   // What the library keeps of a call. Its threads read it, and write to the results of a multi before it is answered.
@@ -275,7 +296,7 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
   std::unordered_map<std::uint64_t, std::unique_ptr<Call>> calls_;
 };
 
-Result<std::unique_ptr<ZookeeperHandle>> ZookeeperHandle::open(Loop& loop, const std::string& servers,
+Result<std::unique_ptr<ZookeeperHandle>> ZookeeperHandle::open(Loop& loop, const std::vector<std::string>& servers,
                                                                std::chrono::milliseconds session_timeout,
                                                                const ZookeeperSession& resumed,
                                                                const std::string& secret, Listener listener) {
@@ -303,5 +324,7 @@ void ZookeeperHandle::sync(const std::string& path, Done done) { impl_->sync(pat
 ZookeeperSession ZookeeperHandle::session() const { return impl_->session(); }
 std::chrono::milliseconds ZookeeperHandle::session_timeout() const { return impl_->session_timeout(); }
 std::string ZookeeperHandle::server() const { return impl_->server(); }
+void ZookeeperHandle::try_anew(const std::vector<std::string>& servers) { impl_->try_anew(servers); }
+bool ZookeeperHandle::attempting() const { return impl_->attempting(); }
 
 }  // namespace midonet::store

@@ -53,15 +53,18 @@ class ZookeeperHandle {
   using Done = std::function<void(ZookeeperReply)>;
   enum class Watch { no, yes };
 
-  // `servers`: "192.0.2.1:2181,2001:db8::1:2181", addresses only, so that nothing is looked up in a name service; the
-  // library connects to one at random, and to the next when that fails. `secret`: "user:password", or empty.
-  static Result<std::unique_ptr<ZookeeperHandle>> open(Loop& loop, const std::string& servers,
+  // `servers`: "192.0.2.1:2181", "2001:db8::1:2181", addresses only, so that nothing is looked up in a name service; the
+  // library connects to the first, and to the next when that fails. `secret`: "user:password", or empty.
+  static Result<std::unique_ptr<ZookeeperHandle>> open(Loop& loop, const std::vector<std::string>& servers,
                                                        std::chrono::milliseconds session_timeout,
                                                        const ZookeeperSession& resumed, const std::string& secret,
                                                        Listener listener);
   // Ends the session, if connected, and everything else; no callback runs any more. Blocks for as long as the server
   // takes to confirm the end, 1.5 s at most.
   ~ZookeeperHandle();
+  // Drops the connection that is being made, if any, and goes on at once with these servers, in this order. Session and
+  // watches stay what they are.
+  void try_anew(const std::vector<std::string>& servers);
   // Before the destructor: the session is not to be ended, somebody will resume it.
   void leave_session();
 
@@ -78,6 +81,9 @@ class ZookeeperHandle {
   ZookeeperSession session() const;
   std::chrono::milliseconds session_timeout() const;  // as the server granted it
   std::string server() const;                         // the one connected to, or being tried
+  // A connection is being made, or has been and the server has not said yet whether there is a session. False also while
+  // the library waits before the next attempt.
+  bool attempting() const;
 
  private:
   class Impl;

@@ -34,6 +34,13 @@ constexpr std::chrono::milliseconds least_patience(1000);
 constexpr std::chrono::milliseconds first_delay(100);
 constexpr std::chrono::milliseconds last_delay(10'000);
 
+// An attempt at a connection that has lasted from one look at it to the next is given up. The library alone waits for two
+// thirds of the session time-out, and that is what some attempts come to: a ZooKeeper 3.8 server that is on its own and
+// starting takes connections before it has its database, fails inside when it turns them away, and leaves them open
+// without a word; and a machine that is gone does not refuse. A server that is asked again gets three times as long: it
+// may only be slow.
+constexpr std::chrono::milliseconds first_look(1000);
+
 // How many calls are with the library at a time. It wakes its thread through a pipe, once for each call, and takes a
 // full pipe (65,536) for a broken connection.
 constexpr std::size_t max_in_flight = 8192;
@@ -136,6 +143,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     lookup_.reset();
     retry_.cancel();
     deadline_.cancel();
+    attempt_.cancel();
     if (handle_ && !options_.session_file.empty()) handle_->leave_session();
     handle_.reset();
     // Taken out first: what they own may call back when it is destroyed.
@@ -542,11 +550,12 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   // --- sessions and connections ---
 
   void look_for_servers() {
-    lookup_ = look_up(loop_, address_.servers, [weak = weak_from_this()](const Result<std::string>& servers) {
+    lookup_ = look_up(loop_, address_.servers, [weak = weak_from_this()](const Result<Names>& servers) {
       const auto self = weak.lock();
       if (!self || self->ended_) return;
       self->lookup_.reset();
-      const Status opened = servers ? self->open_handle(*servers) : Status(tl::unexpect, servers.error());
+      if (servers) self->servers_ = *servers;
+      const Status opened = servers ? self->open_handle() : Status(tl::unexpect, servers.error());
       if (opened) return;
       self->problem_ = opened.error().message;
       log::warning("store {}: {}", self->uri(), self->problem_);
@@ -554,9 +563,17 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     });
   }
 
-  Status open_handle(const std::string& servers) {
+  // At random, so that servers share their clients; those that have left us without an answer are the last.
+  Names in_order(Names servers) {
+    std::shuffle(servers.begin(), servers.end(), random_);
+    std::stable_partition(servers.begin(), servers.end(),
+                          [&](const std::string& server) { return !silent_servers_.contains(server); });
+    return servers;
+  }
+
+  Status open_handle() {
     const ZookeeperSession& session = session_.id != 0 && !session_over_ ? session_ : resumed_;
-    auto handle = ZookeeperHandle::open(loop_, servers, options_.session_timeout, session, secret_,
+    auto handle = ZookeeperHandle::open(loop_, in_order(servers_), options_.session_timeout, session, secret_,
                                         {[weak = weak_from_this()](Connection connection) {
                                            if (const auto self = weak.lock(); self && !self->ended_)
                                              self->on_connection(connection);
@@ -568,12 +585,41 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     if (!handle) return tl::unexpected<Error>(std::move(handle).error());
     handle_ = *std::move(handle);
     fresh_handle_ = true;
+    watch_attempts();
     return {};
+  }
+
+  void watch_attempts() {
+    attempting_ = false;
+    // Then the library is as quick.
+    if (2 * look_ >= options_.session_timeout * 2 / 3) return attempt_.cancel();
+    look_later();
+  }
+
+  void look_later() {
+    attempt_ = loop_.after(look_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->look_at_attempt();
+    });
+  }
+
+  void look_at_attempt() {
+    const bool attempting = handle_->attempting();
+    if (!std::exchange(attempting_, attempting) || !attempting) return look_later();
+    const std::string server = handle_->server();
+    problem_ = fmt::format("{} does not answer", server);
+    log::info("store {}: {}; trying anew", uri(), problem_);
+    if (!silent_servers_.insert(server).second) {
+      silent_servers_ = {server};
+      look_ *= 3;
+    }
+    handle_->try_anew(in_order(servers_));
+    watch_attempts();
   }
 
   // With its handle goes what is under way.
   void drop_handle() {
     up_ = looking_for_root_ = false;
+    attempt_.cancel();
     handle_.reset();
     in_flight_ = 0;
     for (const CallPtr& call : calls_) {
@@ -617,6 +663,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     problem_.clear();
     session_over_ = false;
     delay_ = first_delay;
+    look_ = first_look;
+    silent_servers_.clear();
+    attempt_.cancel();
     if (session != session_) {
       session_ = session;
       save_session();
@@ -638,7 +687,8 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       log::warning("store {}: the connection is lost; looking for another server", uri());
       set_state(State::disconnected);
     }
-    if (ended_ || !handle_ || rearmed_bytes_ <= max_rearmed_bytes) return;
+    if (ended_ || !handle_) return;
+    if (rearmed_bytes_ <= max_rearmed_bytes) return watch_attempts();
     log::info("store {}: there are too many watches to set them all again at once; everything is read anew", uri());
     handle_->leave_session();
     drop_handle();
@@ -717,6 +767,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   std::shared_ptr<void> lookup_;
   Timer retry_;
   std::chrono::milliseconds delay_ = first_delay;
+  Names servers_;  // their addresses, since the last lookup
+  Timer attempt_;
+  std::chrono::milliseconds look_ = first_look;
+  bool attempting_ = false;               // at the last look
+  std::set<std::string> silent_servers_;  // since there was a connection, and each had as long as look_ says
   std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -1,11 +1,14 @@
 // What the ZooKeeper store does beyond the contract, on one server: sessions, connections, secrets, limits.
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "base/unique_fd.h"
 #include "model/paths.h"
 #include "store/layout.h"
 #include "store/mirror.h"
@@ -20,6 +23,32 @@ namespace {
 using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
+
+// Takes connections and never says a word.
+class SilentServer {
+ public:
+  explicit SilentServer(Loop& loop) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* address = reinterpret_cast<sockaddr*>(&address_);
+    EXPECT_EQ(::bind(socket_.get(), address, size), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), address, &size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 64), 0);
+    watch_ = loop.on_readable(socket_.get(), [this] {
+      UniqueFd taken(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (taken) taken_.push_back(std::move(taken));
+    });
+  }
+  std::string address() const { return fmt::format("127.0.0.1:{}", ntohs(address_.sin_port)); }
+  int taken() const { return static_cast<int>(taken_.size()); }
+
+ private:
+  const UniqueFd socket_;
+  sockaddr_in address_{};
+  FdWatch watch_;
+  std::vector<UniqueFd> taken_;
+};
 
 class ZookeeperStoreTest : public ZookeeperTest {
  protected:
@@ -36,13 +65,26 @@ class ZookeeperStoreTest : public ZookeeperTest {
     EXPECT_EQ(::chmod(path.c_str(), 0600), 0);
     return path;
   }
-  OpenOptions kept() const { return {.session_file = file("session")}; }
-  OpenOptions kept_shortly() const { return {.session_timeout = 1000ms, .session_file = file("session")}; }
+  OpenOptions kept() const {
+    OpenOptions options = patient();
+    options.session_file = file("session");
+    return options;
+  }
+  OpenOptions kept_shortly() const {
+    OpenOptions options = kept();
+    options.session_timeout = 1000ms;
+    return options;
+  }
+  OpenOptions with_secret(const std::string& text) const {
+    OpenOptions options = patient();
+    options.secret_file = secret(text);
+    return options;
+  }
 
   // Somebody ends the session that the file names.
   void end_session() {
     bool up = false;
-    auto handle = ZookeeperHandle::open(loop_, shared_server().address(), 10s, *read_session(file("session")), "",
+    auto handle = ZookeeperHandle::open(loop_, {shared_server().address()}, 10s, *read_session(file("session")), "",
                                         {[&](auto) { up = true; }, [](auto, const auto&) {}});
     ASSERT_TRUE(handle);
     ASSERT_TRUE(wait([&] { return up; }));
@@ -306,14 +348,59 @@ TEST_F(ZookeeperStoreTest, AServerThatHangsIsNoAnswerAndACommitsOutcomeIsUnknown
   EXPECT_THAT(done.error().message, HasSubstr("whether it was done is not known"));
 }
 
+// Without a look at attempts the library would wait for 40 s here, and 120 s in the next one.
+TEST_F(ZookeeperStoreTest, AnAttemptThatIsNotAnsweredIsGivenUpForAnother) {
+  SilentServer silent(loop_);
+  OpenOptions options = patient();
+  options.session_timeout = 60s;
+  auto store = open(fmt::format("zookeeper://{}/midonet", silent.address()), options);
+  ASSERT_TRUE(loop_.run_until([&] { return silent.taken() == 2; }, 30s));
+  EXPECT_EQ(store->state(), State::disconnected);
+}
+
+TEST_F(ZookeeperStoreTest, AServerThatDoesNotAnswerIsLeftForAnother) {
+  SilentServer silent(loop_);
+  OpenOptions options = patient();
+  options.session_timeout = 180s;
+  const std::string servers = fmt::format("{},{}", silent.address(), shared_server().address());
+  std::vector<std::unique_ptr<Store>> stores;
+  // Which of the two a store tries first is random.
+  for (int i = 0; i < 8; ++i) stores.push_back(open(fmt::format("zookeeper://{}{}", servers, root_), options));
+  for (const auto& store : stores) EXPECT_TRUE(get(*store, "/"));
+}
+
+TEST_F(ZookeeperStoreTest, SessionAndWatchesOutliveAnAttemptThatIsGivenUp) {
+  SilentServer silent(loop_);
+  OpenOptions options = patient();
+  options.session_timeout = 60s;
+  const std::string servers = fmt::format("{},{}", silent.address(), shared_server().address());
+  auto store = open(fmt::format("zookeeper://{}{}", servers, root_), options);
+  ASSERT_TRUE(commit(*store, {Op::create("/p", ""), Op::create_ephemeral("/e", "")}));
+  std::vector<State> states;
+  const auto subscription = store->on_state([&](State state) { states.push_back(state); });
+  int fired = 0;
+  ASSERT_TRUE(get(*store, "/p", [&] { ++fired; }));
+  ASSERT_TRUE(list(*store, "/p", [&] { ++fired; }));
+  // With the silent one the store is stuck when the other comes again.
+  const int before = silent.taken();
+  shared_server().kill(0);
+  ASSERT_TRUE(wait([&] { return silent.taken() > before; }));
+  shared_server().start(0);
+  EXPECT_EQ((*get(*store, "/e"))->stat.owner, store->session());
+  EXPECT_EQ(states, (std::vector<State>{State::disconnected, State::connected}));
+  EXPECT_EQ(fired, 0);
+  ASSERT_TRUE(commit(*store, {Op::set("/p", "x"), Op::create("/p/c", "")}));
+  EXPECT_TRUE(wait([&] { return fired == 2; }));
+}
+
 // --- secrets --------------------------------------------------------------------------------------------------------
 
 TEST_F(ZookeeperStoreTest, ASecretKeepsEverybodyElseOut) {
-  const OpenOptions ours{.secret_file = secret("midonet:one")};
+  const OpenOptions ours = with_secret("midonet:one");
   auto store = store::open(loop_, uri(), ours);
   ASSERT_TRUE(store) << store.error().message;
   ASSERT_TRUE(commit(**store, {Op::create("/ports/1", "ours"), Op::create_ephemeral("/ports/e", "")}));
-  for (const OpenOptions& theirs : {OpenOptions{}, OpenOptions{.secret_file = secret("other:two")}}) {
+  for (const OpenOptions& theirs : {patient(), with_secret("other:two")}) {
     const auto refused = store::open(loop_, uri(), theirs);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Code::forbidden);
@@ -392,9 +479,9 @@ TEST_F(ZookeeperStoreTest, TheRevisionIsThatOfTheCommitWhateverItConsistsOf) {
 
 TEST_F(ZookeeperStoreTest, TheRootIsMadeWithWhatIsAboveIt) {
   const std::string deep = shared_server().uri(root_ + "/deep/midonet");
-  auto first = store::open(loop_, deep, {});
+  auto first = store::open(loop_, deep, patient());
   ASSERT_TRUE(first) << first.error().message;
-  auto second = store::open(loop_, deep, {});
+  auto second = store::open(loop_, deep, patient());
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_EQ(list(**second, "/")->size(), 6u);
   auto above = open(uri());
@@ -408,14 +495,14 @@ TEST_F(ZookeeperStoreTest, ALayoutThatCannotBeReadIsRefusedAndNothingChanges) {
   ASSERT_TRUE(commit(*store, {Op::create(model::paths::version, "")}));
   for (const auto& [version, code] : cases) {
     ASSERT_TRUE(commit(*store, {Op::set(model::paths::version, version)}));
-    const auto refused = store::open(loop_, uri(), {});
+    const auto refused = store::open(loop_, uri(), patient());
     ASSERT_FALSE(refused) << version;
     EXPECT_EQ(refused.error().code, code) << refused.error().message;
     EXPECT_EQ(list(*store, "/"), std::vector<std::string>{"version"});
     EXPECT_EQ((*get(*store, "/version"))->value, version);
   }
   ASSERT_TRUE(commit(*store, {Op::set(model::paths::version, R"({"layout": 2, "minReader": 1})")}));
-  EXPECT_TRUE(store::open(loop_, uri(), {}));
+  EXPECT_TRUE(store::open(loop_, uri(), patient()));
 }
 
 }  // namespace
