@@ -13,10 +13,11 @@
 
 #include "base/log.h"
 #include "store/name_lookup.h"
-#include "store/ops.h"
 #include "store/path.h"
 #include "store/private_file.h"
 #include "store/watch_table.h"
+#include "store/zookeeper_call.h"
+#include "store/zookeeper_commit.h"
 #include "store/zookeeper_error.h"
 #include "store/zookeeper_handle.h"
 
@@ -25,6 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Names = std::vector<std::string>;
+using Call = ZookeeperCall;
+using CallPtr = std::shared_ptr<Call>;
 using Watch = ZookeeperHandle::Watch;
 using Connection = ZookeeperHandle::Connection;
 
@@ -45,82 +48,9 @@ constexpr std::chrono::milliseconds first_look(1000);
 // full pipe (65,536) for a broken connection.
 constexpr std::size_t max_in_flight = 8192;
 
-// The servers' jute.maxbuffer is 1,048,575 unless configured; they close the connection that a larger packet came on.
-constexpr std::size_t max_packet_bytes = 1'048'575 - 64;
-// What each operation takes in a packet beside path and value, at most.
-constexpr std::size_t op_bytes = 48;
 // The library sets all watches again in one packet when it finds another server. When they would not fit (with a margin:
 // those that nobody waits for any more are among them), it must not try: the connection would be closed each time.
 constexpr std::size_t max_rearmed_bytes = 800'000;
-
-// One call, or one event of a watch, from when it is made until its user has been told.
-struct Call {
-  enum class Kind { get, list, commit, event };
-  enum class Stage {
-    waiting,   // for a connection, or for a place among those in flight
-    asked,     // the servers were asked
-    answered,  // by them or by us; to be told in its turn
-  };
-  enum class Then { nothing, arm, fire };  // with its watch
-
-  Kind kind;
-  std::uint64_t number = 0;
-  Stage stage = Stage::waiting;
-  // The servers' first answer came: events that come later are told later.
-  bool heard = false;
-  // Counts the times it was asked, so that answers to an earlier time are known.
-  std::uint32_t attempt = 0;
-  Clock::time_point deadline{};
-
-  std::string path{};  // below our root; an event's is the servers' own
-  Store::GetDone get_done{};
-  Store::ListDone list_done{};
-  Store::Notify watch{};
-  Then then = Then::nothing;
-  std::optional<Result<NodePtr>> node{};
-  std::optional<Result<Names>> names{};
-
-  std::vector<Op> ops{};
-  Store::CommitDone commit_done{};
-  bool committed = false;  // only its revision is not known yet
-  bool ticked = false;     // and what should have told it is gone
-  std::optional<Result<Revision>> revision{};
-
-  ZookeeperEvent event{};
-};
-using CallPtr = std::shared_ptr<Call>;
-
-// Where the revision of a commit stands after it, when no operation's result tells.
-struct Probe {
-  std::string path;
-  bool created;  // it is that of the node's creation, else that of the last change of its list of children
-};
-
-// A node that the commit made and left; else the node under which it was the last to make or remove one, which is there
-// after the commit. Nothing: the commit only checked.
-std::optional<Probe> probe_of(const std::vector<Op>& ops) {
-  std::set<std::string_view> removed;
-  std::optional<Probe> parent;
-  for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
-    const bool create = op->kind == Op::Kind::create || op->kind == Op::Kind::create_ephemeral;
-    if (create && !removed.contains(op->path)) return Probe{op->path, true};
-    if (op->kind == Op::Kind::remove) removed.insert(op->path);
-    if ((create || op->kind == Op::Kind::remove) && !parent) parent = Probe{std::string(parent_of(op->path)), false};
-  }
-  return parent;
-}
-
-// Changes nothing but the revision of the root's list of children.
-std::vector<Op> tick(const std::string& root) {
-  const std::string path = root + "/.revision";
-  return {Op::create(path, ""), Op::remove(path)};
-}
-
-std::size_t packet_bytes(const std::vector<Op>& ops, const std::string& root) {
-  std::size_t bytes = 0;
-  for (const Op& op : ops) bytes += op_bytes + root.size() + op.path.size() + op.value.size();
-  return bytes;
-}
 
 }  // namespace
 
@@ -177,7 +107,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   void commit(std::vector<Op> ops, Store::CommitDone done) {
     auto call = new_call(Call::Kind::commit, "/");
     call->commit_done = std::move(done);
-    if (auto possible = check_commit(ops, address_.root); !possible) {
+    if (auto possible = check_zookeeper_commit(ops, address_.root); !possible) {
       call->revision = Result<Revision>(tl::unexpect, possible.error());
     }
     call->ops = std::move(ops);
@@ -197,21 +127,6 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
 
  private:
   std::string full(const std::string& path) const { return path == "/" ? address_.root : address_.root + path; }
-
-  static Status check_commit(const std::vector<Op>& ops, const std::string& root) {
-    if (auto possible = check_ops(ops); !possible) return possible;
-    for (const Op& op : ops) {
-      if (op.kind == Op::Kind::remove && op.path == "/") {
-        return fail(Code::invalid, "remove /: the root cannot be removed");
-      }
-    }
-    if (const std::size_t bytes = packet_bytes(ops, root); bytes > max_packet_bytes) {
-      return fail(Code::exhausted,
-                  "commit of {} operations, the first on {}: {} bytes, more than the {} that ZooKeeper takes at once",
-                  ops.size(), ops.front().path, bytes, max_packet_bytes);
-    }
-    return {};
-  }
 
   CallPtr new_call(Call::Kind kind, const std::string& path) {
     auto call = std::make_shared<Call>(Call{kind});
@@ -370,8 +285,8 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     std::vector<Op> ops = call->ops;
     for (Op& op : ops) op.path = full(op.path);
     const bool told = std::any_of(ops.begin(), ops.end(), [](const Op& op) { return op.kind == Op::Kind::set; });
-    const std::optional<Probe> probe = told ? std::nullopt : probe_of(call->ops);
-    if (!told && !probe) std::ranges::move(tick(address_.root), std::back_inserter(ops));
+    const std::optional<CommitProbe> probe = told ? std::nullopt : commit_probe(call->ops);
+    if (!told && !probe) std::ranges::move(commit_tick(address_.root), std::back_inserter(ops));
     handle_->multi(std::move(ops), expect(call, &ZookeeperCalls::have_commit));
     // ZooKeeper tells the revision of a commit in the result of a set alone. Otherwise it is read, at once, where the
     // commit must have left it.
@@ -382,13 +297,13 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
 
   // The commit was done, but what should have told its revision has gone since, or the connection did.
   void ask_after_tick(const CallPtr& call) {
-    handle_->multi(tick(address_.root), expect(call, &ZookeeperCalls::have_tick));
+    handle_->multi(commit_tick(address_.root), expect(call, &ZookeeperCalls::have_tick));
     handle_->exists(full("/"), Watch::no, expect(call, &ZookeeperCalls::have_list));
   }
 
   void have_commit(const CallPtr& call, ZookeeperReply reply) {
     if (reply.rc != ZOK) {
-      call->revision = Result<Revision>(tl::unexpect, commit_error(*call, reply));
+      call->revision = Result<Revision>(tl::unexpect, commit_error(call->ops, reply));
       call->stage = Call::Stage::answered;
     } else if (reply.revision != 0) {
       call->revision = reply.revision;
@@ -415,15 +330,6 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
                                                call->ops.size(), call->ops.front().path, rc_text(rc))});
     }
     call->stage = Call::Stage::answered;
-  }
-
-  // The first operation that was refused: those before it would have been done, those after it were not looked at.
-  static Error commit_error(const Call& call, const ZookeeperReply& reply) {
-    for (std::size_t i = 0; i < std::min(call.ops.size(), reply.op_rcs.size()); ++i) {
-      const int rc = reply.op_rcs[i];
-      if (rc != ZOK && rc != ZRUNTIMEINCONSISTENCY) return op_error(rc, call.ops[i]);
-    }
-    return op_error(reply.rc, call.ops.front());
   }
 
   // --- answers, in their turn ---
