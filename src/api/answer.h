@@ -2,6 +2,7 @@
 // section 2). Pure.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct Answer {
   std::string media_type{};  // empty when there is no body
   std::string body{};
   http::Headers headers{};
+  std::shared_ptr<http::BodySource> source{};  // instead of `body`
 };
 
 Answer ok(std::string body, std::string media_type);

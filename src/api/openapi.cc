@@ -145,6 +145,11 @@ Json parameters(const Route& route) {
                             "How many seconds to wait for the port to be active or in error; 202 when they are over."));
     out.back()["schema"] = {{"type", "number"}, {"minimum", 0}};
   }
+  if (route.name == "getEvents") {
+    const char* doc = "The last id that was received: what came after it is told, if the server still has it.";
+    out.push_back(parameter("Last-Event-ID", "header", false, doc));
+    out.push_back(parameter("lastEventId", "query", false, doc));
+  }
   if (route.method != "GET" || route.produces.empty()) return out;
   for (const Table* table : rest_tables())
     for (const Field& field : table->fields)

@@ -29,6 +29,36 @@ facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with e
 
 )";
 
+constexpr std::string_view events = R"(
+## Events
+
+`GET /midonet-api/events` with `Accept: text/event-stream` stays open and tells what becomes of bindings and of hosts, as
+server-sent events: no polling, one connection for any number of ports.
+
+```
+id: 5764607523034234881
+event: port
+data: {"portId": "…", "hostId": "…", "host": "cmp1", "interfaceName": "tap0", "state": "active", "reason": "", "revision": 42, "since": "…"}
+```
+
+| event | data | when |
+|---|---|---|
+| `port` | as above; `state` as in the port's `status`, `revision` that of the binding; `since` null where it is not known | the status of a port on a host has changed. `unbound`, with `interfaceName` null: it is no longer bound there |
+| `host` | `hostId`, `host`, `alive` | a host came, was renamed, was deleted (`alive` false), its agent came or went |
+| `reset` | `{}` | now comes the present state: of each host, and of each port that is bound. Forget what was known |
+| `synced` | `{}` | that was the present state, or all that was missed; from here on events come as they happen |
+
+* A port that moves, or is bound in two places in turn, has events of both hosts; each is about one port on one host.
+* To go on after a broken connection, send the last `id` as `Last-Event-ID` (or `?lastEventId=`). If this server still has all
+  that came after it (it keeps 32768 events, and forgets them a minute after its last listener has gone), that is told,
+  then `synced`; else, also at another server, the stream begins with `reset`. An `id` means nothing else. What stands between
+  `reset` and `synced` has none: one that breaks off there begins anew.
+* A listener that hears nothing else hears the comment `: keep-alive` every 15 seconds.
+* While the server cannot reach its store, streams stay open; afterwards they are told the differences.
+* A client that reads so slowly that it falls behind those 32768 events, or takes nothing for 30 seconds, is cut off. The
+  end of the server ends its streams in good order, with the last chunk.
+)";
+
 std::string type_of(const Field& field) {
   switch (field.kind) {
     case Kind::boolean: return "boolean";
@@ -85,6 +115,7 @@ std::string reference(const std::vector<Route>& routes) {
     out += fmt::format("| `{} {}` | {} | {} | {} |\n", route.method, route.path, route.summary,
                        short_type(route.consumes), short_type(route.produces));
   out += "\nA media type is `application/vnd.org.midonet.` + what stands here + `+json`.\n";
+  out += events;
   for (const Table* table : rest_tables()) {
     out += fmt::format("\n## {}\n\n{}", table->name, table->doc);
     if (table->version != 0) out += fmt::format(" Media type `{}`.", table->media_type());

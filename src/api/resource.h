@@ -27,6 +27,7 @@ using store::Transaction;
 using store::View;
 using topology::failed;
 
+class EventFeed;
 class Waits;  // the attaches whose clients wait for the kernel (attach_resource.cc)
 
 // What handlers work with; outlives the router's use.
@@ -35,6 +36,7 @@ struct Context {
   store::Store& store;
   bool require_tunnel_zone;
   std::shared_ptr<Waits> waits{};
+  std::shared_ptr<EventFeed> events{};
 };
 
 // Answers with what a function of a transaction returns, after its commit.
@@ -100,6 +102,7 @@ void add_bridges(Router& router, Context& context);
 void add_ports(Router& router, Context& context);
 void add_attach(Router& router, Context& context);
 void add_tunnel_zones(Router& router, Context& context);
+void add_events(Router& router, Context& context);
 
 // One port with its status; not_found.
 Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& id);

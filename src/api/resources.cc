@@ -23,6 +23,7 @@ void Resources::add_to(Router& router) {
   add_ports(router, context);
   add_attach(router, context);
   add_tunnel_zones(router, context);
+  add_events(router, context);
   add_openapi(router);
 }
 

@@ -41,6 +41,7 @@ http::Response to_response(Answer answer, const std::string& route) {
   response.headers = std::move(answer.headers);
   if (!answer.media_type.empty()) response.headers.emplace("Content-Type", std::move(answer.media_type));
   response.body = std::move(answer.body);
+  response.source = std::move(answer.source);
   response.route = route;
   return response;
 }

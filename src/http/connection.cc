@@ -18,6 +18,7 @@ using boost::system::error_code;
 
 constexpr std::size_t read_bytes = 16 * 1024;        // per read
 constexpr std::size_t unsent_bytes = 256 * 1024;     // no further request is looked at above
+constexpr std::size_t stream_bytes = 64 * 1024;      // a stream's source is not asked for more above
 constexpr std::size_t write_step_bytes = 64 * 1024;  // what a client has to take within write_time
 constexpr std::size_t linger_bytes = 4 * 1024 * 1024;
 
@@ -139,29 +140,89 @@ void Http1Connection::dropped(std::uint64_t id) {
 }
 
 void Http1Connection::serialise_ready() {
-  while (!slots_.empty() && slots_.front().response && out_bytes_ < unsent_bytes) {
+  while (!stream_ && !slots_.empty() && slots_.front().response && out_bytes_ < unsent_bytes) {
     Slot slot = std::move(slots_.front());
     slots_.pop_front();
     ++first_id_;
-    Response response = *std::exchange(slot.response, std::nullopt);
-    slot.close = slot.close || (draining_ && slots_.empty() && reader_.state() == RequestReader::State::idle);
-    last_ = last_ || slot.close;
-    Out out;
-    out.head = head_of(response, {.close = slot.close, .announce_keep_alive = slot.http_1_0},
-                       std::chrono::system_clock::now());
-    if (!slot.head && may_have_body(response.status)) out.body = std::move(response.body);
-    slot.exchange.status = response.status;
-    slot.exchange.route = std::move(response.route);
-    slot.exchange.bytes = out.body.size();
-    out.slot = std::move(slot);
-    out_bytes_ += out.head.size() + out.body.size();
-    out_.push_back(std::move(out));
+    serialise(std::move(slot));
   }
-  if (slots_.empty() && out_.empty() && reader_.wants_continue()) {
+  pump_stream();
+  if (!busy() && reader_.wants_continue()) {
     reader_.continued();
     out_.push_back({"HTTP/1.1 100 Continue\r\n\r\n", {}});
     out_bytes_ += out_.back().head.size();
   }
+}
+
+void Http1Connection::serialise(Slot slot) {
+  Response response = *std::exchange(slot.response, std::nullopt);
+  const bool made_later = response.source && may_have_body(response.status);
+  const bool streams = made_later && !slot.head;
+  slot.close = slot.close || (draining_ && slots_.empty() && reader_.state() == RequestReader::State::idle) ||
+               (streams && slot.http_1_0);
+  last_ = last_ || slot.close;
+  const Framing framing = !made_later ? Framing::length : slot.http_1_0 ? Framing::until_close : Framing::chunked;
+  Out out;
+  out.head = head_of(response, {.close = slot.close, .announce_keep_alive = slot.http_1_0, .framing = framing},
+                     std::chrono::system_clock::now());
+  if (!slot.head && !made_later && may_have_body(response.status)) out.body = std::move(response.body);
+  slot.exchange.status = response.status;
+  slot.exchange.route = std::move(response.route);
+  slot.exchange.bytes = out.body.size();
+  if (streams) {
+    stream_.emplace(Stream{std::move(slot), std::move(response.source), framing == Framing::chunked});
+    stream_->source->on_more([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->stream_has_more();
+    });
+  } else {
+    out.slot = std::move(slot);
+  }
+  out_bytes_ += out.head.size() + out.body.size();
+  out_.push_back(std::move(out));
+}
+
+void Http1Connection::pump_stream() {
+  while (stream_ && out_bytes_ < stream_bytes) {
+    Out out;
+    const BodySource::More more = draining_ ? BodySource::More::end : stream_->source->take(stream_bytes, out.body);
+    if (more == BodySource::More::cut_off) {
+      log::warning("http: {} {} is cut off: its client reads too slowly", stream_->slot.exchange.method,
+                   stream_->slot.exchange.target);
+      return close();
+    }
+    const std::size_t bytes = out.body.size();
+    if (bytes > 0) {
+      stream_->slot.exchange.bytes += bytes;
+      if (stream_->chunked) {
+        out.head = fmt::format("{:x}\r\n", bytes);
+        out.body += "\r\n";
+      }
+      out_bytes_ += out.head.size() + out.body.size();
+      out_.push_back(std::move(out));
+    }
+    if (more == BodySource::More::end) return end_stream();
+    if (bytes == 0) return;
+  }
+}
+
+void Http1Connection::end_stream() {
+  Stream stream = *std::exchange(stream_, std::nullopt);
+  Out out;
+  if (stream.chunked) out.head = "0\r\n\r\n";
+  out.slot = std::move(stream.slot);
+  out_bytes_ += out.head.size();
+  out_.push_back(std::move(out));
+}
+
+// From the source: not while it is asked, and once for many of its news.
+void Http1Connection::stream_has_more() {
+  if (closed_ || std::exchange(more_posted_, true)) return;
+  all_->loop.post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->more_posted_ = false;
+    self->process();
+  });
 }
 
 void Http1Connection::flush() {
@@ -231,7 +292,7 @@ void Http1Connection::finished(Slot& slot, int status) {
 // After anything has happened: what are we waiting for now?
 void Http1Connection::settle() {
   if (closed_) return;
-  if (slots_.empty() && out_.empty() && !lingering_) {
+  if (!busy() && !lingering_) {
     if (last_ || (draining_ && !begun())) return finish();
     if (eof_deadline_) return close();
   }
@@ -298,7 +359,10 @@ void Http1Connection::discard() {
 void Http1Connection::drain() {
   draining_ = true;
   // Called from within a handler or from the loop: either way settle() comes later, or now.
-  if (!in_process_) settle();
+  if (in_process_) return;
+  const auto self = shared_from_this();
+  if (stream_) flush();  // its end
+  settle();
 }
 
 void Http1Connection::close() {
@@ -309,9 +373,11 @@ void Http1Connection::close() {
   timer_.cancel();
   for (Out& out : out_)
     if (out.slot) finished(*out.slot, Traffic::status_of_closed);
+  if (stream_) finished(stream_->slot, Traffic::status_of_closed);
   for (Slot& slot : slots_) finished(slot, Traffic::status_of_closed);
   out_.clear();
   slots_.clear();
+  stream_.reset();
   all_->traffic.closed();
   all_->open.erase(this);
   if (all_->one_closed) all_->one_closed();

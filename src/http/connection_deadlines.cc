@@ -14,7 +14,7 @@ Http1Connection::Phase Http1Connection::phase() const {
     return ours_to_do ? Phase::none : Phase::body;
   }
   if (begun()) return Phase::header;
-  return slots_.empty() && out_.empty() ? Phase::idle : Phase::none;
+  return busy() ? Phase::none : Phase::idle;
 }
 
 void Http1Connection::update_deadlines() {

@@ -53,15 +53,26 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
     std::string body;
     std::optional<Slot> slot{};
   };
+  // An answer whose body is being made; answers to later requests wait behind it.
+  struct Stream {
+    Slot slot;
+    std::shared_ptr<BodySource> source;
+    bool chunked = true;
+  };
   enum class Phase { none, idle, header, body };
 
   bool parse();
   bool may_parse() const;
+  bool busy() const { return !slots_.empty() || !out_.empty() || stream_; }
   bool begun() const { return reader_.state() != RequestReader::State::idle || !in_.empty(); }
   void dispatch();
   void add_refusal();
   void flush();
   void serialise_ready();
+  void serialise(Slot slot);
+  void pump_stream();
+  void end_stream();
+  void stream_has_more();
   bool write_once();
   void sent(std::size_t bytes);
   void settle();
@@ -88,9 +99,11 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   std::deque<Out> out_;
   std::size_t out_offset_ = 0;  // of out_.front() that is sent already
   std::size_t out_bytes_ = 0;
+  std::optional<Stream> stream_;
 
   bool in_process_ = false;
   bool process_posted_ = false;
+  bool more_posted_ = false;
   bool reading_ = false;  // a wait for the socket to be readable is pending
   bool writing_ = false;  // … writable
   bool last_ = false;     // the last slot is this connection's last

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,11 +34,36 @@ struct Request {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
+// A body that is made while it is sent, for as long as its source and its client like: chunked (RFC 9112 section 7.1), or for
+// HTTP/1.0 until the connection ends. The server asks for more when the client has taken most of what it was sent, so a slow
+// client holds up its source and no memory. The server's stop ends it in good order.
+//
+// On the loop's thread. Destroyed when all was sent, or when the client has gone.
+class BodySource {
+ public:
+  enum class More {
+    later,    // nothing (more) for now
+    end,      // that was all
+    cut_off,  // the client must not take it for all: the connection is broken off
+  };
+  virtual ~BodySource() = default;
+  // Appends about as many bytes as there is room for, or what there is.
+  virtual More take(std::size_t room, std::string& out) = 0;
+  // To be called when there is something again after take() had nothing. Never calls back at once.
+  virtual void on_more(std::function<void()> more) = 0;
+
+ protected:
+  BodySource() = default;
+  BodySource(const BodySource&) = delete;
+  BodySource& operator=(const BodySource&) = delete;
+};
+
 struct Response {
   int status = 200;
   Headers headers{};  // Content-Length, Connection and Date are the server's
   std::string body{};
   std::string route{};  // for metrics and the log: which of few routes it was, "/midonet-api/ports/{id}"; never sent
+  std::shared_ptr<BodySource> source{};  // instead of `body`
 };
 
 // Called exactly once per request, on the loop's thread, now or later.

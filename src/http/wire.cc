@@ -55,7 +55,9 @@ std::string head_of(const Response& response, const HeadOptions& options, std::c
     out.append(name).append(": ").append(value).append("\r\n");
   }
   out.append("Date: ").append(imf_fixdate(now)).append("\r\n");
-  if (may_have_body(response.status))
+  if (may_have_body(response.status) && options.framing == Framing::chunked)
+    out.append("Transfer-Encoding: chunked\r\n");
+  if (may_have_body(response.status) && options.framing == Framing::length)
     out.append("Content-Length: ").append(std::to_string(response.body.size())).append("\r\n");
   if (options.close)
     out.append("Connection: close\r\n");

@@ -8,9 +8,16 @@
 
 namespace midonet::http {
 
+enum class Framing {
+  length,       // Content-Length: the body is there
+  chunked,      // it is made while it is sent
+  until_close,  // likewise, for a client of HTTP/1.0
+};
+
 struct HeadOptions {
   bool close = false;                // "Connection: close"
   bool announce_keep_alive = false;  // "Connection: keep-alive", which HTTP/1.0 clients need to hear
+  Framing framing = Framing::length;
 };
 
 // Status line and headers with the empty line. Content-Length is that of the body, also when it is not sent (HEAD).

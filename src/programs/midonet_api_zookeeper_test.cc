@@ -8,8 +8,12 @@
 
 #include "base/json.h"
 #include "http/client.h"
+#include "http/raw_client.h"
 #include "programs/child.h"
+#include "store/transaction.h"
+#include "store/uri.h"
 #include "store/zookeeper_server.h"
+#include "topology/hosts.h"
 
 namespace midonet::programs {
 namespace {
@@ -39,6 +43,7 @@ class OneApi {
     EXPECT_TRUE(response && response->status == 200) << path;
     return response ? json::parse(response->body, nullptr, false) : json();
   }
+  std::string address() const { return endpoint_.substr(std::string("http://").size()); }
   int stop() {
     ::kill(child_.pid(), SIGTERM);
     return child_.wait().status;
@@ -97,6 +102,51 @@ TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
   EXPECT_EQ(status, 200);
   EXPECT_EQ(one->get("/bridges").at(0)["name"], "net");
   EXPECT_EQ(one->stop(), 0);
+}
+
+TEST_F(MidonetApiOnZookeeper, EventsTellWhatTheOtherWroteAndOutliveAnOutage) {
+  const auto first = api();
+  const auto second = api();
+  const Uuid host = Uuid::random();
+  Loop loop;
+  const auto store = store::open(loop, servers->uri("/midonet"), {});
+  ASSERT_TRUE(store) << store.error().message;
+  std::optional<bool> registered;
+  store::transact(
+      **store, [&](store::Transaction& t) { return topology::register_host(t, host, "alpha"); },
+      [&](const Result<store::Revision>& done) { registered = done.has_value(); });
+  ASSERT_TRUE(loop.run_until([&] { return registered.has_value(); }, 60s) && *registered);
+
+  http::RawClient events(loop, first->address());
+  events.send("GET /midonet-api/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+  const auto hears = [&](const std::string& text) {
+    return loop.run_until([&] { return events.received().find(text) != std::string::npos; }, 60s);
+  };
+  ASSERT_TRUE(hears("event: synced")) << events.received();
+
+  const std::string net = Uuid::random().to_string(), port = Uuid::random().to_string();
+  ASSERT_EQ(second->status_of("POST", "/bridges", R"({"id": ")" + net + "\"}"), 201);
+  ASSERT_EQ(second->status_of("POST", "/bridges/" + net + "/ports", R"({"id": ")" + port + "\"}"), 201);
+  ASSERT_EQ(second->status_of("POST", "/ports/" + port + "/attach_interface",
+                              R"({"hostId": ")" + host.to_string() + R"(", "interface": "tap0"})"),
+            200);
+  ASSERT_TRUE(hears(R"("interfaceName":"tap0","state":"pending-host")")) << events.received();
+
+  servers->kill(0);
+  servers->start(0);
+  ASSERT_TRUE(servers->wait());
+  int status = 503;
+  for (const auto end = std::chrono::steady_clock::now() + 60s;
+       status == 503 && std::chrono::steady_clock::now() < end;) {
+    status = second->status_of("DELETE", "/ports/" + port + "/attach_interface");
+    if (status == 503) (void)::poll(nullptr, 0, 100);
+  }
+  ASSERT_EQ(status, 204);
+  EXPECT_TRUE(hears(R"("state":"unbound")")) << events.received();
+  EXPECT_FALSE(events.closed());
+  EXPECT_EQ(first->stop(), 0);
+  EXPECT_TRUE(events.everything().ends_with("0\r\n\r\n"));
+  EXPECT_EQ(second->stop(), 0);
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+// What GET /midonet-api/events tells: where ports are bound and what became of that, and which hosts have a live agent. One
+// feed per server, over the store, shared by all streams. It watches only while somebody listens, and for a while after.
+//
+//   store --Mirror per host--> state of each (port, host) --differences--> log (bounded, numbered) --> streams
+//
+// A stream is told the state as it was when it began, or what it missed, and then the log; each at its reader's speed. It
+// holds a position in the log, not a queue: a reader that falls behind the log is cut off, and begins anew.
+//
+// On the loop's thread. A store that does not answer leaves the state as it is; once it answers, the differences are told.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/loop.h"
+#include "http/message.h"
+#include "store/store.h"
+
+namespace midonet::api {
+
+class EventFeed {
+ public:
+  struct Options {
+    std::size_t log = 32'768;                      // messages that are kept for those that come back
+    std::chrono::milliseconds keep{60'000};        // it goes on watching for so long without a listener
+    std::chrono::milliseconds keep_alive{15'000};  // a comment to who was told nothing, so that dead peers are found
+  };
+
+  // Loop and store outlive it; streams may.
+  EventFeed(Loop& loop, store::Store& store, Options options);
+  EventFeed(Loop& loop, store::Store& store) : EventFeed(loop, store, Options()) {}
+  ~EventFeed();
+  EventFeed(const EventFeed&) = delete;
+  EventFeed& operator=(const EventFeed&) = delete;
+
+  // A new listener. `last_event_id`: the last id that it was told; what does not stand in the log (any more) is as none.
+  std::shared_ptr<http::BodySource> listen(const std::optional<std::string>& last_event_id);
+
+  bool watching() const;  // it costs something
+  bool ready() const;     // the state is known
+
+ private:
+  class Impl;
+  class Stream;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace midonet::api
