@@ -45,9 +45,11 @@ def sync_main() -> int:
     conf = cfg.CONF
     conf.register_cli_opts(SYNC_OPTIONS)
     common_config.register_common_config_options()
+    logging.register_options(conf)
+    # What is said here is for people; of Neutron itself they want to hear only what is wrong.
+    conf.set_default("default_log_levels", [f"{name}=ERROR" for name in ("neutron", "oslo_messaging", "midonet_neutron")])
     common_config.init(sys.argv[1:])
-    common_config.setup_logging()
-    logging.getLogger("neutron").logger.setLevel("WARNING")
+    logging.setup(conf, "midonet-neutron-sync")
     # The repairs are made here and now: no agent or Nova has to hear of them, and no service plugin takes part.
     conf.set_override("service_plugins", [])
     manager.init()

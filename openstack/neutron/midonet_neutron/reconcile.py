@@ -76,7 +76,7 @@ class Reconciler:
             return True
         except (Unavailable, Refused) as error:
             wait = journal.give_up(what, token, rows, str(error))
-            LOG.warning("%s %s: not at the REST server yet, tried again in %.0f s: %s", what.kind, what.id, wait, error)
+            LOG.warning("%s %s: not at the REST server yet, tried again in %.1f s: %s", what.kind, what.id, wait, error)
         except Exception as error:
             LOG.exception("%s %s: could not be compared with the REST server", what.kind, what.id)
             journal.give_up(what, token, rows, f"{type(error).__name__}: {error}")

@@ -192,16 +192,11 @@ class RestClient:
 
 
 def _reason(error: Exception) -> str:
-    """urllib3 nests its errors; the innermost says what happened."""
-    seen: list[str] = []
-    at: BaseException | None = error
-    while at is not None and len(seen) < 5:
-        at = getattr(at, "reason", None) or at.__cause__ or at.__context__
-        if isinstance(at, BaseException):
-            seen.append(str(at))
-        else:
-            break
-    return f"{type(error).__name__}: {seen[-1] if seen else error}"
+    """urllib3 wraps its errors; the innermost says what happened."""
+    at: object = error
+    while isinstance(getattr(at, "reason", None), Exception):
+        at = at.reason  # type: ignore[attr-defined]
+    return f"{type(at).__name__}: {at}"
 
 
 def _error(method: str, url: str, status: int, body: bytes) -> RestError:
