@@ -14,7 +14,7 @@ from underlay import Capture
 BYTES = 12 << 20
 
 
-# ctest-class: across_hosts PROCESSORS 2 TIMEOUT 900
+# ctest-class: across_hosts PROCESSORS 2 TIMEOUT 900 COST 60
 class Guests(OpenStackTest):
     needs = ((qemu.QEMU, "qemu-system-x86"), (guest_image.BUSYBOX, "busybox-static"))
 

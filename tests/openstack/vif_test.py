@@ -65,7 +65,7 @@ class VifTest(OpenStackTest):
         self.assertNotIn(self.tap_name, self.h.namespace.links())
 
 
-# ctest-class: as_root TIMEOUT 900
+# ctest-class: as_root TIMEOUT 900 COST 60
 class Vif(VifTest):
     """In the process of the test's Nova, as root."""
 
@@ -213,7 +213,7 @@ class Vif(VifTest):
         self.unplugged()
 
 
-# ctest-class: as_user_nova_through_sudo_and_privsep TIMEOUT 900
+# ctest-class: as_user_nova_through_sudo_and_privsep TIMEOUT 900 COST 60
 class VifOfUserNova(Vif):
     """As the compute service runs: user nova, whose privileged calls go through sudo and privsep's daemon."""
     user = "nova"
