@@ -180,10 +180,16 @@ class NeutronServer:
         return done.stdout
 
     def start(self):
+        self.launch()
+        self.wait_answering()
+
+    def launch(self):
+        """To be called by the main thread: a process ends with the thread that started it."""
         argv = ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "/usr/bin/neutron-server",
                 "--config-file", self.config]
         self.process = Process(self.namespace.command(*argv), self.log)
 
+    def wait_answering(self):
         def answers():
             if not self.process.running():
                 raise AssertionError(f"neutron-server ended:\n{self.process.output()[-4000:]}")
@@ -191,7 +197,7 @@ class NeutronServer:
                 return self.call("GET", "/networks?limit=1") is not None
             except OSError:
                 return False
-        wait_until(answers, 60, "neutron-server answers", interval=0.1)
+        wait_until(answers, 120, "neutron-server answers", interval=0.1)
 
     def close(self):
         """Ends the server and the workers it forked, which are told by it."""
