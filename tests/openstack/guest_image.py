@@ -78,23 +78,30 @@ class _Archive:
         return bytes(self._bytes)
 
 
-def _contents(path: str) -> bytes:
+def contents(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
 
 
-def initramfs(of: Kernel, path: str) -> str:
-    """Writes it; the path again."""
-    archive = _Archive()
+def archive(of: Kernel, init: str, programs: dict[str, bytes] | None = None) -> bytes:
+    """An initramfs with busybox, that kernel's modules, and these programs at these paths; in `init`, MODULES stands for the
+    names of the modules."""
+    made = _Archive()
     for directory in ("bin", "dev", "proc", "sys", "tmp", "modules"):
-        archive.add(directory, stat.S_IFDIR | 0o755)
-    archive.add("bin/busybox", stat.S_IFREG | 0o755, _contents(BUSYBOX))
+        made.add(directory, stat.S_IFDIR | 0o755)
+    made.add("bin/busybox", stat.S_IFREG | 0o755, contents(BUSYBOX))
     for module in MODULES:
         file = os.path.join(of.modules, module + ".ko")
         if os.path.exists(file):
-            archive.add(f"modules/{os.path.basename(module)}.ko", stat.S_IFREG | 0o644, _contents(file))
+            made.add(f"modules/{os.path.basename(module)}.ko", stat.S_IFREG | 0o644, contents(file))
     names = " ".join(os.path.basename(module) for module in MODULES)
-    archive.add("init", stat.S_IFREG | 0o755, INIT.replace("MODULES", names).encode())
+    for path, data in {**(programs or {}), "init": init.replace("MODULES", names).encode()}.items():
+        made.add(path, stat.S_IFREG | 0o755, data)
+    return gzip.compress(made.finish(), 6)
+
+
+def initramfs(of: Kernel, path: str) -> str:
+    """Writes the one that reads commands; the path again."""
     with open(path, "wb") as file:
-        file.write(gzip.compress(archive.finish(), 6))
+        file.write(archive(of, INIT))
     return path

@@ -40,14 +40,14 @@ class Client:
         self.root = root
 
     @classmethod
-    def tcp(cls, namespace, port=8181, root="/midonet-api"):
+    def tcp(cls, namespace, port=8181, root="/midonet-api", timeout=30):
         def connect():
             # A socket belongs to the namespace that it was made in, for good.
             with namespace.entered():
                 made = socket.create_connection(("127.0.0.1", port), timeout=5)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return made
-        return cls(connect, f"127.0.0.1:{port}", root)
+        return cls(connect, f"127.0.0.1:{port}", root, timeout)
 
     @classmethod
     def unix(cls, path):

@@ -1,0 +1,98 @@
+"""A VM's serial console: what its guest says there, and commands that it runs. Follows the VM from host to host."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+from typing import TYPE_CHECKING
+
+from process import wait_until
+
+if TYPE_CHECKING:
+    from compute_host import Compute
+
+# Under load a guest without hardware virtualization takes its time.
+SECONDS = 120
+
+
+class Console:
+    """Of the server with this id. libvirt keeps what the guest writes in console.log; what it reads goes to the pty."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, server: str, host: Compute) -> None:
+        self.server, self.host = server, host
+        self._terminal = -1
+
+    def close(self) -> None:
+        if self._terminal >= 0:
+            os.close(self._terminal)
+            self._terminal = -1
+
+    def log(self) -> str:
+        # What is not read from an open terminal would hold the guest up.
+        with contextlib.suppress(OSError):
+            while self._terminal >= 0 and os.read(self._terminal, 65536):
+                pass
+        with contextlib.suppress(OSError):
+            return self.host.machine.read(f"/var/lib/nova/instances/{self.server}/console.log").replace("\r", "")
+        return ""
+
+    def wait_for(self, pattern: str, what: str, after: int = 0, seconds: float = SECONDS) -> re.Match[str]:
+        """The first match in the log, beyond that many characters of it."""
+        try:
+            return wait_until(lambda: re.search(pattern, self.log()[after:], re.MULTILINE), seconds, what, interval=0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the console of {self.server} on {self.host.name}:\n{self.log()[-3000:]}") from None
+
+    def boot(self) -> str:
+        """The id of the kernel's run that the console shows last; "" before the first."""
+        ids = re.findall(r"^GUEST boot (\S+)$", self.log(), re.MULTILINE)
+        return ids[-1] if ids else ""
+
+    def wait_booted(self, before: str) -> None:
+        """Until a run of the kernel after that one reads commands. (A console's log may begin anew with it, or go on.)"""
+        wait_until(lambda: self.boot() not in ("", before), SECONDS, f"the guest of {self.server} boots", interval=0.05)
+        self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*^GUEST ready$", "the guest reads commands")
+
+    def lease(self, interface: str, seconds: float = SECONDS) -> dict[str, str]:
+        """What DHCP said last to that interface, in this run of the kernel."""
+        found = self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*GUEST lease {interface} (.*)$", f"{interface} has a lease",
+                              seconds=seconds)
+        return dict(re.findall(r"(\w+)=((?:(?! \w+=).)*)", found[1]))
+
+    def _write(self, text: str) -> None:
+        # Opened anew each time: QEMU's process, and with it the terminal, may be another one by now. It stays open, since
+        # QEMU drops what comes from one that was closed.
+        self.close()
+        pty = self.host.virsh("ttyconsole", self.server).strip()
+        self._terminal = os.open(self.host.machine.path(pty), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        os.write(self._terminal, text.encode())
+
+    def begin(self, command: str) -> Answer:
+        """Starts the command in the guest; the shell reads the next one after it."""
+        number = next(self._numbers)
+        after = len(self.log())
+        # The quotes keep the marks themselves from matching where the terminal echoes the command.
+        self._write(f"echo '@'{number}'<'; {command}; echo '>'{number}'@' $?\n")
+        return Answer(self, number, command, after)
+
+    def run(self, command: str, check: bool = True, seconds: float = SECONDS) -> str:
+        return self.begin(command).wait(check, seconds)
+
+
+class Answer:
+    def __init__(self, console: Console, number: int, command: str, after: int) -> None:
+        self.console, self.number, self.command, self.after = console, number, command, after
+        self.status = -1
+
+    def wait(self, check: bool = True, seconds: float = SECONDS) -> str:
+        """What the command printed."""
+        pattern = rf"@{self.number}<\n((?:.|\n)*?)>{self.number}@ (\d+)\n"
+        found = self.console.wait_for(pattern, f"the guest ran `{self.command}`", self.after, seconds)
+        self.status = int(found[2])
+        if check and self.status:
+            raise AssertionError(f"in the guest of {self.console.server}: `{self.command}` exit {self.status}:\n{found[1]}")
+        return found[1]
