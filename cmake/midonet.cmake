@@ -9,15 +9,30 @@ function(_midonet_options target)
   target_link_libraries(${target} PRIVATE Threads::Threads)
 endfunction()
 
+# Several sources in one translation unit: each header is read, and each template instantiated, once for all of them
+# (docs/adr/0005). Sources of one folder therefore have no two names alike in their anonymous namespaces, and each test
+# file has a namespace of its own.
+function(_midonet_unity target batch)
+  if(MIDONET_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+    # GCC takes each source for a header that others might include too.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 # midonet_library(base SOURCES a.cc b.cc DEPS fmt::fmt)
-# TESTING: what tests share; built only where a test program wants it.
+# TESTING: what tests share; built only where a test program wants it. SEPARATE: each source is an object of its own, so that
+# a program links only those that it uses.
 function(midonet_library name)
-  cmake_parse_arguments(arg "TESTING" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "TESTING;SEPARATE" "" "SOURCES;DEPS" ${ARGN})
   add_library(midonet_${name} STATIC ${arg_SOURCES})
   if(arg_TESTING)
     set_target_properties(midonet_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
   _midonet_options(midonet_${name})
+  if(NOT arg_SEPARATE)
+    _midonet_unity(midonet_${name} 8)
+  endif()
   target_link_libraries(midonet_${name} PUBLIC ${arg_DEPS})
 endfunction()
 
@@ -39,6 +54,7 @@ function(midonet_test name)
   endif()
   add_executable(${name}_test ${arg_SOURCES})
   _midonet_options(${name}_test)
+  _midonet_unity(${name}_test 5)
   target_link_libraries(${name}_test PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   if(NOT arg_LABELS)
     set(arg_LABELS unit)

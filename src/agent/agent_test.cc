@@ -2,15 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "agent/testbed.h"
+#include "base/json.h"
 #include "model/paths.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
 #include "topology/ports.h"
 
-namespace midonet::agent {
+namespace midonet::agent::agent_test {
 namespace {
 
 namespace paths = model::paths;
@@ -487,4 +486,4 @@ TEST_F(AgentOnFakes, StagesOfAnAttachAreTimed) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::agent_test

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "http/status.h"

@@ -13,7 +13,7 @@
 #include "topology/attach.h"
 #include "topology/hosts.h"
 
-namespace midonet::agent {
+namespace midonet::agent::binding_socket_test {
 namespace {
 
 namespace paths = model::paths;
@@ -199,4 +199,4 @@ TEST_F(Socket, MetricsHaveTheKernelsCounters) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::binding_socket_test

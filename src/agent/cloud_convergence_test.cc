@@ -11,7 +11,7 @@
 #include "model/offer.h"
 #include "model/paths.h"
 
-namespace midonet::agent {
+namespace midonet::agent::cloud_convergence_test {
 namespace {
 
 namespace paths = model::paths;
@@ -180,4 +180,4 @@ TEST(CloudConvergence, EveryHistoryEndsAsTheLastLevelsDemandOnEveryHost) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::cloud_convergence_test

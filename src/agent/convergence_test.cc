@@ -13,7 +13,7 @@
 #include "topology/attach.h"
 #include "topology/ports.h"
 
-namespace midonet::agent {
+namespace midonet::agent::convergence_test {
 namespace {
 
 namespace paths = model::paths;
@@ -190,4 +190,4 @@ TEST_F(Convergence, HappeningTwiceOrInAnotherOrderEndsAsTheLastLevelsDemandToo) 
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::convergence_test

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace midonet::agent {
+namespace midonet::agent::host_identity_test {
 namespace {
 
 class HostIdentity : public testing::Test {
@@ -65,4 +65,4 @@ TEST_F(HostIdentity, AFolderThatIsMissingIsAnErrorThatNamesTheFile) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::host_identity_test

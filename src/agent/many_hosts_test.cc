@@ -1,16 +1,15 @@
 // Agents of several hosts on one store: what each has to know of the others, and no more.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "agent/testbed.h"
+#include "base/json.h"
 #include "model/offer.h"
 #include "model/paths.h"
 #include "topology/bridges.h"
 #include "topology/hosts.h"
 #include "topology/ports.h"
 
-namespace midonet::agent {
+namespace midonet::agent::many_hosts_test {
 namespace {
 
 namespace paths = model::paths;
@@ -592,4 +591,4 @@ TEST(ManyHostsAtOnce, AnAttachTouchesOnlyTheHostsThatServeItsBridge) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::many_hosts_test

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/retry.h"
 #include "base/log.h"
 #include "model/paths.h"
 
@@ -12,9 +13,6 @@ namespace paths = model::paths;
 using Steady = std::chrono::steady_clock;
 
 namespace {
-constexpr std::chrono::milliseconds first_delay{50};
-constexpr std::chrono::milliseconds last_delay{10'000};
-
 std::optional<std::int64_t> number(const std::string& name) {
   if (name.empty() || name.size() > 9 || name.find_first_not_of("0123456789") != std::string::npos) return {};
   return std::stoll(name);
@@ -249,8 +247,7 @@ void Offers::try_later() {
 
 // Growing, and different for each host: what failed for many at once is not tried again by all at once.
 std::chrono::nanoseconds Offers::delay(unsigned failures) {
-  const auto most = std::min(first_delay * (1 << std::min(failures - 1, 10U)), last_delay);
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(most) *
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(store_delay(failures)) *
          std::uniform_int_distribution<int>(500, 1000)(random_) / 1000;
 }
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <linux/if_arp.h>
 
-namespace midonet::agent {
+namespace midonet::agent::plan_test {
 namespace {
 
 using model::PortState;
@@ -339,4 +339,4 @@ TEST_F(Planning, TheSameInputGivesTheSamePlan) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::plan_test

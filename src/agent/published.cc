@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/retry.h"
 #include "base/log.h"
 #include "model/paths.h"
 
@@ -12,11 +13,6 @@ namespace midonet::agent {
 
 namespace paths = model::paths;
 using store::Op;
-
-namespace {
-constexpr std::chrono::milliseconds first_delay{50};
-constexpr std::chrono::milliseconds last_delay{10'000};
-}  // namespace
 
 Published::Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events)
     : loop_(loop),
@@ -213,8 +209,7 @@ void Published::committed(std::vector<Sent> sent, const Result<store::Revision>&
 }
 
 void Published::try_later() {
-  const auto delay = failed_ == 0 ? std::chrono::milliseconds(0)
-                                  : std::min(first_delay * (1 << std::min(failed_ - 1, 10U)), last_delay);
+  const auto delay = failed_ == 0 ? std::chrono::milliseconds(0) : store_delay(failed_);
   ++failed_;
   retry_ = loop_.after(delay, [this] { look(); });
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::agent {
+namespace midonet::agent::retry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -61,4 +61,4 @@ TEST(Retry, SuccessForgets) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::retry_test

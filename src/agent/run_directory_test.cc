@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-namespace midonet::agent {
+namespace midonet::agent::run_directory_test {
 namespace {
 
 class Running : public testing::Test {
@@ -59,4 +59,4 @@ TEST_F(Running, PinDirectoriesDifferAndHaveNoDots) {
 }
 
 }  // namespace
-}  // namespace midonet::agent
+}  // namespace midonet::agent::run_directory_test

@@ -22,7 +22,7 @@
 #include "http/raw_client.h"
 #include "store/uri.h"
 
-namespace midonet::api {
+namespace midonet::api::api_server_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -166,4 +166,4 @@ TEST_F(ApiServerTest, GoldenExchangesAreAnsweredByteForByte) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::api_server_test

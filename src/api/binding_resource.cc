@@ -45,7 +45,7 @@ void list(Context& context, const Call& call, Reply reply) {
       std::move(reply));
 }
 
-void create(Context& context, const Call& call, Reply reply) {
+void create_binding(Context& context, const Call& call, Reply reply) {
   const Result<Uuid> host = id_in_path(call, "id");
   if (!host) return reply(failed(host));
   Binding binding;
@@ -100,12 +100,13 @@ void add_bindings(Router& router, Context& context) {
               .summary = "The bindings of a host",
               .produces = {bindings.collection_media_type()},
               .handler = [&context](const Call& call, Reply reply) { list(context, call, std::move(reply)); }});
-  router.add({.method = "POST",
-              .path = root + "/hosts/{id}/ports",
-              .name = "createBinding",
-              .summary = "Bind an unbound port to a free interface of a host",
-              .consumes = {bindings.media_type()},
-              .handler = [&context](const Call& call, Reply reply) { create(context, call, std::move(reply)); }});
+  router.add(
+      {.method = "POST",
+       .path = root + "/hosts/{id}/ports",
+       .name = "createBinding",
+       .summary = "Bind an unbound port to a free interface of a host",
+       .consumes = {bindings.media_type()},
+       .handler = [&context](const Call& call, Reply reply) { create_binding(context, call, std::move(reply)); }});
   router.add(
       {.method = "GET",
        .path = root + "/hosts/{id}/ports/{portId}",

@@ -18,7 +18,7 @@ Result<Json> describe_bridge(View& view, const std::string& base_uri, const Uuid
   return model::entity(bridge->record, base_uri, Json::object());
 }
 
-void create(Context& context, const Call& call, Reply reply) {
+void create_bridge(Context& context, const Call& call, Reply reply) {
   Bridge bridge;
   if (!read_body(call, table<Bridge>(), model::Writing::create, &bridge, reply)) return;
   if (bridge.id.is_nil()) bridge.id = Uuid::random();
@@ -41,12 +41,13 @@ void add_bridges(Router& router, Context& context) {
               .summary = "All bridges",
               .produces = {bridges.collection_media_type()},
               .handler = lister(context, bridges, model::paths::bridges, describe_bridge)});
-  router.add({.method = "POST",
-              .path = root + "/bridges",
-              .name = "createBridge",
-              .summary = "Make a bridge",
-              .consumes = {bridges.media_type()},
-              .handler = [&context](const Call& call, Reply reply) { create(context, call, std::move(reply)); }});
+  router.add(
+      {.method = "POST",
+       .path = root + "/bridges",
+       .name = "createBridge",
+       .summary = "Make a bridge",
+       .consumes = {bridges.media_type()},
+       .handler = [&context](const Call& call, Reply reply) { create_bridge(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = root + "/bridges/{id}",
               .name = "getBridge",

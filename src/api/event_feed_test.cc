@@ -21,7 +21,7 @@
 #include "topology/hosts.h"
 #include "topology/ports.h"
 
-namespace midonet::api {
+namespace midonet::api::event_feed_test {
 namespace {
 
 namespace paths = model::paths;
@@ -437,4 +437,4 @@ TEST_F(Events, OfAStoreThatIsAwayAreA503) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::event_feed_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::api {
+namespace midonet::api::negotiation_test {
 namespace {
 
 const std::string port = "application/vnd.org.midonet.Port-v3+json";
@@ -80,4 +80,4 @@ TEST(Negotiation, ForeignContentTypesAreNotConsumed) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::negotiation_test

@@ -17,7 +17,7 @@ using model::Field;
 using model::Kind;
 using model::Table;
 using model::Use;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 const std::vector<const Table*>& rest_tables() {
   static const std::vector<const Table*> tables{
@@ -40,22 +40,23 @@ const std::vector<const Table*>& rest_tables() {
 
 namespace {
 
-Json reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
-Json array_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+OrderedJson reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
+OrderedJson array_of(OrderedJson items) { return {{"type", "array"}, {"items", std::move(items)}}; }
 
-Json type_of(const Field& field) {
+OrderedJson type_of(const Field& field) {
   switch (field.kind) {
     case Kind::boolean: return {{"type", "boolean"}};
     case Kind::integer: return {{"type", "integer"}, {"format", "int64"}};
     case Kind::string: return {{"type", "string"}};
     case Kind::uuid: return {{"type", "string"}, {"format", "uuid"}};
     case Kind::mac: return {{"type", "string"}, {"pattern", "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$"}};
-    case Kind::ip: return {{"type", "string"}, {"anyOf", Json::array({{{"format", "ipv4"}}, {{"format", "ipv6"}}})}};
+    case Kind::ip:
+      return {{"type", "string"}, {"anyOf", OrderedJson::array({{{"format", "ipv4"}}, {{"format", "ipv6"}}})}};
     case Kind::time: return {{"type", "string"}, {"format", "date-time"}};
     case Kind::uri: return {{"type", "string"}, {"format", "uri"}};
     case Kind::strings: return array_of({{"type", "string"}});
     case Kind::uuids: return array_of({{"type", "string"}, {"format", "uuid"}});
-    case Kind::object: return {{"allOf", Json::array({reference(field.item)})}};
+    case Kind::object: return {{"allOf", OrderedJson::array({reference(field.item)})}};
     case Kind::objects: return array_of(reference(field.item));
   }
   return {};
@@ -65,8 +66,8 @@ bool is_null_possible(const Field& field) {
   return field.nullable || (field.kind == Kind::uri && field.link.find('{') != std::string::npos);
 }
 
-Json schema(const Field& field) {
-  Json out = type_of(field);
+OrderedJson schema(const Field& field) {
+  OrderedJson out = type_of(field);
   out["description"] = field.doc;
   const bool text = field.kind == Kind::string;
   const bool number = field.kind == Kind::integer;
@@ -80,21 +81,21 @@ Json schema(const Field& field) {
   return out;
 }
 
-Json schema(const Table& table) {
-  Json properties = Json::object();
-  Json required = Json::array();
+OrderedJson schema(const Table& table) {
+  OrderedJson properties = OrderedJson::object();
+  OrderedJson required = OrderedJson::array();
   for (const Field& field : table.fields) {
     properties[field.name] = schema(field);
     if (field.use == Use::required) required.push_back(field.name);
   }
-  Json out{{"type", "object"}, {"description", table.doc}, {"properties", std::move(properties)}};
+  OrderedJson out{{"type", "object"}, {"description", table.doc}, {"properties", std::move(properties)}};
   if (!required.empty()) out["required"] = std::move(required);
   return out;
 }
 
-Json error_schema() {
-  const Json violation{{"type", "object"},
-                       {"properties", {{"property", {{"type", "string"}}}, {"message", {{"type", "string"}}}}}};
+OrderedJson error_schema() {
+  const OrderedJson violation{{"type", "object"},
+                              {"properties", {{"property", {{"type", "string"}}}, {"message", {{"type", "string"}}}}}};
   return {
       {"type", "object"},
       {"description", "What was tried, on what, and why it did not succeed."},
@@ -107,24 +108,24 @@ Json error_schema() {
 }
 
 // The schema of what a media type carries: a resource's, a list of them, or anything.
-Json carried(const std::string& media_type) {
+OrderedJson carried(const std::string& media_type) {
   for (const Table* table : rest_tables()) {
     if (table->version == 0) continue;
     if (media_type == table->media_type()) return reference(table->name);
     if (media_type == table->collection_media_type()) return array_of(reference(table->name));
   }
-  return Json::object();
+  return OrderedJson::object();
 }
 
-Json content(std::vector<std::string> media_types) {
-  Json out = Json::object();
+OrderedJson content(std::vector<std::string> media_types) {
+  OrderedJson out = OrderedJson::object();
   const std::string first = media_types.front();
   for (const std::string& type : media_types) out[type] = {{"schema", carried(type)}};
   if (first.find("json") != std::string::npos) out["application/json"] = {{"schema", carried(first)}};
   return out;
 }
 
-Json parameter(const std::string& name, const char* place, bool required, const std::string& doc) {
+OrderedJson parameter(const std::string& name, const char* place, bool required, const std::string& doc) {
   return {
       {"name", name}, {"in", place}, {"required", required}, {"description", doc}, {"schema", {{"type", "string"}}}};
 }
@@ -132,11 +133,11 @@ Json parameter(const std::string& name, const char* place, bool required, const 
 // The one request whose answer may take as long as its client likes.
 bool waits(const Route& route) { return route.method == "POST" && route.path.ends_with("/attach_interface"); }
 
-Json parameters(const Route& route) {
-  Json out = Json::array();
+OrderedJson parameters(const Route& route) {
+  OrderedJson out = OrderedJson::array();
   for (std::size_t at = route.path.find('{'); at != std::string::npos; at = route.path.find('{', at + 1)) {
     const std::string name = route.path.substr(at + 1, route.path.find('}', at) - at - 1);
-    Json one = parameter(name, "path", true, name == "name" ? "A name." : "An id.");
+    OrderedJson one = parameter(name, "path", true, name == "name" ? "A name." : "An id.");
     if (name == "id" || name.ends_with("Id")) one["schema"]["format"] = "uuid";
     out.push_back(std::move(one));
   }
@@ -158,7 +159,7 @@ Json parameters(const Route& route) {
   return out;
 }
 
-Json success(const Route& route) {
+OrderedJson success(const Route& route) {
   if (!route.produces.empty()) return {{"description", "Done."}, {"content", content(route.produces)}};
   if (route.method == "POST")
     return {{"description", "Made."},
@@ -172,11 +173,11 @@ std::string success_status(const Route& route) {
   return route.path == root + "/hosts/{id}" ? "200" : "204";  // REST contract, section 2
 }
 
-Json operation(const Route& route) {
-  Json out{{"operationId", route.name}, {"summary", route.summary}};
-  if (Json all = parameters(route); !all.empty()) out["parameters"] = std::move(all);
+OrderedJson operation(const Route& route) {
+  OrderedJson out{{"operationId", route.name}, {"summary", route.summary}};
+  if (OrderedJson all = parameters(route); !all.empty()) out["parameters"] = std::move(all);
   if (!route.consumes.empty()) out["requestBody"] = {{"required", true}, {"content", content(route.consumes)}};
-  Json responses{{success_status(route), success(route)}};
+  OrderedJson responses{{success_status(route), success(route)}};
   if (waits(route))
     responses["202"] = {{"description", "Bound; the time to wait is over."}, {"content", content(route.produces)}};
   responses["default"] = {{"description", "It did not succeed."},
@@ -188,16 +189,16 @@ Json operation(const Route& route) {
 }  // namespace
 
 std::string openapi(const std::vector<Route>& routes) {
-  Json schemas = Json::object();
+  OrderedJson schemas = OrderedJson::object();
   for (const Table* table : rest_tables()) schemas[table->name] = schema(*table);
   schemas["Error"] = error_schema();
-  Json paths = Json::object();
+  OrderedJson paths = OrderedJson::object();
   for (const Route& route : routes) {
     std::string method = route.method;
     std::transform(method.begin(), method.end(), method.begin(), [](char c) { return static_cast<char>(c | 0x20); });
     paths[route.path][method] = operation(route);
   }
-  const Json document{
+  const OrderedJson document{
       {"openapi", "3.0.3"},
       {"info", {{"title", "Midolman REST API"}, {"version", MIDONET_VERSION}, {"license", {{"name", "Apache-2.0"}}}}},
       {"paths", std::move(paths)},

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "store/uri.h"
 
-namespace midonet::api {
+namespace midonet::api::openapi_test {
 namespace {
 
 using nlohmann::json;
@@ -105,4 +105,4 @@ TEST_F(OpenApi, EveryMediaTypeOfARouteHasATableOrIsKnownToHaveNone) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::openapi_test

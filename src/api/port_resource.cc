@@ -37,7 +37,7 @@ void list_of_bridge(Context& context, const Call& call, Reply reply) {
       std::move(reply));
 }
 
-void create(Context& context, const Call& call, Reply reply) {
+void create_port(Context& context, const Call& call, Reply reply) {
   const Result<Uuid> bridge = id_in_path(call, "id");
   if (!bridge) return reply(failed(bridge));
   Port port;
@@ -69,7 +69,7 @@ void add_ports(Router& router, Context& context) {
               .name = "createPort",
               .summary = "Make a port of a bridge",
               .consumes = {ports.media_type()},
-              .handler = [&context](const Call& call, Reply reply) { create(context, call, std::move(reply)); }});
+              .handler = [&context](const Call& call, Reply reply) { create_port(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = root + "/ports",
               .name = "listPorts",

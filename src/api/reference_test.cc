@@ -8,7 +8,7 @@
 #include "api/resources.h"
 #include "store/uri.h"
 
-namespace midonet::api {
+namespace midonet::api::reference_test {
 namespace {
 
 using model::Field;
@@ -141,4 +141,4 @@ TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::reference_test

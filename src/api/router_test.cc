@@ -6,7 +6,7 @@
 #include "api/login.h"
 #include "http/target.h"
 
-namespace midonet::api {
+namespace midonet::api::router_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -187,4 +187,4 @@ TEST_F(RouterTest, LoginGivesATokenInACookieForAnyWellFormedCredentials) {
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::router_test

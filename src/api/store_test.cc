@@ -15,7 +15,7 @@
 #include "topology/hosts.h"
 #include "topology/ports.h"
 
-namespace midonet::api {
+namespace midonet::api::store_test {
 namespace {
 
 namespace paths = model::paths;
@@ -198,4 +198,4 @@ TEST_F(ApiStore, ABridgeOfThreeThousandPortsIsListedWithOneReadARecordAndDeleted
 }
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::store_test

@@ -29,7 +29,7 @@
 #include "topology/hosts.h"
 #include "topology/store_fixture.h"
 
-namespace midonet::api {
+namespace midonet::api::wire_test {
 namespace {
 
 namespace paths = model::paths;
@@ -253,4 +253,4 @@ INSTANTIATE_TEST_SUITE_P(Rest, Wire, ::testing::ValuesIn(golden_files()),
                          [](const auto& one) { return one.param.stem().string(); });
 
 }  // namespace
-}  // namespace midonet::api
+}  // namespace midonet::api::wire_test

@@ -9,7 +9,7 @@
 
 #include "base/unique_fd.h"
 
-namespace midonet {
+namespace midonet::loop_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -74,4 +74,4 @@ TEST(Loop, AStopSignalIsHeardOnTheLoop) {
 }
 
 }  // namespace
-}  // namespace midonet
+}  // namespace midonet::loop_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace midonet {
+namespace midonet::metrics_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -33,4 +33,4 @@ TEST(Metrics, HistogramsCountIntoTheirBuckets) {
 }
 
 }  // namespace
-}  // namespace midonet
+}  // namespace midonet::metrics_test

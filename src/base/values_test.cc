@@ -9,7 +9,7 @@
 #include "base/uuid.h"
 #include "base/vni.h"
 
-namespace midonet {
+namespace midonet::values_test {
 namespace {
 
 TEST(Uuid, ReadsUpperCaseAndWritesLowerCase) {
@@ -78,4 +78,4 @@ TEST(Result, ErrnoBecomesACodeAndASentence) {
 }
 
 }  // namespace
-}  // namespace midonet
+}  // namespace midonet::values_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::cli {
+namespace midonet::cli::age_test {
 namespace {
 
 const WallTime noon = *parse_rfc3339("2026-03-01T12:00:00Z");
@@ -36,4 +36,4 @@ TEST(Age, IsNeverNegative) { EXPECT_EQ(age("2026-03-01T12:00:05Z", noon), "0s");
 TEST(Age, OfNoTimeIsADash) { EXPECT_EQ(age("", noon), "-"); }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::age_test

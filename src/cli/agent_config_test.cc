@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace midonet::cli {
+namespace midonet::cli::agent_config_test {
 namespace {
 
 TEST(AgentConfig, OfAnEmptyFileIsTheDefault) {
@@ -77,4 +77,4 @@ TEST(HostId, ThatIsMissingOrIllFormedIsNotFound) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::agent_config_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::cli {
+namespace midonet::cli::find_test {
 namespace {
 
 const std::string a = "aaaa1111-0000-0000-0000-000000000001";
@@ -46,4 +46,4 @@ TEST(FindOne, SaysWhereToLookWhenNothingIsMeant) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::find_test

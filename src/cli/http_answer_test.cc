@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::cli {
+namespace midonet::cli::http_answer_test {
 namespace {
 
 // The answer, which must be complete with the last byte and, where the end is told by lengths, not one byte before.
@@ -72,4 +72,4 @@ TEST(HttpAnswer, IsBounded) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::http_answer_test

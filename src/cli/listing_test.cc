@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "cli/testdata.h"
 
-namespace midonet::cli {
+namespace midonet::cli::listing_test {
 namespace {
 
 using testdata::bridges;
@@ -101,4 +101,4 @@ TEST(SortedPorts, StandByBridgeHostAndInterface) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::listing_test

@@ -4,7 +4,7 @@
 
 #include "cli/mm_ctl.h"
 
-namespace midonet::cli {
+namespace midonet::cli::mm_ctl_command_test {
 namespace {
 
 using Arguments = std::vector<const char*>;
@@ -64,4 +64,4 @@ TEST(MmCtlCommand, ThatIsWrongIsRefused) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::mm_ctl_command_test

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "cli/testdata.h"
 
-namespace midonet::cli {
+namespace midonet::cli::overview_test {
 namespace {
 
 using testdata::bridges;
@@ -119,4 +119,4 @@ TEST(HealthText, IsOneObjectAsJson) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::overview_test

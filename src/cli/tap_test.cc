@@ -16,7 +16,7 @@
 
 #include "base/unique_fd.h"
 
-namespace midonet::cli {
+namespace midonet::cli::tap_test {
 namespace {
 
 class TapTest : public ::testing::Test {
@@ -128,4 +128,4 @@ TEST_F(LibvirtTest, From9OnMakesItsTaps) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::tap_test

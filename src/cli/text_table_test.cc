@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::cli {
+namespace midonet::cli::text_table_test {
 namespace {
 
 TEST(TextTable, AlignsColumnsAndLeavesNoBlanksAtTheEnd) {
@@ -36,4 +36,4 @@ TEST(Printable, KeepsControlCharactersFromTheTerminal) {
 }
 
 }  // namespace
-}  // namespace midonet::cli
+}  // namespace midonet::cli::text_table_test

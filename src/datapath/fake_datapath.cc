@@ -21,8 +21,9 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
     plugged_.tunnel = desired.tunnel;
   for (const auto& [id, spec] : desired.ports) {
     // One interface carries one port: whatever else had this ifindex is replaced, also without a sweep.
-    std::erase_if(plugged_.ports,
-                  [&](const auto& other) { return other.first != id && other.second.ifindex == spec.ifindex; });
+    std::erase_if(plugged_.ports, [&id = id, &spec = spec](const auto& other) {
+      return other.first != id && other.second.ifindex == spec.ifindex;
+    });
     applied.ports.emplace(id, apply_port(spec));
   }
   if (sweep == Sweep::yes) {

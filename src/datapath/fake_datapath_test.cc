@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace midonet::datapath {
+namespace midonet::datapath::fake_datapath_test {
 namespace {
 
 using testing::ElementsAre;
@@ -69,4 +69,4 @@ TEST(FakeDatapath, ALostPortIsReportedAndMendedByTheNextApply) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath
+}  // namespace midonet::datapath::fake_datapath_test

@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t longest_answer_bytes = 1024ull * 1024 * 1024;
 
-struct Address {
+struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t length = 0;
 };
@@ -35,7 +35,7 @@ struct Address {
 struct Place {
   std::string text;       // as given, for messages
   std::string authority;  // for the Host header
-  std::vector<Address> addresses;
+  std::vector<SocketAddress> addresses;
 };
 
 Result<Place> unix_place(const std::string& endpoint, const std::string& path) {
@@ -44,7 +44,7 @@ Result<Place> unix_place(const std::string& endpoint, const std::string& path) {
   if (path.empty() || path.size() >= sizeof un.sun_path)
     return fail(Code::invalid, "{}: a socket's path has 1 to {} bytes", endpoint, sizeof un.sun_path - 1);
   std::memcpy(un.sun_path, path.data(), path.size());
-  Address address;
+  SocketAddress address;
   std::memcpy(&address.storage, &un, sizeof un);
   address.length = sizeof un;
   return Place{endpoint, "localhost", {address}};
@@ -72,7 +72,7 @@ Result<Place> tcp_place(const std::string& endpoint, std::string authority) {
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   Place place{endpoint, authority, {}};
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    Address address;
+    SocketAddress address;
     std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
     address.length = at->ai_addrlen;
     place.addresses.push_back(address);
@@ -92,7 +92,7 @@ class Exchange {
 
   Status connect() {
     Status last = fail(Code::unavailable, "{}: no address", place_.text);
-    for (const Address& address : place_.addresses) {
+    for (const SocketAddress& address : place_.addresses) {
       last = connect_to(address);
       if (last) return last;
     }
@@ -138,7 +138,7 @@ class Exchange {
   }
 
  private:
-  Status connect_to(const Address& address) {
+  Status connect_to(const SocketAddress& address) {
     socket_.reset(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket_) return failed(errno);
     const int on = 1;
@@ -209,7 +209,7 @@ class Exchange {
   UniqueFd socket_;
 };
 
-bool fits_on_a_line(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos; }
+bool has_no_line_end(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos; }
 
 }  // namespace
 
@@ -220,9 +220,9 @@ Result<Response> call(const std::string& endpoint, const std::string& method, co
   if (!place) return tl::unexpected(place.error());
   std::string bytes = method + " " + target + " HTTP/1.1\r\n";
   if (headers.find(std::string_view("host")) == headers.end()) bytes += "Host: " + place->authority + "\r\n";
-  bool legal = fits_on_a_line(method) && fits_on_a_line(target) && target.find(' ') == target.npos;
+  bool legal = has_no_line_end(method) && has_no_line_end(target) && target.find(' ') == target.npos;
   for (const auto& [name, value] : headers) {
-    legal = legal && fits_on_a_line(name) && fits_on_a_line(value);
+    legal = legal && has_no_line_end(name) && has_no_line_end(value);
     bytes += name + ": " + value + "\r\n";
   }
   if (!legal) return fail(Code::invalid, "{}: a line break in the request to {}", place->text, endpoint);

@@ -15,7 +15,7 @@
 #include "http/listener.h"
 #include "http/server.h"
 
-namespace midonet::http {
+namespace midonet::http::client_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -155,4 +155,4 @@ TEST(HttpClient, WhereNobodyListensTheMessageNamesTheEndpoint) {
 }
 
 }  // namespace
-}  // namespace midonet::http
+}  // namespace midonet::http::client_test

@@ -1,11 +1,10 @@
 #include "http/request_reader.h"
 
-#include <strings.h>
-
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 #include "http/target.h"
+#include "http/wire.h"
 
 namespace midonet::http {
 
@@ -23,10 +22,6 @@ RequestReader::RequestReader(RequestReader&&) noexcept = default;
 RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
 
 namespace {
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 // Whether the request line ends in a version, though not one of ours: "PRI * HTTP/2.0".
 bool names_another_version(std::string_view bytes) {

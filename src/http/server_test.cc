@@ -8,7 +8,7 @@
 
 #include "http/raw_client.h"
 
-namespace midonet::http {
+namespace midonet::http::server_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -443,4 +443,4 @@ TEST_F(HttpServer, RequestsAreCountedByMethodRouteAndStatus) {
 }
 
 }  // namespace
-}  // namespace midonet::http
+}  // namespace midonet::http::server_test

@@ -13,7 +13,7 @@
 #include "http/raw_client.h"
 #include "http/server.h"
 
-namespace midonet::http {
+namespace midonet::http::sockets_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -169,4 +169,4 @@ TEST_F(HttpSockets, OutOfDescriptorsItWaitsWithoutSpinningAndGoesOnWhenThereAreS
 }
 
 }  // namespace
-}  // namespace midonet::http
+}  // namespace midonet::http::sockets_test

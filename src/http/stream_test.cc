@@ -5,7 +5,7 @@
 #include "http/raw_client.h"
 #include "http/server.h"
 
-namespace midonet::http {
+namespace midonet::http::stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -165,4 +165,4 @@ TEST_F(HttpStream, TheServersEndTakesTheSourceAlong) {
 }
 
 }  // namespace
-}  // namespace midonet::http
+}  // namespace midonet::http::stream_test

@@ -7,7 +7,7 @@
 #include "http/target.h"
 #include "http/wire.h"
 
-namespace midonet::http {
+namespace midonet::http::values_test {
 namespace {
 
 TEST(Status, EachCodeHasOne) {
@@ -117,4 +117,4 @@ TEST(Endpoint, KnowsLoopback) {
 }
 
 }  // namespace
-}  // namespace midonet::http
+}  // namespace midonet::http::values_test

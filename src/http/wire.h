@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "http/message.h"
 
@@ -23,6 +24,9 @@ struct HeadOptions {
 // Status line and headers with the empty line. Content-Length is that of the body, also when it is not sent (HEAD).
 // A header that could not stand on one line is left out: nothing that a handler copies into one can split an answer.
 std::string head_of(const Response& response, const HeadOptions& options, std::chrono::system_clock::time_point now);
+
+// Names and tokens of HTTP: ASCII letters are the same in both cases.
+bool equal_without_case(std::string_view a, std::string_view b);
 
 // Whether answers of this status have a body at all (RFC 9110 section 6.4.1).
 bool may_have_body(int status);

@@ -9,7 +9,7 @@
 #include "model/host.h"
 #include "model/port.h"
 
-namespace midonet::model {
+namespace midonet::model::entity_test {
 namespace {
 
 const std::string base = "http://h/midonet-api";
@@ -165,4 +165,4 @@ TEST(Table, EveryFieldHasOneNameADocSentenceAndLinksThatResolve) {
 }
 
 }  // namespace
-}  // namespace midonet::model
+}  // namespace midonet::model::entity_test

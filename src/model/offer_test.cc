@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-namespace midonet::model {
+namespace midonet::model::offer_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -126,4 +126,4 @@ TEST(Offer, DamageIsSaidWithItsPlace) {
 }
 
 }  // namespace
-}  // namespace midonet::model
+}  // namespace midonet::model::offer_test

@@ -10,7 +10,7 @@
 #include "model/port.h"
 #include "model/tunnel_zone.h"
 
-namespace midonet::model {
+namespace midonet::model::record_test {
 namespace {
 
 Uuid uuid(const char* text) { return *Uuid::parse(text); }
@@ -179,4 +179,4 @@ TEST(Record, EveryTableRoundTrips) {
 }
 
 }  // namespace
-}  // namespace midonet::model
+}  // namespace midonet::model::record_test

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "model/entity.h"
 
-namespace midonet::model {
+namespace midonet::model::tunnel_zone_test {
 namespace {
 
 constexpr const char* host = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -58,4 +58,4 @@ TEST(TunnelZone, AnotherKindOfTunnelIsRefusedAndTheMessageSaysWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace midonet::model
+}  // namespace midonet::model::tunnel_zone_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace midonet::netlink {
+namespace midonet::netlink::link_test {
 namespace {
 
 Link link(std::uint32_t ifindex, const std::string& name) {
@@ -69,4 +69,4 @@ TEST(LinkTable, TwoLinksThatSwapNamesAreBothFound) {
 }
 
 }  // namespace
-}  // namespace midonet::netlink
+}  // namespace midonet::netlink::link_test

@@ -9,7 +9,7 @@
 #include <random>
 #include <string>
 
-namespace midonet::netlink {
+namespace midonet::netlink::message_test {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -167,4 +167,4 @@ TEST(NetlinkMessage, DamagedBytesHarmNothing) {
 }
 
 }  // namespace
-}  // namespace midonet::netlink
+}  // namespace midonet::netlink::message_test

@@ -16,8 +16,8 @@ namespace midonet::netlink {
 
 namespace {
 
-constexpr std::array groups = {static_cast<int>(RTNLGRP_LINK), static_cast<int>(RTNLGRP_IPV4_IFADDR),
-                               static_cast<int>(RTNLGRP_IPV6_IFADDR)};
+constexpr std::array link_and_address_groups = {static_cast<int>(RTNLGRP_LINK), static_cast<int>(RTNLGRP_IPV4_IFADDR),
+                                                static_cast<int>(RTNLGRP_IPV6_IFADDR)};
 // After so many datagrams others on the loop get a turn.
 constexpr int datagrams_at_once = 64;
 constexpr std::chrono::seconds reopen_delay{1};
@@ -26,6 +26,9 @@ template <class... Ts>
 struct Overloaded : Ts... {
   using Ts::operator()...;
 };
+// Clang 14 does not deduce an aggregate's arguments by itself.
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
 
 }  // namespace
 
@@ -36,7 +39,7 @@ std::size_t Monitor::AddressHash::operator()(const std::pair<std::uint32_t, Ip>&
 }
 
 Result<std::unique_ptr<Monitor>> Monitor::open(Loop& loop, Registry& registry, int buffer_bytes) {
-  auto socket = Socket::open(groups, buffer_bytes);
+  auto socket = Socket::open(link_and_address_groups, buffer_bytes);
   if (!socket) return tl::unexpected<Error>(std::move(socket).error());
   std::unique_ptr<Monitor> monitor(new Monitor(loop, registry, *std::move(socket), buffer_bytes));
   monitor->watch();
@@ -154,7 +157,7 @@ void Monitor::start_over(const char* why) {
   retry_.cancel();
   // A dump that is still running would make the next one fail with EBUSY, and what is queued is worthless: a
   // new socket.
-  auto socket = Socket::open(groups, buffer_bytes_);
+  auto socket = Socket::open(link_and_address_groups, buffer_bytes_);
   if (!socket) return reopen(socket.error());
   readable_.cancel();
   socket_ = *std::move(socket);

@@ -17,7 +17,7 @@
 
 #include "base/unique_fd.h"
 
-namespace midonet::netlink {
+namespace midonet::netlink::monitor_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -190,4 +190,4 @@ TEST_F(MonitorInNamespace, FlipsOfOneNameEndWithTheLastIfindex) {
 }
 
 }  // namespace
-}  // namespace midonet::netlink
+}  // namespace midonet::netlink::monitor_test

@@ -10,7 +10,7 @@
 #include "programs/child.h"
 #include "programs/notify_socket.h"
 
-namespace midonet::programs {
+namespace midonet::programs::midonet_api_test {
 namespace {
 
 using nlohmann::json;
@@ -97,4 +97,4 @@ TEST_F(MidonetApi, SaysWhyItCannotStart) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::midonet_api_test

@@ -15,7 +15,7 @@
 #include "store/zookeeper_server.h"
 #include "topology/hosts.h"
 
-namespace midonet::programs {
+namespace midonet::programs::midonet_api_zookeeper_test {
 namespace {
 
 using nlohmann::json;
@@ -150,4 +150,4 @@ TEST_F(MidonetApiOnZookeeper, EventsTellWhatTheOtherWroteAndOutliveAnOutage) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::midonet_api_zookeeper_test

@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "programs/midonet_fixture.h"
 
-namespace midonet::programs {
+namespace midonet::programs::midonet_test {
 namespace {
 
 using nlohmann::json;
@@ -191,4 +191,4 @@ TEST_F(Midonet, SaysHowAHostIsMade) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::midonet_test

@@ -4,7 +4,7 @@
 
 #include "programs/midonet_fixture.h"
 
-namespace midonet::programs {
+namespace midonet::programs::midonet_usage_test {
 namespace {
 
 using ::testing::AllOf;
@@ -119,4 +119,4 @@ TEST(MidonetAlone, ReadsItsConfiguration) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::midonet_usage_test

@@ -16,7 +16,7 @@
 #include "topology/hosts.h"
 #include "topology/ports.h"
 
-namespace midonet::programs {
+namespace midonet::programs::mm_ctl_alone_test {
 namespace {
 
 using ::testing::EndsWith;
@@ -264,4 +264,4 @@ TEST_F(MmCtlAsNobody, Exits13AtTheHostId) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::mm_ctl_alone_test

@@ -13,7 +13,7 @@
 
 #include "programs/mm_ctl_fixture.h"
 
-namespace midonet::programs {
+namespace midonet::programs::mm_ctl_test {
 namespace {
 
 using ::testing::EndsWith;
@@ -231,4 +231,4 @@ TEST_F(MmCtlReleasesTap, NotByItselfWhenItsNameIsNotNovas) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::mm_ctl_test

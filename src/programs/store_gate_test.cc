@@ -9,7 +9,7 @@
 #include "store/embedded_store.h"
 #include "store/flaky_store.h"
 
-namespace midonet::programs {
+namespace midonet::programs::store_gate_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,4 +92,4 @@ TEST_F(StoreGateTest, RefusesADamagedVersionAndWritesNothing) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::store_gate_test

@@ -4,7 +4,7 @@
 
 #include "programs/notify_socket.h"
 
-namespace midonet::programs {
+namespace midonet::programs::systemd_test {
 namespace {
 
 TEST(Systemd, IsToldAtThePathThatItNames) {
@@ -38,4 +38,4 @@ TEST(Systemd, ANameThatLeadsNowhereIsAnErrorThatSaysWhich) {
 }
 
 }  // namespace
-}  // namespace midonet::programs
+}  // namespace midonet::programs::systemd_test

@@ -77,7 +77,7 @@ Status make_file(const std::string& path) {
     return fail_errno(errno, "make {}", fresh);
   }
   {
-    auto connection = Connection::open(fresh);
+    auto connection = SqliteConnection::open(fresh);
     if (!connection) return tl::unexpected<Error>(std::move(connection).error());
     const std::string statements = fmt::format("BEGIN; {} COMMIT;", schema);
     if (auto made = connection->run(statements.c_str()); !made) {
@@ -117,7 +117,7 @@ Status check_header(const std::string& path) {
   return {};
 }
 
-Status check_content(Connection& connection, const std::string& path) {
+Status check_content(SqliteConnection& connection, const std::string& path) {
   Statement check(connection, "PRAGMA quick_check(1)");
   const bool answered = check.step();
   const std::string answer(answered ? check.text(0) : std::string_view());
@@ -153,7 +153,7 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
       return tl::unexpected<Error>(std::move(ready).error());
     }
   }
-  auto connection = Connection::open(path);
+  auto connection = SqliteConnection::open(path);
   if (!connection) return tl::unexpected<Error>(std::move(connection).error());
   const auto ready = [&]() -> Status {
     if (auto set = connection->run(settings); !set) return set;

@@ -19,7 +19,7 @@ namespace midonet::store {
 
 struct EmbeddedFile {
   FileLock lock;  // given back last
-  Connection connection;
+  SqliteConnection connection;
 
   // `path` is absolute, or ":memory:". Its directory is made (0700) if absent, the file is made 0600. unavailable:
   // another process has it for longer than `patience` (the call blocks), or the disk fails; forbidden, not_found: the

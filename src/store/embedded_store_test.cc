@@ -21,7 +21,7 @@
 #include "store/store_contract_test.h"
 #include "store/uri.h"
 
-namespace midonet::store {
+namespace midonet::store::embedded_store_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -496,4 +496,4 @@ TEST_F(EmbeddedStore, TheFileIsFreeAsSoonAsTheLastSessionIsGoneWithCallsUnanswer
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::embedded_store_test

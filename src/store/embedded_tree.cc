@@ -153,7 +153,7 @@ class EmbeddedTree::Impl {
   bool durable_change = false;  // since begin(): something for the file
   bool counted = false;         // since begin(): a commit took a number
 
-  Connection& db = file.connection;
+  SqliteConnection& db = file.connection;
   Statement begin_statement{db, "BEGIN"};
   Statement commit_statement{db, "COMMIT"};
   Statement rollback_statement{db, "ROLLBACK"};

@@ -10,7 +10,7 @@
 #include "store/embedded_store.h"
 #include "store/flaky_store.h"
 
-namespace midonet::store {
+namespace midonet::store::mirror_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -432,4 +432,4 @@ TEST(MirrorProperty, TheLastViewEqualsTheStore) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::mirror_test

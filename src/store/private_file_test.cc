@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace midonet::store {
+namespace midonet::store::private_file_test {
 namespace {
 
 using testing::HasSubstr;
@@ -42,7 +42,7 @@ TEST_F(PrivateFile, ASecretIsOneLine) {
 }
 
 TEST_F(PrivateFile, ASecretThatOthersCanReadIsRefusedAndNotShown) {
-  for (const mode_t mode : {0640, 0604, 0620, 0666}) {
+  for (const mode_t mode : {0640u, 0604u, 0620u, 0666u}) {
     const auto secret = read_secret(with("midonet:hidden", mode));
     ASSERT_FALSE(secret);
     EXPECT_EQ(secret.error().code, Code::forbidden);
@@ -78,4 +78,4 @@ TEST_F(PrivateFile, ADamagedSessionIsNone) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::private_file_test

@@ -9,7 +9,7 @@
 namespace midonet::store {
 namespace {
 
-Code code_of(int rc) {
+Code sqlite_code(int rc) {
   switch (rc & 0xff) {
     case SQLITE_FULL:
     case SQLITE_NOMEM:
@@ -33,12 +33,12 @@ Error error_of(sqlite3* db, int rc, const std::string& file) {
     const char* reason = strerrordesc_np(error_number);
     text += fmt::format(": {}", reason != nullptr ? reason : "unknown error");
   }
-  return Error{code_of(rc), fmt::format("embedded store {}: {}", file, text)};
+  return Error{sqlite_code(rc), fmt::format("embedded store {}: {}", file, text)};
 }
 
 }  // namespace
 
-Result<Connection> Connection::open(const std::string& file) {
+Result<SqliteConnection> SqliteConnection::open(const std::string& file) {
   sqlite3* db = nullptr;
   const int rc =
       sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
@@ -47,30 +47,30 @@ Result<Connection> Connection::open(const std::string& file) {
     sqlite3_close(db);
     return tl::unexpected<Error>(std::move(error));
   }
-  return Connection(db, file);
+  return SqliteConnection(db, file);
 }
 
-Connection::Connection(Connection&& other) noexcept
+SqliteConnection::SqliteConnection(SqliteConnection&& other) noexcept
     : db_(std::exchange(other.db_, nullptr)), file_(std::move(other.file_)), error_(std::move(other.error_)) {}
 
-Connection::~Connection() { sqlite3_close(db_); }
+SqliteConnection::~SqliteConnection() { sqlite3_close(db_); }
 
-void Connection::note_error(int rc) {
+void SqliteConnection::note_error(int rc) {
   if (!error_) error_ = error_of(db_, rc, file_);
 }
 
-Status Connection::run(const char* sql) {
+Status SqliteConnection::run(const char* sql) {
   const int rc = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   if (rc == SQLITE_OK) return {};
   note_error(rc);
   return tl::unexpected<Error>(error_of(db_, rc, file_));
 }
 
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
-std::optional<Error> Connection::take_error() { return std::exchange(error_, std::nullopt); }
+std::optional<Error> SqliteConnection::take_error() { return std::exchange(error_, std::nullopt); }
 
-Statement::Statement(Connection& connection, const char* sql) : connection_(connection) {
+Statement::Statement(SqliteConnection& connection, const char* sql) : connection_(connection) {
   const int rc = sqlite3_prepare_v3(connection.db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
   if (rc != SQLITE_OK) connection.note_error(rc);
 }

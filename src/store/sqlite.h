@@ -16,13 +16,13 @@ struct sqlite3_stmt;
 
 namespace midonet::store {
 
-class Connection {
+class SqliteConnection {
  public:
   // Opens a file that exists, or ":memory:".
-  static Result<Connection> open(const std::string& file);
-  Connection(Connection&& other) noexcept;
-  Connection& operator=(Connection&&) = delete;
-  ~Connection();
+  static Result<SqliteConnection> open(const std::string& file);
+  SqliteConnection(SqliteConnection&& other) noexcept;
+  SqliteConnection& operator=(SqliteConnection&&) = delete;
+  ~SqliteConnection();
 
   // Runs statements without parameters and results; an error is returned and also kept.
   Status run(const char* sql);
@@ -33,7 +33,7 @@ class Connection {
 
  private:
   friend class Statement;
-  explicit Connection(sqlite3* db, std::string file) : db_(db), file_(std::move(file)) {}
+  explicit SqliteConnection(sqlite3* db, std::string file) : db_(db), file_(std::move(file)) {}
   void note_error(int rc);
 
   sqlite3* db_;
@@ -46,7 +46,7 @@ class Connection {
 // reset().
 class Statement {
  public:
-  Statement(Connection& connection, const char* sql);
+  Statement(SqliteConnection& connection, const char* sql);
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   ~Statement();
@@ -58,7 +58,7 @@ class Statement {
     (bind(++index, args), ...);
     return *this;
   }
-  bool step();  // true: there is a row. false: there is none, or it failed (see Connection::error)
+  bool step();  // true: there is a row. false: there is none, or it failed (see SqliteConnection::error)
   void run() {  // for what gives no row
     step();
     reset();
@@ -71,7 +71,7 @@ class Statement {
   void bind(int index, std::string_view text);
   void bind(int index, std::int64_t number);
 
-  Connection& connection_;
+  SqliteConnection& connection_;
   sqlite3_stmt* statement_ = nullptr;
 };
 

@@ -8,7 +8,7 @@
 #include "store/embedded_store.h"
 #include "store/flaky_store.h"
 
-namespace midonet::store {
+namespace midonet::store::transaction_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -343,4 +343,4 @@ TEST_F(TransactionTest, ConcurrentTransactionsOnOneNodeAllCount) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::transaction_test

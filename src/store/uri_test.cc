@@ -9,7 +9,7 @@
 #include "model/paths.h"
 #include "store/transaction.h"
 
-namespace midonet::store {
+namespace midonet::store::uri_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -59,4 +59,4 @@ TEST(Uri, AFileKeepsWhatItWasToldAndIsFreeAsSoonAsItsStoreIsGone) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::uri_test

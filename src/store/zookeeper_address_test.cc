@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace midonet::store {
+namespace midonet::store::zookeeper_address_test {
 namespace {
 
 using testing::HasSubstr;
@@ -60,4 +60,4 @@ TEST(ZookeeperAddress, WhatIsWrongIsSaid) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::zookeeper_address_test

@@ -1,7 +1,7 @@
 #include "store/store_contract_test.h"
 #include "store/zookeeper_fixture.h"
 
-namespace midonet::store {
+namespace midonet::store::zookeeper_contract_test {
 namespace {
 
 class ZookeeperUnderTest : public StoreUnderTest {
@@ -33,4 +33,4 @@ INSTANTIATE_TEST_SUITE_P(Zookeeper, StoreContract, testing::ValuesIn(factories()
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreContract);
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::zookeeper_contract_test

@@ -3,7 +3,7 @@
 
 #include "store/zookeeper_fixture.h"
 
-namespace midonet::store {
+namespace midonet::store::zookeeper_ensemble_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -72,4 +72,4 @@ TEST_F(ZookeeperEnsembleTest, AnOutageOfAllServersIsADelayAndTheSessionGoesOn) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::zookeeper_ensemble_test

@@ -9,7 +9,7 @@ constexpr std::string_view no_auth =
     "ZooKeeper does not allow it to this client: the node belongs to another identity; give the secret that the store "
     "was made with (--zookeeper-secret-file)";
 
-Code code_of(int rc) {
+Code zookeeper_code(int rc) {
   switch (rc) {
     case ZNONODE: return Code::not_found;
     case ZNODEEXISTS:
@@ -59,11 +59,11 @@ bool is_lost(int rc) {
 Error read_error(int rc, std::string_view path) {
   if (rc == ZNONODE) return {Code::not_found, fmt::format("node {} does not exist", path)};
   if (rc == ZNOAUTH) return {Code::forbidden, fmt::format("node {}: {}", path, no_auth)};
-  return {code_of(rc), fmt::format("node {}: {}", path, rc_text(rc))};
+  return {zookeeper_code(rc), fmt::format("node {}: {}", path, rc_text(rc))};
 }
 
 Error op_error(int rc, const Op& op) {
-  return {code_of(rc), fmt::format("{} {}: {}", verb(op.kind), op.path, reason(rc, op))};
+  return {zookeeper_code(rc), fmt::format("{} {}: {}", verb(op.kind), op.path, reason(rc, op))};
 }
 
 std::string rc_text(int rc) { return fmt::format("{} ({})", zerror(rc), rc); }

@@ -17,7 +17,7 @@
 #include "store/zookeeper_fixture.h"
 #include "store/zookeeper_handle.h"
 
-namespace midonet::store {
+namespace midonet::store::zookeeper_store_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -506,4 +506,4 @@ TEST_F(ZookeeperStoreTest, ALayoutThatCannotBeReadIsRefusedAndNothingChanges) {
 }
 
 }  // namespace
-}  // namespace midonet::store
+}  // namespace midonet::store::zookeeper_store_test

@@ -11,7 +11,7 @@
 #include "topology/ports.h"
 #include "topology/store_fixture.h"
 
-namespace midonet::topology {
+namespace midonet::topology::history_test {
 namespace {
 
 namespace paths = model::paths;
@@ -140,4 +140,4 @@ TEST(History, OfManyRacingForOnePortOrOneInterfaceOneWins) {
 }
 
 }  // namespace
-}  // namespace midonet::topology
+}  // namespace midonet::topology::history_test

@@ -12,7 +12,7 @@
 #include "topology/ports.h"
 #include "topology/tunnel_zones.h"
 
-namespace midonet::topology {
+namespace midonet::topology::removal_test {
 namespace {
 
 namespace paths = model::paths;
@@ -216,4 +216,4 @@ TEST_F(Removal, AHostThatServedManyBridgesAndAZoneWithManyHostsGoInBoundedCommit
 }
 
 }  // namespace
-}  // namespace midonet::topology
+}  // namespace midonet::topology::removal_test

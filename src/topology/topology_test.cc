@@ -10,7 +10,7 @@
 #include "topology/ports.h"
 #include "topology/store_fixture.h"
 
-namespace midonet::topology {
+namespace midonet::topology::topology_test {
 namespace {
 
 namespace paths = model::paths;
@@ -355,4 +355,4 @@ TEST_F(Topology, AStatusCountsOnlyForItsRevisionAndWhileTheAgentLives) {
 }
 
 }  // namespace
-}  // namespace midonet::topology
+}  // namespace midonet::topology::topology_test

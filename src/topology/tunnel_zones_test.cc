@@ -7,7 +7,7 @@
 #include "topology/hosts.h"
 #include "topology/store_fixture.h"
 
-namespace midonet::topology {
+namespace midonet::topology::tunnel_zones_test {
 namespace {
 
 namespace paths = model::paths;
@@ -196,4 +196,4 @@ TEST_F(TunnelZones, ADamagedZoneHoldsNoNameAndADamagedMemberGoesWithItsHost) {
 }
 
 }  // namespace
-}  // namespace midonet::topology
+}  // namespace midonet::topology::tunnel_zones_test

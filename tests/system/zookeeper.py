@@ -97,7 +97,7 @@ class ZooKeeper:
                 server.start()
         self.wait_serving()
 
-    def wait_serving(self, seconds=120):
+    def wait_serving(self, seconds=30):
         def all_serve():
             for server in self.servers:
                 if server.process and not server.running():

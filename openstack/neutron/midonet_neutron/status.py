@@ -56,23 +56,22 @@ class StatusKeeper:
 
     def compare(self, port_id: str) -> None:
         """Makes Neutron's status of the port what the REST server says. Raises RestError when it does not say."""
+        context = n_context.get_admin_context()
         for _ in range(ROUNDS):
-            context = n_context.get_admin_context()
             port = ml2_db.get_port(context, port_id)
             host = active_host(port) if port else None
             if not port or not host:
                 return
             wanted = self._wanted(port_id, host, port.admin_state_up)
             if port.status == wanted:
-                if wanted != constants.PORT_STATUS_ACTIVE:
-                    # It may have been active for a moment while somebody else's block, such as the DHCP agent's, remained.
-                    _block(context, port_id)
                 return
             LOG.info("port %s on %s: %s -> %s", port_id, host, port.status, wanted)
-            if wanted != constants.PORT_STATUS_ACTIVE:
+            if wanted == constants.PORT_STATUS_ACTIVE:
+                if not self._activate(context, port_id):
+                    return
+            else:
                 directory.get_plugin().update_port_status(context, port_id, wanted)
-            elif not self._activate(context, port_id):
-                return
+            context = n_context.get_admin_context()
         LOG.warning("port %s: its status changes faster than it can be carried into Neutron", port_id)
 
     def became_active(self, port_id: str, host: str) -> None:
@@ -106,11 +105,6 @@ class StatusKeeper:
         )
         after = ml2_db.get_port(n_context.get_admin_context(), port_id)
         return bool(after) and after.status == constants.PORT_STATUS_ACTIVE
-
-
-def _block(context: n_context.Context, port_id: str) -> None:
-    entity = provisioning_blocks.L2_AGENT_ENTITY
-    provisioning_blocks.add_provisioning_component(context, port_id, resources.PORT, entity)
 
 
 class BoundPort(NamedTuple):

@@ -15,7 +15,7 @@
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "datapath/ebpf/testbed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::bridge_test {
 namespace {
 
 constexpr std::uint32_t taps = 6;
@@ -239,4 +239,4 @@ TEST(DropReasons, TheDocumentListsThemAllAndNoOther) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::bridge_test

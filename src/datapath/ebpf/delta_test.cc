@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace midonet::datapath {
+namespace midonet::datapath::delta_test {
 namespace {
 
 constexpr std::uint32_t max_ports = 300;
@@ -340,4 +340,4 @@ TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath
+}  // namespace midonet::datapath::delta_test

@@ -8,7 +8,7 @@
 
 #include "datapath/ebpf/testbed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::ebpf_datapath_test {
 namespace {
 
 using ::testing::Contains;
@@ -412,4 +412,4 @@ TEST_F(ArpTest, AnAddressThatIsNoLongerKnownIsNoLongerAnswered) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::ebpf_datapath_test

@@ -12,7 +12,7 @@
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "datapath/ebpf/testbed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::lifetime_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -64,12 +64,12 @@ class LifetimeTest : public ::testing::Test {
   bool quiet() {
     return !loop_.run_until([&] { return !drifts_.empty(); }, 50ms);
   }
-  static bool passes(const Tap& from, const Tap& to) {
+  static bool passes(const Tap& from, const Tap& to, std::chrono::milliseconds wait = 5s) {
     static std::uint8_t mark = 0;
     const Frame frame = ethernet(mac_b, mac_a, ++mark);
     to.drain();
     from.send(frame);
-    return to.receive(100ms) == frame;
+    return to.receive(wait) == frame;
   }
 
   Loop loop_;
@@ -95,7 +95,7 @@ TEST_F(LifetimeTest, ADetachedPortPassesNothingAndLeavesNoTrace) {
   apply(two(a, b));
   EXPECT_TRUE(passes(a, b));
   apply(Wanted().port(7, a, mac_a));
-  EXPECT_FALSE(passes(a, b));
+  EXPECT_FALSE(passes(a, b, 100ms));
   EXPECT_THAT(tc("b"), IsEmpty());
   const Maps& maps = datapath_->objects().maps();
   EXPECT_EQ(maps.ports.entries()->size(), 1U);
@@ -119,7 +119,7 @@ TEST_F(LifetimeTest, OnlyASweepTakesAwayWhatIsNotDesired) {
   apply(Wanted(), Sweep::no);
   EXPECT_TRUE(passes(a, b));
   apply(Wanted().port(7, a, mac_a), Sweep::yes);
-  EXPECT_FALSE(passes(a, b));
+  EXPECT_FALSE(passes(a, b, 100ms));
   EXPECT_THAT(tc("b"), IsEmpty());
 }
 
@@ -129,7 +129,7 @@ TEST_F(LifetimeTest, WhatAnIncompleteViewLeftStandingGoesWithTheNextCompleteOne)
   apply(Wanted().port(7, a, mac_a), Sweep::no);
   EXPECT_TRUE(passes(a, b));
   apply(Wanted().port(7, a, mac_a), Sweep::yes);
-  EXPECT_FALSE(passes(a, b));
+  EXPECT_FALSE(passes(a, b, 100ms));
   EXPECT_THAT(tc("b"), IsEmpty());
 }
 
@@ -370,7 +370,7 @@ TEST_F(LifetimeTest, AReplacedFilterIsHeardOfAndOurProgramComesBack) {
       fmt::format("tc filter replace dev a ingress prio 19790 handle 1 protocol all bpf direct-action "
                   "object-pinned {}/$(ls {} | grep ^to_tap)",
                   datapath_->objects().folder(), datapath_->objects().folder()));
-  EXPECT_FALSE(passes(a, b));
+  EXPECT_FALSE(passes(a, b, 100ms));
   ASSERT_TRUE(drifted());
   const Status conflict = status(two(a, b), "a");
   // It bears a name that is not ours, so it is not ours to replace: said so, and mended once it is gone.
@@ -546,4 +546,4 @@ TEST_F(LifetimeTest, MorePortsThanThereMayBeAreRefusedOneByOne) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::lifetime_test

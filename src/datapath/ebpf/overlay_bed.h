@@ -91,7 +91,7 @@ class Hosts : public ::testing::Test {
     const Frame frame = ethernet(destination, source, ++mark);
     to.drain();
     from.send(frame);
-    return to.receive(std::chrono::milliseconds(500)) == frame;
+    return to.receive() == frame;
   }
   bool told(const Node& node) {
     return loop_.run_until([&] { return !node.drifts.empty(); }, std::chrono::seconds(1));

@@ -7,7 +7,7 @@
 
 #include "datapath/ebpf/overlay_bed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::overlay_test {
 namespace {
 
 using ::testing::Contains;
@@ -358,4 +358,4 @@ TEST_P(Overlay, OnePeerThatIsNotThereKeepsNothingFromTheOthers) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::overlay_test

@@ -11,7 +11,7 @@
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "datapath/ebpf/testbed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::scale_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -150,4 +150,4 @@ TEST_F(ScaleTest, TheVerdictOfAFrameStaysTheSame200000Times) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::scale_test

@@ -12,7 +12,7 @@
 
 #include "datapath/ebpf/overlay_bed.h"
 
-namespace midonet::datapath::testing {
+namespace midonet::datapath::testing::tunnel_test {
 namespace {
 
 using ::testing::AllOf;
@@ -386,4 +386,4 @@ TEST_F(Learning, WhenThereIsMoreNewsThanRoomEverythingThatIsLearnedIsTold) {
 }
 
 }  // namespace
-}  // namespace midonet::datapath::testing
+}  // namespace midonet::datapath::testing::tunnel_test

@@ -17,8 +17,8 @@ namespace midonet::datapath {
 namespace {
 
 // A request under construction; the caller adds attributes to header().
-struct Request {
-  Request(std::uint16_t type, unsigned flags, std::uint32_t ifindex = 0) {
+struct LinkRequest {
+  LinkRequest(std::uint16_t type, unsigned flags, std::uint32_t ifindex = 0) {
     mnl_nlmsg_put_header(bytes.data());
     header()->nlmsg_type = type;
     header()->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
@@ -74,7 +74,7 @@ std::optional<VxlanLink> read_link(const nlmsghdr* message) {
   return link;
 }
 
-Result<std::optional<VxlanLink>> get(Rtnetlink& kernel, Request& request, const std::string& what) {
+Result<std::optional<VxlanLink>> get(Rtnetlink& kernel, LinkRequest& request, const std::string& what) {
   mnl_attr_put_u32(request.header(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<VxlanLink> found;
   const int error_number =
@@ -93,13 +93,13 @@ Result<VxlanLinks> VxlanLinks::open() {
 }
 
 Result<std::optional<VxlanLink>> VxlanLinks::find(const std::string& name) {
-  Request request(RTM_GETLINK, 0);
+  LinkRequest request(RTM_GETLINK, 0);
   mnl_attr_put_strz(request.header(), IFLA_IFNAME, name.c_str());
   return get(kernel_, request, name);
 }
 
 Result<std::optional<VxlanLink>> VxlanLinks::find(std::uint32_t ifindex) {
-  Request request(RTM_GETLINK, 0, ifindex);
+  LinkRequest request(RTM_GETLINK, 0, ifindex);
   return get(kernel_, request, fmt::format("interface {}", ifindex));
 }
 
@@ -109,7 +109,7 @@ Result<std::vector<VxlanLink>> VxlanLinks::all() {
   std::vector<VxlanLink> all;
   for (int i = 0; i < 10 && error_number == EINTR; i++) {
     all.clear();
-    Request request(RTM_GETLINK, NLM_F_DUMP);
+    LinkRequest request(RTM_GETLINK, NLM_F_DUMP);
     mnl_attr_put_u32(request.header(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     nlattr* info = mnl_attr_nest_start(request.header(), IFLA_LINKINFO);
     mnl_attr_put_str(request.header(), IFLA_INFO_KIND, "vxlan");  // the kernel leaves the others out
@@ -125,7 +125,7 @@ Result<std::vector<VxlanLink>> VxlanLinks::all() {
 }
 
 Status VxlanLinks::add(const std::string& name, std::uint16_t udp_port, const Mac& mac, std::uint32_t mtu) {
-  Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  LinkRequest request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   nlmsghdr* header = request.header();
   mnl_attr_put_strz(header, IFLA_IFNAME, name.c_str());
   mnl_attr_put(header, IFLA_ADDRESS, mac.bytes().size(), mac.bytes().data());
@@ -146,7 +146,7 @@ Status VxlanLinks::add(const std::string& name, std::uint16_t udp_port, const Ma
 }
 
 Status VxlanLinks::set_alias(std::uint32_t ifindex, const std::string& alias) {
-  Request request(RTM_SETLINK, 0, ifindex);
+  LinkRequest request(RTM_SETLINK, 0, ifindex);
   mnl_attr_put(request.header(), IFLA_IFALIAS, alias.size(), alias.data());
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "mark interface {} as \"{}\"", ifindex, alias);
@@ -154,7 +154,7 @@ Status VxlanLinks::set_alias(std::uint32_t ifindex, const std::string& alias) {
 }
 
 Status VxlanLinks::set_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
-  Request request(RTM_SETLINK, 0, ifindex);
+  LinkRequest request(RTM_SETLINK, 0, ifindex);
   mnl_attr_put_u32(request.header(), IFLA_MTU, mtu);
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "set the MTU of interface {} to {}", ifindex, mtu);
@@ -162,7 +162,7 @@ Status VxlanLinks::set_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
 }
 
 Status VxlanLinks::set_up(std::uint32_t ifindex) {
-  Request quiet(RTM_SETLINK, 0, ifindex);
+  LinkRequest quiet(RTM_SETLINK, 0, ifindex);
   nlattr* families = mnl_attr_nest_start(quiet.header(), IFLA_AF_SPEC);
   nlattr* ipv6 = mnl_attr_nest_start(quiet.header(), AF_INET6);
   mnl_attr_put_u8(quiet.header(), IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -172,7 +172,7 @@ Status VxlanLinks::set_up(std::uint32_t ifindex) {
   if (quiet_error != 0 && quiet_error != EAFNOSUPPORT)  // which means that there is no IPv6 on it anyway
     return fail_errno(quiet_error, "keep IPv6 addresses from interface {}", ifindex);
 
-  Request request(RTM_SETLINK, 0, ifindex);
+  LinkRequest request(RTM_SETLINK, 0, ifindex);
   request.body()->ifi_flags = IFF_UP;
   request.body()->ifi_change = IFF_UP;
   const int error_number = kernel_.transact(request.header(), {});
@@ -181,7 +181,7 @@ Status VxlanLinks::set_up(std::uint32_t ifindex) {
 }
 
 Status VxlanLinks::remove(std::uint32_t ifindex) {
-  const int error_number = kernel_.transact(Request(RTM_DELLINK, 0, ifindex).header(), {});
+  const int error_number = kernel_.transact(LinkRequest(RTM_DELLINK, 0, ifindex).header(), {});
   if (error_number != 0 && error_number != ENODEV) return fail_errno(error_number, "delete interface {}", ifindex);
   return {};
 }
