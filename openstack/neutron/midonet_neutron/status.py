@@ -34,18 +34,33 @@ LOG = logging.getLogger(__name__)
 ROUNDS = 8
 
 
-def active_host(port: object) -> str | None:
-    """The host of the active binding of an ML2 port row, if that binding is ours."""
-    for binding in port.port_bindings:  # type: ignore[attr-defined]
-        if binding.status == constants.ACTIVE:
-            return binding.host if binding.vif_type == VIF_TYPE else None
-    return None
+class Look(NamedTuple):
+    """What of a port decides on its status, as Neutron has it."""
+
+    status: str
+    admin_state_up: bool
+    host: str | None  # of the active binding, if that is ours
+    others: set[str]  # the hosts of our inactive bindings: where the port is about to migrate to
 
 
-def inactive_hosts(port: object) -> set[str]:
-    """The hosts of the other bindings: where the port is about to migrate to."""
-    bindings = port.port_bindings  # type: ignore[attr-defined]
-    return {binding.host for binding in bindings if binding.status == constants.INACTIVE and binding.vif_type == VIF_TYPE}
+def look(port_id: str) -> Look | None:
+    """One small query; the whole port takes Neutron ten times as long."""
+    context = n_context.get_admin_context()
+    binding = ml2_models.PortBinding
+    with db_api.CONTEXT_READER.using(context):
+        query = context.session.query(
+            models_v2.Port.status, models_v2.Port.admin_state_up, binding.host, binding.status, binding.vif_type
+        )
+        rows = query.outerjoin(binding, binding.port_id == models_v2.Port.id).filter(models_v2.Port.id == port_id).all()
+    if not rows:
+        return None
+    ours = [(host, state) for _, _, host, state, vif_type in rows if vif_type == VIF_TYPE]
+    return Look(
+        status=rows[0][0],
+        admin_state_up=rows[0][1],
+        host=next((host for host, state in ours if state == constants.ACTIVE), None),
+        others={host for host, state in ours if state == constants.INACTIVE},
+    )
 
 
 class StatusKeeper:
@@ -56,32 +71,31 @@ class StatusKeeper:
 
     def compare(self, port_id: str) -> None:
         """Makes Neutron's status of the port what the REST server says. Raises RestError when it does not say."""
-        context = n_context.get_admin_context()
         for _ in range(ROUNDS):
-            port = ml2_db.get_port(context, port_id)
-            host = active_host(port) if port else None
-            if not port or not host:
+            port = look(port_id)
+            if not port or not port.host:
                 return
-            wanted = self._wanted(port_id, host, port.admin_state_up)
+            wanted = self._wanted(port_id, port.host, port.admin_state_up)
             if port.status == wanted:
+                if wanted != constants.PORT_STATUS_ACTIVE:
+                    # It may have been active for a moment while somebody else's block, such as the DHCP agent's, remained.
+                    _block(port_id)
                 return
-            LOG.info("port %s on %s: %s -> %s", port_id, host, port.status, wanted)
-            if wanted == constants.PORT_STATUS_ACTIVE:
-                if not self._activate(context, port_id):
-                    return
-            else:
-                directory.get_plugin().update_port_status(context, port_id, wanted)
-            context = n_context.get_admin_context()
+            LOG.info("port %s on %s: %s -> %s", port_id, port.host, port.status, wanted)
+            if wanted != constants.PORT_STATUS_ACTIVE:
+                directory.get_plugin().update_port_status(n_context.get_admin_context(), port_id, wanted)
+            elif not self._activate(port_id):
+                return
         LOG.warning("port %s: its status changes faster than it can be carried into Neutron", port_id)
 
     def became_active(self, port_id: str, host: str) -> None:
         """The port is active on `host`: tells Nova when that is where the port is migrating to."""
-        port = ml2_db.get_port(n_context.get_admin_context(), port_id)
-        if not port or host not in inactive_hosts(port):
+        found = look(port_id)
+        if not found or host not in found.others or not cfg.CONF.notify_nova_on_port_status_changes:
             return
+        port = ml2_db.get_port(n_context.get_admin_context(), port_id)
         notifier = getattr(directory.get_plugin(), "nova_notifier", None)
-        owned_by_nova = port.device_owner.startswith(constants.DEVICE_OWNER_COMPUTE_PREFIX)
-        if notifier and owned_by_nova and cfg.CONF.notify_nova_on_port_status_changes:
+        if notifier and port and port.device_owner.startswith(constants.DEVICE_OWNER_COMPUTE_PREFIX):
             LOG.info("port %s: active on %s, where it migrates to; telling Nova", port_id, host)
             notifier.notify_port_active_direct(port)
 
@@ -98,13 +112,21 @@ class StatusKeeper:
         found = self._client.host(record["hostId"])
         return found is not None and found.get("name") == host
 
-    def _activate(self, context: n_context.Context, port_id: str) -> bool:
+    @staticmethod
+    def _activate(port_id: str) -> bool:
         """Whether the port is ACTIVE now; not when somebody else's block remains, such as the DHCP agent's."""
         provisioning_blocks.provisioning_complete(
-            context, port_id, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
+            n_context.get_admin_context(), port_id, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
         )
-        after = ml2_db.get_port(n_context.get_admin_context(), port_id)
-        return bool(after) and after.status == constants.PORT_STATUS_ACTIVE
+        after = look(port_id)
+        return after is not None and after.status == constants.PORT_STATUS_ACTIVE
+
+
+def _block(port_id: str) -> None:
+    """Idempotent."""
+    provisioning_blocks.add_provisioning_component(
+        n_context.get_admin_context(), port_id, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
+    )
 
 
 class BoundPort(NamedTuple):

@@ -282,6 +282,17 @@ class Status(DriverTest):
         blocks.provisioning_complete(self._fresh(), self.bound["id"], "port", blocks.DHCP_ENTITY)
         self.assertEqual(self.status(), "ACTIVE")
 
+    def test_what_was_active_only_while_dhcp_was_not_ready_is_not_active_afterwards(self) -> None:
+        from neutron.db import provisioning_blocks as blocks
+
+        blocks.add_provisioning_component(self._fresh(), self.bound["id"], "port", blocks.DHCP_ENTITY)
+        self.report(self.cmp1)
+        self.report(self.cmp1, "down")
+        blocks.provisioning_complete(self._fresh(), self.bound["id"], "port", blocks.DHCP_ENTITY)
+        self.assertEqual(self.status(), "DOWN")
+        self.report(self.cmp1)
+        self.assertEqual(self.status(), "ACTIVE")
+
     def test_active_elsewhere_is_not_active(self) -> None:
         self.report(self.cmp2)
         self.assertEqual(self.status(), "DOWN")
