@@ -1,7 +1,8 @@
 // What a guest of the cloud's test measures with; linked statically, since the guest has no libraries.
 //
 //   probe echo PORT                       answers every datagram with itself, for ever
-//   probe ping ADDRESS PORT US SECONDS    sends a numbered datagram every US microseconds to an echo, and prints
+//   probe ping ADDRESS PORT US SECONDS    sends a numbered datagram every US microseconds to an echo, for that long or until
+//                                         SIGTERM, and prints
 //                                         sent=N received=N lost=N gap_us=N gap_at=SECONDS first_lost=N last_lost=N
 //                                         where the gap is the longest time between two answers, and gap_at when it began
 //   probe sink PORT                       takes one TCP connection, prints bytes=N hash=H of what came
@@ -17,6 +18,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -123,8 +125,11 @@ class Answers {
   std::int64_t last_, gap_ = 0, gap_at_ = 0;
 };
 
+volatile std::sig_atomic_t told_to_end = 0;
+
 int ping(const char* to, const char* port, std::int64_t interval, std::int64_t seconds) {
   const int link = connected(SOCK_DGRAM, to, port);
+  std::signal(SIGTERM, [](int) { told_to_end = 1; });
   const auto count = static_cast<std::uint32_t>(seconds * 1'000'000 / interval);
   Answers answers(count);
   std::int64_t due = now_us();
@@ -137,7 +142,8 @@ int ping(const char* to, const char* port, std::int64_t interval, std::int64_t s
       answers.read(link);
     }
   };
-  for (const std::int64_t end = due + seconds * 1'000'000; sent < count && now_us() < end; ++sent, due += interval) {
+  for (const std::int64_t end = due + seconds * 1'000'000; sent < count && now_us() < end && told_to_end == 0;
+       ++sent, due += interval) {
     // An error is a lost one: ICMP may say so while the other guest is elsewhere.
     [[maybe_unused]] const ssize_t ignored = send(link, &sent, sizeof sent, 0);
     until(due + interval);
