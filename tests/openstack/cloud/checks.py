@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cloud import Cloud
 
 # For all parts to agree, on a loaded machine.
-SECONDS = 90
+SECONDS = 300
 
 
 class Disagreement(Exception):

@@ -67,7 +67,7 @@ class OpenStack:
     def act(self, server: str, action: str, argument: Any = None) -> None:
         self.call("compute", "POST", f"/servers/{server}/action", {action: argument})
 
-    def wait_server(self, server: str, status: str, seconds: float = 240) -> Record:
+    def wait_server(self, server: str, status: str, seconds: float = 600) -> Record:
         """Until it has that status and does nothing; an ERROR that was not asked for ends it."""
         last: Record = {}
 

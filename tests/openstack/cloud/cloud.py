@@ -69,7 +69,7 @@ class Cloud:
         self.progress.step("libvirt and our agents, tunnel zone, DHCP agent")
         for host in self.hosts:
             host.start_nova()
-        wait_until(self._computes_are_up, 180, "nova-compute is up on all hosts", interval=0.5)
+        wait_until(self._computes_are_up, 600, "nova-compute is up on all hosts", interval=0.5)
         self.controller.discover_hosts()
         self._make_image()
         self.progress.step("nova-compute, image, flavor: the cloud is up")

@@ -60,7 +60,7 @@ class Compute:
         machine.run("sh", "-c", "rm -f /etc/libvirt/qemu/networks/autostart/*")
         machine.start("libvirtd", "libvirtd", "--listen")
         self.agent.start()
-        wait_until(self._libvirt_answers, 60, f"libvirt on {self.name} answers", interval=0.1)
+        wait_until(self._libvirt_answers, 300, f"libvirt on {self.name} answers", interval=0.1)
 
     def _libvirt_answers(self) -> bool:
         self.machine.services["libvirtd"].must_run()
@@ -73,7 +73,7 @@ class Compute:
         machine.run("chown", "-R", "nova:nova", "/var/lock/nova", "/var/log/nova", "/var/lib/nova")
         configure(machine, "/etc/nova/nova.conf", {
             "DEFAULT": {"my_ip": machine.address, "transport_url": self.controller.transport, "debug": "true",
-                        "vif_plugging_timeout": 120, "vif_plugging_is_fatal": "true",
+                        "vif_plugging_timeout": 300, "vif_plugging_is_fatal": "true",
                         # The guest has no ACPI daemon that a stop could wait for.
                         "shutdown_timeout": 2},
             "vnc": {"enabled": "false"}, **self.controller.nova_common()})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from compute_host import Compute
 
 # Under load a guest without hardware virtualization takes its time.
-SECONDS = 120
+SECONDS = 300
 
 
 class Console:

@@ -37,7 +37,7 @@ class Service:
     @property
     def pid(self) -> int:
         """As this computer counts. nsenter stays outside and waits for it."""
-        return wait_until(lambda: children(self._nsenter.pid), 10, f"{self.name} has started")[0]
+        return wait_until(lambda: children(self._nsenter.pid), 60, f"{self.name} has started")[0]
 
     def running(self) -> bool:
         return self._nsenter.running()
@@ -101,7 +101,7 @@ class Machine:
                 with contextlib.suppress(BlockingIOError):
                     return bool(os.read(held, 16))
                 return False
-            wait_until(answered, 30, f"machine {self.name} is up", interval=0.02)
+            wait_until(answered, 120, f"machine {self.name} is up", interval=0.02)
         finally:
             os.close(held)
             os.unlink(ready)
@@ -139,7 +139,7 @@ class Machine:
         return ["nsenter", f"--target={self.init}", "--mount", "--net", "--uts", "--ipc", "--pid", "--wd=/",
                 *become, "env", "-i", *settings, *map(str, argv)]
 
-    def run(self, *argv: object, check: bool = True, seconds: float = 300, user: str = "root", text: str | None = None,
+    def run(self, *argv: object, check: bool = True, seconds: float = 900, user: str = "root", text: str | None = None,
             environment: Mapping[str, str] | None = None) -> str:
         """To its end; what it printed."""
         done = subprocess.run(self.command(argv, user, environment), input=text if text is not None else "",

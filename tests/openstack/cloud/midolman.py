@@ -30,7 +30,7 @@ class Agent:
         if not os.path.exists(self.machine.path("/etc/midolman/midolman.conf")):
             self.machine.write("/etc/midolman/midolman.conf", f"store = {self.store}\nrelease-tap = auto\n")
         self.machine.start("midolman", "midolman", "--config", "/etc/midolman/midolman.conf")
-        wait_until(self.synchronised, 60, f"the agent of {self.machine.name} has read its store", interval=0.05)
+        wait_until(self.synchronised, 300, f"the agent of {self.machine.name} has read its store", interval=0.05)
 
     @property
     def service(self) -> Service:

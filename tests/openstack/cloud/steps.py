@@ -99,7 +99,7 @@ class Steps:
         self.progress.note("plugged, leased, pinged")
         self.cloud.openstack.call("compute", "DELETE", f"/servers/{vm.id}/os-interface/{port['id']}")
         del vm.ports["eth1"]
-        wait_until(lambda: "eth1" not in vm.console.run("ls /sys/class/net"), 60, "the guest has lost eth1", interval=0.5)
+        wait_until(lambda: "eth1" not in vm.console.run("ls /sys/class/net"), 300, "the guest has lost eth1", interval=0.5)
         checks.agree(self.cloud, self.vms)
         # Nova leaves a port alone that it did not make.
         assert self.cloud.openstack.port(port["id"])["status"] == "DOWN"
@@ -168,7 +168,7 @@ class Steps:
         host = other.host
         host.agent.service.end()
         del host.machine.services["midolman"]
-        wait_until(lambda: not self.cloud.midonet.get(f"/hosts/{host.agent.id}")["alive"], 60, f"{host.name} is not alive",
+        wait_until(lambda: not self.cloud.midonet.get(f"/hosts/{host.agent.id}")["alive"], 120, f"{host.name} is not alive",
                    interval=0.2)
         self._ping_both()
         port = self.cloud.openstack.create("network", "port", network_id=self.network["id"], name="refused")
@@ -193,7 +193,7 @@ class Steps:
         for vm in vms:
             self.cloud.openstack.call("compute", "DELETE", f"/servers/{vm.id}")
         for vm in vms:
-            wait_until(lambda vm=vm: self.cloud.openstack.server_is_gone(vm.id), 120, f"{vm.name} is gone", interval=0.3)
+            wait_until(lambda vm=vm: self.cloud.openstack.server_is_gone(vm.id), 300, f"{vm.name} is gone", interval=0.3)
         checks.agree(self.cloud, [])
         for vm in vms:
             self.cloud.openstack.call("network", "DELETE", f"/ports/{vm.port['id']}")
@@ -202,7 +202,7 @@ class Steps:
         for what in ("/ports", "/bridges"):
             assert self.cloud.midonet.get(what) == [], f"our API still has {what}: {self.cloud.midonet.get(what)}"
         controller = self.cloud.controller.machine
-        wait_until(lambda: not controller.run("ip", "netns", "list").strip(), 60, "the DHCP agent's namespaces are gone",
+        wait_until(lambda: not controller.run("ip", "netns", "list").strip(), 300, "the DHCP agent's namespaces are gone",
                    interval=0.3)
         taps = {name for name in controller.namespace.links() if name.startswith("tap")}
         assert not taps, f"on the controller are left: {taps}"
@@ -226,7 +226,7 @@ class Steps:
             self.cloud.controller.machine.must_run()
             ports = self.cloud.openstack.ports(network_id=network["id"], device_owner="network:dhcp")
             return next((port for port in ports if port["status"] == "ACTIVE" and port["fixed_ips"]), None)
-        port = wait_until(found, 120, f"the DHCP server of {network['name']} is plugged", interval=0.3)
+        port = wait_until(found, 300, f"the DHCP server of {network['name']} is plugged", interval=0.3)
         ours = self.cloud.midonet.get(f"/ports/{port['id']}")
         assert ours["status"]["state"] == "active", ours
         return port
@@ -250,7 +250,7 @@ class Steps:
 
     def _wait_status(self, vm: Vm, status: str) -> None:
         port = vm.ports["eth0"]
-        wait_until(lambda: self.cloud.openstack.port(port)["status"] == status, 90, f"{vm.name}'s port is {status}", interval=0.3)
+        wait_until(lambda: self.cloud.openstack.port(port)["status"] == status, 300, f"{vm.name}'s port is {status}", interval=0.3)
 
     def _migrate(self, vm: Vm, other: Vm, to: Compute) -> None:
         vm.console.run(f"(probe echo {ECHO} </dev/null >/dev/null 2>&1 &)")
@@ -277,7 +277,7 @@ class Steps:
         fault = openstack.wait_server(refused, "ERROR").get("fault", {})
         self.progress.note(f"a server there: {fault.get('message', '')[:150]}")
         openstack.call("compute", "DELETE", f"/servers/{refused}")
-        wait_until(lambda: openstack.server_is_gone(refused), 120, "the refused server is gone", interval=0.3)
+        wait_until(lambda: openstack.server_is_gone(refused), 300, "the refused server is gone", interval=0.3)
 
 
 Step = Callable[[Steps], None]

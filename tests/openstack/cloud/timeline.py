@@ -46,7 +46,7 @@ class Timeline:
             if not begin or not any("Provisioning complete" in moment.what for moment in moments):
                 return []
             return [moment for moment in moments if moment.at >= begin.at]
-        return wait_until(complete, 60, f"the logs tell how {vm.name}'s port {port} became ACTIVE", interval=0.3)
+        return wait_until(complete, 120, f"the logs tell how {vm.name}'s port {port} became ACTIVE", interval=0.3)
 
     def take(self, vm: Vm, interface: str, since: float) -> float:
         """Our share in ms: mm-ctl's run; from the tap's carrier to the event; from there to the driver's word to Neutron."""
