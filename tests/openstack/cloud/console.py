@@ -49,7 +49,8 @@ class Console:
 
     def boot(self) -> str:
         """The id of the kernel's run that the console shows last; "" before the first."""
-        ids = re.findall(r"^GUEST boot (\S+)$", self.log(), re.MULTILINE)
+        # Lines are looked at when they are whole: the newline is asked for.
+        ids = re.findall(r"^GUEST boot (\S+)\n", self.log(), re.MULTILINE)
         return ids[-1] if ids else ""
 
     def wait_booted(self, before: str) -> None:
@@ -59,7 +60,7 @@ class Console:
 
     def lease(self, interface: str, seconds: float = SECONDS) -> dict[str, str]:
         """What DHCP said last to that interface, in this run of the kernel."""
-        found = self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*GUEST lease {interface} (.*)$", f"{interface} has a lease",
+        found = self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*GUEST lease {interface} (.*)\n", f"{interface} has a lease",
                               seconds=seconds)
         return dict(re.findall(r"(\w+)=((?:(?! \w+=).)*)", found[1]))
 
