@@ -25,7 +25,7 @@ class OneApi {
  public:
   OneApi(const std::string& config, const std::string& store)
       : child_({MIDONET_API, "--config", config, "--store", store, "--listen", "127.0.0.1:0", "--session-timeout",
-                "2000"}) {
+                "30000"}) {
     const std::string log = child_.read_err_until("/midonet-api\n");
     const auto at = log.find("http://");
     if (at != std::string::npos) endpoint_ = log.substr(at, log.find("/midonet-api\n") - at);
@@ -80,6 +80,25 @@ TEST_F(MidonetApiOnZookeeper, OfTwoEachServesWhatTheOtherWroteAndOneNameIsGivenO
   const std::string id = bridges[0]["id"];
   EXPECT_EQ(second->status_of("DELETE", "/bridges/" + id), 204);
   EXPECT_EQ(second->stop(), 0);
+}
+
+// Two nodes for each port, and a step takes 400 nodes. (More requests would fill the pipe that the log goes to.)
+TEST_F(MidonetApiOnZookeeper, ABridgeWithMorePortsThanOneStepTakesIsDeleted) {
+  const auto one = api();
+  ASSERT_EQ(one->status_of("POST", "/bridges", R"({"name": "large"})"), 201);
+  const std::string large = one->get("/bridges").at(0)["id"];
+  ASSERT_EQ(one->status_of("POST", "/bridges", R"({"name": "small"})"), 201);
+  const json bridges = one->get("/bridges");
+  const std::string small = bridges.at(bridges.at(0)["id"] == large ? 1 : 0)["id"];
+  ASSERT_EQ(one->status_of("POST", "/bridges/" + small + "/ports", "{}"), 201);
+  for (int i = 0; i < 250; ++i) ASSERT_EQ(one->status_of("POST", "/bridges/" + large + "/ports", "{}"), 201) << i;
+  ASSERT_EQ(one->get("/bridges/" + large + "/ports").size(), 250U);
+  EXPECT_EQ(one->status_of("DELETE", "/bridges/" + large), 204);
+  EXPECT_EQ(one->status_of("GET", "/bridges/" + large), 404);
+  const json left = one->get("/ports");
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0]["deviceId"], small);
+  EXPECT_EQ(one->stop(), 0);
 }
 
 TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -28,6 +29,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds most_patience = 2s;
 
 constexpr const char* java = "/usr/bin/java";
 constexpr const char* jar = "/usr/share/java/zookeeper.jar";
@@ -169,9 +173,13 @@ bool ZookeeperServers::wait(int seconds) const {
   const auto deadline = Clock::now() + std::chrono::seconds(seconds);
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].pid <= 0 || servers_[i].stopped) continue;
-    // Nothing tells when a server of another program is ready but asking it.
-    while (ask(i, "srvr").find("Mode: ") == std::string::npos) {
+    // Nothing tells when a server of another program is ready but asking it. One that has just begun to listen may take
+    // the question and never answer it (zookeeper_store.cc says why).
+    std::chrono::milliseconds patience = 100ms;
+    for (auto asked = Clock::now(); ask(i, "srvr", patience).find("Mode: ") == std::string::npos;
+         asked = Clock::now()) {
       if (Clock::now() > deadline) return false;
+      if (Clock::now() - asked >= patience) patience = std::min(patience * 2, most_patience);
       ::poll(nullptr, 0, 5);
     }
   }
@@ -180,7 +188,7 @@ bool ZookeeperServers::wait(int seconds) const {
 
 std::size_t ZookeeperServers::leader() const {
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (servers_[i].pid > 0 && ask(i, "srvr").find("Mode: leader") != std::string::npos) return i;
+    if (servers_[i].pid > 0 && ask(i, "srvr", most_patience).find("Mode: leader") != std::string::npos) return i;
   }
   return servers_.size();
 }
@@ -193,11 +201,12 @@ std::string ZookeeperServers::address() const {
   return out;
 }
 
-std::string ZookeeperServers::ask(std::size_t server, const std::string& word) const {
+std::string ZookeeperServers::ask(std::size_t server, const std::string& word,
+                                  std::chrono::milliseconds patience) const {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{.tv_sec = 2, .tv_usec = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const timeval most{.tv_sec = patience.count() / 1000, .tv_usec = patience.count() % 1000 * 1000};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
   const sockaddr_in address = socket_address(host_, servers_[server].client_port);
   if (::connect(socket.get(), generic(address), sizeof address) != 0) return {};
   if (::send(socket.get(), word.data(), word.size(), MSG_NOSIGNAL) < 0) return {};
@@ -212,7 +221,7 @@ std::string ZookeeperServers::ask(std::size_t server, const std::string& word) c
 
 std::map<std::string, std::int64_t> ZookeeperServers::counters(std::size_t server) const {
   std::map<std::string, std::int64_t> out;
-  std::istringstream lines(ask(server, "mntr"));
+  std::istringstream lines(ask(server, "mntr", most_patience));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);
     std::string name;

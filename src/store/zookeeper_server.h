@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -34,11 +35,11 @@ class ZookeeperServers {
   void go_on(std::size_t server);  // SIGCONT
   void start(std::size_t server);  // after kill(), on the same data; does not wait
   // Until every server that runs serves, or so many seconds are over.
-  [[nodiscard]] bool wait(int seconds = 30) const;
+  [[nodiscard]] bool wait(int seconds = 90) const;
   std::size_t leader() const;  // of an ensemble that serves; size() when there is none
 
-  // The answer to a four-letter word; empty when there is none.
-  std::string ask(std::size_t server, const std::string& word) const;
+  // The answer to a four-letter word; empty when there is none in time.
+  std::string ask(std::size_t server, const std::string& word, std::chrono::milliseconds patience) const;
   // The counters of `mntr`: "zk_watch_count", "zk_packets_received" …
   std::map<std::string, std::int64_t> counters(std::size_t server) const;
   // What the servers wrote, to be shown when a test fails.

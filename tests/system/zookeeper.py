@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 
 from process import Process, wait_until
 from zookeeper_client import Client
@@ -58,11 +59,11 @@ class Server:
         if self.process:
             self.process.end(signal.SIGKILL)
 
-    def word(self, four_letters):
-        """The answer to a four-letter word; "" when the server does not answer."""
+    def word(self, four_letters, timeout=2.0):
+        """The answer to a four-letter word; "" when the server does not answer in time."""
         try:
             with self.ensemble.namespace.entered():
-                connection = socket.create_connection((self.address, CLIENT_PORT), timeout=2)
+                connection = socket.create_connection((self.address, CLIENT_PORT), timeout=timeout)
             with connection:
                 connection.sendall(four_letters.encode())
                 return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
@@ -73,9 +74,10 @@ class Server:
         """What `mntr` says: {"zk_watch_count": "3", …}; empty while it serves nobody."""
         return dict(line.split("\t", 1) for line in self.word("mntr").splitlines() if "\t" in line)
 
-    def mode(self):
+    def mode(self, timeout=2.0):
         """standalone, leader, follower; "" while it serves nobody."""
-        return next((line.split()[1] for line in self.word("srvr").splitlines() if line.startswith("Mode:")), "")
+        lines = self.word("srvr", timeout).splitlines()
+        return next((line.split()[1] for line in lines if line.startswith("Mode:")), "")
 
 
 class ZooKeeper:
@@ -97,12 +99,20 @@ class ZooKeeper:
                 server.start()
         self.wait_serving()
 
-    def wait_serving(self, seconds=30):
+    def wait_serving(self, seconds=120):
+        timeout = 0.1
+
         def all_serve():
+            # One that has just begun to listen may take the question and never answer it.
+            nonlocal timeout
+            begin = time.monotonic()
             for server in self.servers:
                 if server.process and not server.running():
                     raise AssertionError(f"ZooKeeper server {server.number} ended:\n{server.process.output()[-3000:]}")
-            return all(server.mode() for server in self.servers if server.process)
+            serving = all(server.mode(timeout) for server in self.servers if server.process)
+            if time.monotonic() - begin >= timeout:
+                timeout = min(timeout * 2, 2.0)
+            return serving
         wait_until(all_serve, seconds, "the ZooKeeper servers serve", interval=0.02)
 
     def kill(self):
