@@ -10,7 +10,7 @@ import tempfile
 import time
 
 NOVA_VIF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nova_vif.py")
-SECONDS = 60
+SECONDS = 240
 
 
 def tap_name(port):

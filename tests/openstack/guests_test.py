@@ -11,10 +11,10 @@ import qemu
 from compute import tap_name
 from underlay import Capture
 
-BYTES = 12 << 20
+BYTES = 4 << 20
 
 
-# ctest-class: across_hosts PROCESSORS 2 TIMEOUT 900 COST 60
+# ctest-class: across_hosts PROCESSORS 2 TIMEOUT 1800 COST 60
 class Guests(OpenStackTest):
     needs = ((qemu.QEMU, "qemu-system-x86"), (guest_image.BUSYBOX, "busybox-static"))
 
@@ -61,7 +61,7 @@ class Guests(OpenStackTest):
     @classmethod
     def configure(cls, number, machine):
         host, port = cls.cluster.hosts[number - 1], cls.ports[number - 1]
-        host.wait_state(port, "active", 30)
+        host.wait_state(port, "active", 120)
         machine.run(f"ip addr add 10.0.0.{number}/24 dev eth0 && ip link set eth0 mtu 1500 up")
 
     def show_more(self):
@@ -71,7 +71,7 @@ class Guests(OpenStackTest):
 
     def ping(self, machine, address):
         """Once it has come through, every one does."""
-        wait_until(lambda: "0% packet loss" in machine.run(f"ping -c 1 -W 1 {address}", check=False), 60, "a ping is answered")
+        wait_until(lambda: " 0% packet loss" in machine.run(f"ping -c 1 -W 1 {address}", check=False), 120, "a ping is answered")
         self.assertIn(" 0% packet loss", machine.run(f"ping -c 5 -i 0.1 -W 5 {address}"))
 
     def test_they_ping_each_other(self):
@@ -105,7 +105,7 @@ class Guests(OpenStackTest):
         host, port = self.cluster.hosts[1], self.ports[1]
         ifindex = host.namespace.ifindex(second.tap)
         second.close()
-        host.wait_state(port, "pending-interface", 30)
+        host.wait_state(port, "pending-interface", 120)
         self.machines[1] = second = self.start(2)
         self.configure(2, second.boot())
         self.assertNotEqual(host.namespace.ifindex(second.tap), ifindex)

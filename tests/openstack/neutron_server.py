@@ -174,7 +174,7 @@ class NeutronServer:
         path = name if name.startswith("/") else os.path.join(self.site, "bin", name)
         argv = self.namespace.command("/usr/bin/python3", path, "--config-file", self.config, *arguments)
         done = subprocess.run(argv, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=90)
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=300)
         if done.returncode not in expect:
             raise AssertionError(f"{' '.join(argv)}: exit {done.returncode}:\n{done.stdout[-4000:]}")
         return done.stdout
@@ -197,7 +197,7 @@ class NeutronServer:
                 return self.call("GET", "/networks?limit=1") is not None
             except OSError:
                 return False
-        wait_until(answers, 120, "neutron-server answers", interval=0.1)
+        wait_until(answers, 240, "neutron-server answers", interval=0.1)
 
     def close(self):
         """Ends the server and the workers it forked, which are told by it."""

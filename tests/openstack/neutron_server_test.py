@@ -24,7 +24,7 @@ class NamedHost(ClusterHost):
         super().launch("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name, *argv)
 
 
-# ctest-class: with_the_driver TIMEOUT 900 COST 90
+# ctest-class: with_the_driver PROCESSORS 2 TIMEOUT 1800 COST 90
 class Neutron(OpenStackTest):
     needs = ((mariadb.SERVER, "mariadb-server-core"), ("/usr/lib/python3/dist-packages/pymysql", "python3-pymysql"))
 
@@ -82,7 +82,7 @@ class Neutron(OpenStackTest):
         self.wait_gone(f"/bridges/{network}")
 
     def wait_gone(self, uri):
-        wait_until(lambda: self.api.call("GET", uri).status == 404, 60, f"{uri} is deleted", interval=0.05)
+        wait_until(lambda: self.api.call("GET", uri).status == 404, 120, f"{uri} is deleted", interval=0.05)
 
     def show_more(self):
         super().show_more()
@@ -103,7 +103,7 @@ class Neutron(OpenStackTest):
     def port(self, port):
         return self.neutron.call("GET", f"/ports/{port}")["port"]
 
-    def wait_status(self, port, status, seconds=60):
+    def wait_status(self, port, status, seconds=120):
         wait_until(lambda: self.port(port)["status"] == status, seconds, f"port {port} is {status} in Neutron", interval=0.2)
 
     def calls(self, object_id):
@@ -115,7 +115,7 @@ class Neutron(OpenStackTest):
 
     def wait_told(self, port, name, count=1):
         """Until Nova was told that of the port so often."""
-        wait_until(lambda: len(self.nova.told(name, port)) >= count, 60, f"Nova is told {name} of {port}", interval=0.05)
+        wait_until(lambda: len(self.nova.told(name, port)) >= count, 120, f"Nova is told {name} of {port}", interval=0.05)
 
     def new_port(self, **more):
         return self.create("port", network_id=self.network, **more)["id"]
@@ -147,7 +147,7 @@ class Neutron(OpenStackTest):
         bridge = self.api.get(f"/bridges/{self.network}")
         self.assertEqual((bridge["name"], bridge["adminStateUp"]), ("net1", True))
         self.update("network", self.network, name="renamed", admin_state_up=False)
-        wait_until(lambda: self.api.get(f"/bridges/{self.network}")["name"] == "renamed", 60, "the bridge is renamed")
+        wait_until(lambda: self.api.get(f"/bridges/{self.network}")["name"] == "renamed", 120, "the bridge is renamed")
         self.assertIs(self.api.get(f"/bridges/{self.network}")["adminStateUp"], False)
         pairs = [{"ip_address": "10.77.0.0/28", "mac_address": "fa:16:3e:00:00:99"}]
         made = self.create("port", network_id=self.network, mac_address="fa:16:3e:00:00:01", device_id=self.device,
@@ -218,7 +218,7 @@ class Neutron(OpenStackTest):
         self.h2.stop()
         os.unlink(os.path.join(self.h2.run_directory, "session"))
         try:
-            wait_until(lambda: not self.api.get(f"/hosts/{self.h2.id}")["alive"], 60, "the host is seen as down", interval=0.05)
+            wait_until(lambda: not self.api.get(f"/hosts/{self.h2.id}")["alive"], 120, "the host is seen as down", interval=0.05)
             self.assertEqual(self.bind(port, "h2")["binding:vif_type"], "binding_failed")
             self.assertRegex(self.neutron.output(), rf"port {port}: not bound by midonet on host h2: .*not alive")
         finally:

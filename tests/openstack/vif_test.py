@@ -54,10 +54,10 @@ class VifTest(OpenStackTest):
         return self.tap(self.h, name)
 
     def wait_active(self, port=None):
-        self.h.wait_state(port or self.port, "active", 30)
+        self.h.wait_state(port or self.port, "active", 120)
 
     def wait_state(self, state, port=None):
-        self.h.wait_state(port or self.port, state, 30)
+        self.h.wait_state(port or self.port, state, 120)
 
     def unplugged(self):
         self.assert_well(self.compute.unplug(self.port))
@@ -65,7 +65,7 @@ class VifTest(OpenStackTest):
         self.assertNotIn(self.tap_name, self.h.namespace.links())
 
 
-# ctest-class: as_root TIMEOUT 900 COST 60
+# ctest-class: as_root TIMEOUT 1800 COST 60
 class Vif(VifTest):
     """In the process of the test's Nova, as root."""
 
@@ -213,7 +213,7 @@ class Vif(VifTest):
         self.unplugged()
 
 
-# ctest-class: as_user_nova_through_sudo_and_privsep TIMEOUT 900 COST 60
+# ctest-class: as_user_nova_through_sudo_and_privsep TIMEOUT 1800 COST 60
 class VifOfUserNova(Vif):
     """As the compute service runs: user nova, whose privileged calls go through sudo and privsep's daemon."""
     user = "nova"

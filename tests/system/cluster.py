@@ -50,7 +50,7 @@ class ClusterHost(Host):
         self.launch(self.program("midolman"), "--store", self.store, *self.cluster.store_flags, *self.agent_flags(),
                     *self.flags)
         if wait:
-            wait_until(self.alive_now, 15, f"{self.name} is alive")
+            wait_until(self.alive_now, 90, f"{self.name} is alive")
 
     def alive_now(self):
         """The agent that was started last has read its store and acted on it. (A session that it resumes keeps the host alive
@@ -78,7 +78,7 @@ class Api:
                 "--listen", f"127.0.0.1:{self.port}", *more]
         self.process = Process(self.cluster.control.command(*argv), self.log, self.cluster.ledger)
 
-    def wait_answering(self, seconds=15):
+    def wait_answering(self, seconds=90):
         def answers():
             if not self.process.running():
                 raise AssertionError(f"{self.process.argv} ended:\n{self.process.output()[-3000:]}")
@@ -163,7 +163,7 @@ class Cluster:
         for host in self.hosts:
             host.start(*flags, wait=False)
         for host in self.hosts:
-            wait_until(host.alive_now, 20, f"{host.name} is alive")
+            wait_until(host.alive_now, 90, f"{host.name} is alive")
 
     def guest(self, host, tap, address, mac, *more, mtu=None):
         made = self._made(Guest(host, tap, address, mac, *more, mtu=mtu), "close")

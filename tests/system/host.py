@@ -54,7 +54,7 @@ class Host:
         self.launch(self.program("midolman"), "standalone", "--store", self.store, *self.agent_flags(), *more)
         if wait:
             self.wait_answering()
-            wait_until(self.alive, what="the host is alive")
+            wait_until(self.alive, 60, "the host is alive")
 
     def start_api(self, *more):
         """The API alone on the same store: the host is down, the store is not."""
@@ -70,7 +70,7 @@ class Host:
                 return self.rest.call("GET", "/").status == 200
             except OSError:
                 return False
-        wait_until(answers, 10, "the REST API answers")
+        wait_until(answers, 60, "the REST API answers")
 
     def stop(self):
         """A clean stop, which must be one."""
@@ -129,7 +129,7 @@ class Host:
         return (self.namespace.tc("filter", "show", "dev", interface, "ingress")
                 + self.namespace.tc("filter", "show", "dev", interface, "egress"))
 
-    def mm_ctl(self, *arguments, timeout=10):
+    def mm_ctl(self, *arguments, timeout=60):
         """Runs mm-ctl as the compute service does; the finished process, with text output."""
         argv = [self.program("mm-ctl"), "--socket", os.path.join(self.run_directory, "midolman.sock"), *arguments]
         return subprocess.run(self.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
