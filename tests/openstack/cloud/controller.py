@@ -164,7 +164,7 @@ class Controller:
                 "neutron": self.credentials(), "placement": self.credentials()}
 
     def _configure_neutron(self) -> None:
-        self.machine.write("/etc/neutron/rootwrap.d/midonet.filters", "[Filters]\nmm-ctl: CommandFilter, mm-ctl, root\n")
+        self.machine.run("cp", "/tmp/midonet-neutron/etc/neutron/rootwrap.d/midonet.filters", "/etc/neutron/rootwrap.d/")
         self.configure("/etc/neutron/neutron.conf", {
             "DEFAULT": {"core_plugin": "ml2", "service_plugins": "", "transport_url": self.transport, "api_workers": 2,
                         "rpc_workers": 1, "debug": "true", "notify_nova_on_port_status_changes": "true",
@@ -188,18 +188,22 @@ class Controller:
             for command in commands:
                 self.machine.run(*command, user=user)
         nova, ml2 = "nova-manage", "/etc/neutron/plugins/ml2/ml2_conf.ini"
-        with ThreadPoolExecutor() as pool:  # most of it is Python that starts
-            done = [pool.submit(run, user, *commands) for user, *commands in (
-                ("neutron", ["neutron-db-manage", "--config-file", "/etc/neutron/neutron.conf", "--config-file", ml2,
-                             "upgrade", "heads"]),
-                ("nova", [nova, "api_db", "sync"],
-                 [nova, "cell_v2", "map_cell0", "--database_connection", self.database("nova_cell0")],
-                 [nova, "cell_v2", "create_cell", "--name", "cell1"], [nova, "db", "sync"]),
-                ("keystone", ["keystone-manage", "db_sync"]),
-                ("placement", ["placement-manage", "db", "sync"]),
-                ("glance", ["glance-manage", "db_sync"]))]
-        for each in done:
-            each.result()
+        pool = ThreadPoolExecutor()  # most of it is Python that starts
+        done = [pool.submit(run, user, *commands) for user, *commands in (
+            ("neutron", ["neutron-db-manage", "--config-file", "/etc/neutron/neutron.conf", "--config-file", ml2,
+                         "upgrade", "heads"]),
+            ("nova", [nova, "api_db", "sync"],
+             [nova, "cell_v2", "map_cell0", "--database_connection", self.database("nova_cell0")],
+             [nova, "cell_v2", "create_cell", "--name", "cell1"], [nova, "db", "sync"]),
+            ("keystone", ["keystone-manage", "db_sync"]),
+            ("placement", ["placement-manage", "db", "sync"]),
+            ("glance", ["glance-manage", "db_sync"]))]
+        try:
+            for each in done:
+                each.result()
+        finally:
+            # Not waited for when one failed or a signal came: they end with the machine.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     # -- services
 
