@@ -79,7 +79,7 @@ def site(directory):
     source, target = os.path.join(directory, "source"), os.path.join(directory, "site")
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
     run("/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-        "--no-compile", "--root-user-action", "ignore", "--target", target, source)
+        "--no-compile", "--no-cache-dir", "--root-user-action", "ignore", "--target", target, source)
     return target
 
 
@@ -156,7 +156,7 @@ class NeutronServer:
                                      debug=debug, more=more))
 
     def environment(self):
-        return {**os.environ, "PYTHONPATH": self.site, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, "PYTHONPATH": self.site, "PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": self.directory}
 
     def make_database(self):
         """Neutron's tables from its models, ours by the command that is documented."""
@@ -185,8 +185,8 @@ class NeutronServer:
 
     def launch(self):
         """To be called by the main thread: a process ends with the thread that started it."""
-        argv = ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "/usr/bin/neutron-server",
-                "--config-file", self.config]
+        argv = ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", f"XDG_CACHE_HOME={self.directory}",
+                "/usr/bin/python3", "/usr/bin/neutron-server", "--config-file", self.config]
         self.process = Process(self.namespace.command(*argv), self.log)
 
     def wait_answering(self):
@@ -197,7 +197,7 @@ class NeutronServer:
                 return self.call("GET", "/networks?limit=1") is not None
             except OSError:
                 return False
-        wait_until(answers, 240, "neutron-server answers", interval=0.1)
+        wait_until(answers, 480, "neutron-server answers", interval=0.1)
 
     def close(self):
         """Ends the server and the workers it forked, which are told by it."""

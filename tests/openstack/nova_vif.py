@@ -55,6 +55,7 @@ def lay_out(settings):
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
         os.environ["HOME"] = user.pw_dir
+    os.environ["XDG_CACHE_HOME"] = state
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     os.chdir("/")
     os.umask(0)
