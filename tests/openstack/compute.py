@@ -26,8 +26,9 @@ class Compute:
         settings = {"user": user, "directory": directory, "mm_ctl": host.program("mm-ctl"),
                     "agent": {"store": host.store, "run-dir": host.run_directory, "host-id-file": host.host_id_file,
                               **agent_keys}}
-        # `ip netns exec` and not nsenter: Nova looks for devices in /sys/class/net.
-        argv = ["ip", "netns", "exec", host.namespace.name, "/usr/bin/python3", NOVA_VIF, json.dumps(settings)]
+        # `ip netns exec` and not nsenter: Nova looks for devices in /sys/class/net. -P: nothing is imported from our folder,
+        # which the user nova may not be allowed to read.
+        argv = ["ip", "netns", "exec", host.namespace.name, "/usr/bin/python3", "-P", NOVA_VIF, json.dumps(settings)]
         with open(self.log, "ab") as log:
             # It ends when its stdin does: however this process ends, it leaves no other behind.
             self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd="/")
