@@ -23,7 +23,7 @@ MEANWHILE = 20
 TABLES = ("midonet_journal", "midonet_objects")
 
 
-# ctest-class: nothing_is_lost TIMEOUT 1200 COST 150
+# ctest-class: nothing_is_lost PROCESSORS 2 TIMEOUT 1800 COST 150
 class Neutron(OpenStackTest):
     needs = ((mariadb.SERVER, "mariadb-server-core"), ("/usr/lib/python3/dist-packages/pymysql", "python3-pymysql"))
 

@@ -15,7 +15,7 @@ from compute import Compute, tap_name
 class VifTest(OpenStackTest):
     needs = (("/usr/lib/python3/dist-packages/nova/virt/libvirt/vif.py", "python3-nova"),
              ("/usr/lib/python3/dist-packages/os_vif", "python3-os-vif"),
-             ("/etc/sudoers.d/nova-common", "nova-common"))
+             ("/etc/sudoers.d/nova-common", "nova-common"), ("/usr/bin/sudo", "sudo"))
     user = "root"
 
     @classmethod
