@@ -155,9 +155,6 @@ class NeutronServer:
             file.write(CONFIG.format(directory=directory, port=port, api_workers=api_workers, database=self.database,
                                      debug=debug, more=more))
 
-    def environment(self):
-        return {**os.environ, "PYTHONPATH": self.site, "PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": self.directory}
-
     def make_database(self):
         """Neutron's tables from its models, ours by the command that is documented."""
         script = ("import sys, sqlalchemy; from neutron.db.migration.models import head; "
@@ -169,11 +166,16 @@ class NeutronServer:
         """All of Neutron's migrations since 2015, and the driver's: slow, and not for SQLite."""
         self.tool("/usr/bin/neutron-db-manage", "upgrade", "head")
 
-    def tool(self, name, *arguments, expect=(0,)):
-        """Runs a command of the package, or of Neutron, with this server's configuration; what it printed."""
+    def command(self, name, *arguments):
+        """A command of the package, or of Neutron, with this server's configuration."""
         path = name if name.startswith("/") else os.path.join(self.site, "bin", name)
-        argv = self.namespace.command("/usr/bin/python3", path, "--config-file", self.config, *arguments)
-        done = subprocess.run(argv, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        return ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", f"XDG_CACHE_HOME={self.directory}",
+                "/usr/bin/python3", path, "--config-file", self.config, *arguments]
+
+    def tool(self, name, *arguments, expect=(0,)):
+        """Runs a command to its end; what it printed."""
+        argv = self.namespace.command(*self.command(name, *arguments))
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, timeout=300)
         if done.returncode not in expect:
             raise AssertionError(f"{' '.join(argv)}: exit {done.returncode}:\n{done.stdout[-4000:]}")
@@ -185,8 +187,7 @@ class NeutronServer:
 
     def launch(self):
         """To be called by the main thread: a process ends with the thread that started it."""
-        argv = ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", f"XDG_CACHE_HOME={self.directory}",
-                "/usr/bin/python3", "/usr/bin/neutron-server", "--config-file", self.config]
+        argv = self.command("/usr/bin/neutron-server")
         self.process = Process(self.namespace.command(*argv), self.log)
 
     def wait_answering(self):

@@ -14,6 +14,7 @@ from openstack_bed import OpenStackTest, main, wait_until
 import bed
 import mariadb
 import neutron_server
+from process import Process
 
 bed.TEST_SECONDS = 700  # Neutron makes four to eight ports a second with the machine to itself
 
@@ -159,6 +160,15 @@ class Neutron(OpenStackTest):
         self.assertEqual(self.api.call("GET", f"/bridges/{foreign}").status, 200)
         self.servers[0].tool("midonet-neutron-sync", "--apply", "--delete-unknown")
         self.assertEqual(self.api.call("GET", f"/bridges/{foreign}").status, 404)
+
+    def test_the_worker_runs_as_a_service_of_its_own_and_ends_when_told_to(self):
+        server = self.servers[0]
+        worker = Process(server.namespace.command(*server.command("midonet-neutron-worker")), os.path.join(self.directory, "worker"))
+        self.addCleanup(worker.end, signal.SIGKILL)
+        wait_until(lambda: "the stream of statuses is in step" in worker.output() or not worker.running(), 200, "it follows",
+                   interval=0.2)
+        self.assertTrue(worker.running(), worker.output()[-4000:])
+        self.assertEqual(worker.end(signal.SIGTERM, 60), 0, worker.output()[-4000:])
 
     def test_neutron_db_manage_makes_the_same_tables_as_the_models(self):
         directory = os.path.join(self.directory, "migrated")

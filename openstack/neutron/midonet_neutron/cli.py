@@ -35,7 +35,6 @@ def _say(text: str) -> None:
 def sync_main() -> int:
     """midonet-neutron-sync."""
     from neutron import manager
-    from neutron.conf.agent import common as agent_common  # noqa: F401  (options that plugins expect)
 
     from midonet_neutron import journal, sync
     from midonet_neutron.reconcile import Reconciler

@@ -21,7 +21,7 @@ from oslo_log import log as logging
 
 from midonet_neutron import journal, records
 from midonet_neutron.journal import Object, Row
-from midonet_neutron.records import NETWORK, PORT, Json
+from midonet_neutron.records import NETWORK, Json
 from midonet_neutron.rest import Refused, RestClient, Unavailable
 
 LOG = logging.getLogger(__name__)

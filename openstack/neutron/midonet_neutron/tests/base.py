@@ -19,6 +19,11 @@ from typing import Any
 
 from midonet_neutron.tests.fake_server import FakeServer
 
+# Of this run. It is also where Python's stevedore keeps what it knows of entry points: it looks when it is imported.
+DIRECTORY = tempfile.mkdtemp(prefix="midonet-unit-")
+atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = DIRECTORY
+
 try:
     import neutron.plugins.ml2.plugin  # noqa: F401  (is it there?)
 
@@ -89,8 +94,7 @@ class World:
     """What all tests of a process share: Neutron has its plugin once per process."""
 
     def __init__(self) -> None:
-        self.directory = tempfile.mkdtemp(prefix="midonet-unit-")
-        atexit.register(shutil.rmtree, self.directory, ignore_errors=True)
+        self.directory = DIRECTORY
         # Before anything of Neutron is imported: entry points are read once.
         entry_points(self.directory)
 
