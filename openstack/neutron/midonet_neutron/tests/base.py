@@ -76,7 +76,8 @@ quota_port = -1
 [midonet]
 api_url = {url}
 retries = 0
-timeout = 5
+connect_timeout = 60
+timeout = 60
 """
 
 
@@ -144,7 +145,7 @@ class World:
 _world: list[World] = []
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 180.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ class RestTest(unittest.TestCase):
         self.conf = cfg.ConfigOpts()
         config.register(self.conf)
         self.conf([])
-        self.set(api_url=self.fake.url, retries=2, timeout=5.0)
+        self.set(api_url=self.fake.url, retries=2, timeout=60.0, connect_timeout=60.0)
         self.client = RestClient(self.conf)
 
     def set(self, **options: Any) -> None:

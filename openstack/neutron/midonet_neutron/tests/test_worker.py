@@ -73,7 +73,7 @@ class Worker(DriverTest):
         network = self.network()
         port = self.port(network)
         self.fake.well_again()
-        wait_until(lambda: not self.rows(), "the journal is empty", 60)
+        wait_until(lambda: not self.rows(), "the journal is empty")
         self.assertIn(network["id"], self.fake.bridges)
         self.assertIn(port["id"], self.fake.ports)
 
