@@ -201,7 +201,7 @@ class Stream:
             if got is not None:
                 self.numbers.append(int.from_bytes(got.payload[:8], "big"))
 
-    def wait_for(self, frames, seconds=10.0):
+    def wait_for(self, frames, seconds=30.0):
         """Returns when that many more have been received."""
         target = len(self.numbers) + frames
         wait_until(lambda: len(self.numbers) >= target, seconds, f"{frames} more frames came")

@@ -82,7 +82,7 @@ class Outage(ClusterTest):
                 receiver.drain()
                 sender.send(receiver, b"are you there")
                 return receiver.receive(0.02)
-            wait_until(passes, 5, f"{sender.name} reaches {receiver.name}")
+            wait_until(passes, 30, f"{sender.name} reaches {receiver.name}")
 
     def assert_nothing_lost(self, *streams):
         for stream in streams:
@@ -119,14 +119,14 @@ class Outage(ClusterTest):
         print(f"{len(attaching.acknowledged)} attaches acknowledged, {attaching.refused} refused")
         self.assert_bound(attaching.acknowledged)
         for host, port in ((self.h1, self.a_port), (self.h2, self.b_port)):
-            host.wait_state(port, "active", 10)
+            host.wait_state(port, "active", 30)
         # And what is attached now is plugged.
         _, c = self.plugged(self.h2, self.bridge, "c0")
         self.assert_passes(c, self.b)
 
     def wait_more(self, attaching, count, what):
         target = len(attaching.acknowledged) + count
-        wait_until(lambda: len(attaching.acknowledged) >= target, 30, f"{count} attaches are acknowledged ({what})")
+        wait_until(lambda: len(attaching.acknowledged) >= target, 60, f"{count} attaches are acknowledged ({what})")
 
     def test_with_all_servers_gone_and_an_agent_restarted_forwarding_goes_on_and_then_all_converges(self):
         tap = self.tap(self.h1, "late0")
@@ -161,7 +161,7 @@ class Outage(ClusterTest):
             for host in (self.h1, self.h2):
                 wait_until(lambda: self.answers(host.alive), 20, f"{host.name} is alive again")
             for host, port in ((self.h1, self.a_port), (self.h2, self.b_port), (self.h1, waiting)):
-                host.wait_state(port, "active", 10)
+                host.wait_state(port, "active", 30)
             stream.wait_for(200)
         self.assert_nothing_lost(stream, back)
         self.assertEqual(self.h1.port_status(self.a_port)["revision"], revision)

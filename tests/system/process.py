@@ -12,7 +12,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def wait_until(condition, seconds=5.0, what=None, interval=0.005):
+def wait_until(condition, seconds=30.0, what=None, interval=0.005):
     """The first true value of condition(), which is asked again and again until the deadline, then an error."""
     deadline = time.monotonic() + seconds
     while True:

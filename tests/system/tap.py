@@ -30,7 +30,8 @@ class Tap:
             self.up()
 
     def up(self):
-        self.namespace.ip("link", "set", self.name, "up")
+        # Whoever reads may have to wait for a processor: what comes meanwhile is kept, and counts as arrived.
+        self.namespace.ip("link", "set", self.name, "txqueuelen", "10000", "up")
 
     def down(self):
         self.namespace.ip("link", "set", self.name, "down")
