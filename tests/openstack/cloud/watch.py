@@ -138,5 +138,6 @@ def neutron(text: str, port: str) -> list[Moment]:
 
 def lifecycle(machine: Machine, text: str, server: str, since: float) -> list[Moment]:
     """What nova-compute heard from libvirt about the server, and when its migration began and ended."""
-    pattern = rf"instance: {server}\] (VM \w+ \(Lifecycle Event\)|Starting live_migration|.*[Mm]igrat(?:ion|ing)[^(]*)"
-    return [Moment(at, f"nova {machine.name}", match[1][:100]) for at, match in _oslo(text, pattern) if at >= since]
+    pattern = (rf"instance: {server}\] (VM (?:Paused|Resumed)(?= \(Lifecycle)|Plugging VIFs using destination host port bindings|"
+               "About to invoke the migrate API|Migration operation has completed|Migrating instance to \\S+ finished)")
+    return [Moment(at, f"nova {machine.name}", match[1]) for at, match in _oslo(text, pattern) if at >= since]
