@@ -215,7 +215,7 @@ class NeutronServer:
 
     def call(self, method, path, body=None):
         """The answer's JSON; Refusal with its text when it is an error."""
-        client = rest.Client.tcp(self.namespace, self.port, "/v2.0")
+        client = rest.Client.tcp(self.namespace, self.port, "/v2.0", timeout=300)
         try:
             answer = client.call(method, path, body)
         finally:
