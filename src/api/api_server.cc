@@ -23,6 +23,8 @@ class ApiServer::Impl {
  public:
   Impl(Loop& loop, store::Store& store, Registry& registry, Options options)
       : options_(std::move(options)),
+        loop_(loop),
+        store_(store),
         router_({.base_uri = options_.base_uri, .authority = options_.listen}),
         resources_(loop, store, {.require_tunnel_zone = options_.require_tunnel_zone}),
         server_(loop, registry, server_options(options_),
@@ -30,12 +32,13 @@ class ApiServer::Impl {
                   router_.handle(request, std::move(respond));
                 }) {
     resources_.add_to(router_);
-    add_login(router_);
+    add_login(router_, auth_);
     router_.add({.method = "GET",
                  .path = "/metrics",
                  .name = "getMetrics",
                  .summary = "What this process counts, for Prometheus",
                  .produces = {metrics_media_type},
+                 .open = true,
                  .handler = [&registry](const Call& call, const Reply& reply) {
                    reply(ok(registry.text(), call.media_type));
                  }});
@@ -44,15 +47,24 @@ class ApiServer::Impl {
   Result<std::string> start() {
     const Result<http::Endpoint> endpoint = http::Endpoint::parse(options_.listen);
     if (!endpoint) return tl::unexpected(endpoint.error());
-    if (!endpoint->is_loopback() && !options_.allow_unauthenticated)
+    if (!endpoint->is_loopback() && options_.auth.kind == AuthOptions::Kind::none && !options_.allow_unauthenticated)
       return fail(
           Code::invalid,
           "listen on {}: whoever reaches this address could change every network; listen on a loopback address, "
-          "or say --allow-unauthenticated",
+          "ask for a login with --auth, or say --allow-unauthenticated",
           options_.listen);
     if (const std::string& uri = options_.base_uri;
         !uri.empty() && !uri.starts_with("http://") && !uri.starts_with("https://"))
       return fail(Code::invalid, "the base URI '{}' is not an http or https URI", uri);
+    auto auth = make_authenticator(loop_, store_, options_.auth);
+    if (!auth) return tl::unexpected(auth.error());
+    auth_ = *std::move(auth);
+    if (!auth_->asks_nobody())
+      router_.set_guard([this](const http::Request& request, const std::function<void(Status)>& passed) {
+        const auto token = token_of(request);
+        if (!token) return passed(fail(Code::unauthenticated, "A token is needed; POST {}/login gives one.", root));
+        auth_->check(*token, passed);
+      });
     Result<std::string> bound = server_.listen_tcp(options_.listen);
     if (!bound) return bound;
     router_.set_authority(*bound);
@@ -64,8 +76,11 @@ class ApiServer::Impl {
 
  private:
   const Options options_;
+  Loop& loop_;
+  store::Store& store_;
   Router router_;
   Resources resources_;
+  std::unique_ptr<Authenticator> auth_ = ask_nobody();
   http::Server server_;  // last: it goes first, with the requests that hold on to the others
 };
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "api/authenticator.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -22,17 +23,18 @@ class ApiServer {
  public:
   struct Options {
     std::string listen = "127.0.0.1:8181";
-    std::string base_uri{};              // empty: absolute URIs are built from each request's Host header
-    bool require_tunnel_zone = true;     // false: HostInterfacePort waives "host in at least one tunnel zone"
-    bool allow_unauthenticated = false;  // without it, only a loopback address may be listened on
+    std::string base_uri{};           // empty: absolute URIs are built from each request's Host header
+    bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
+    AuthOptions auth{};
+    bool allow_unauthenticated = false;  // without it and without `auth`, only a loopback address may be listened on
     http::Limits limits{};
   };
 
   ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options);
   ~ApiServer();  // closes everything at once
 
-  // Listens; the result is the address bound. invalid: an address that is none, or not loopback without
-  // allow_unauthenticated; conflict: in use.
+  // Listens; the result is the address bound. invalid: an address that is none, or not loopback without `auth` or
+  // allow_unauthenticated; options that do not fit together; conflict: in use.
   Result<std::string> start();
   // Accepts no more, lets requests in progress finish (bounded by limits.stop_time), then calls `stopped`.
   void stop(std::function<void()> stopped);

@@ -9,13 +9,13 @@
 namespace midonet::api {
 
 namespace paths = model::paths;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 namespace {
 
-EventText message(const char* event, const Json& data) {
+EventText message(const char* event, const OrderedJson& data) {
   return std::make_shared<const std::string>(
-      fmt::format("event: {}\ndata: {}\n\n", event, data.dump(-1, ' ', false, Json::error_handler_t::replace)));
+      fmt::format("event: {}\ndata: {}\n\n", event, data.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)));
 }
 
 // Whether this is what the store has to say.
@@ -109,7 +109,7 @@ EventText HostWatch::describe(const Uuid& port, const BoundPort& bound) const {
                           {"state", std::string(model::name(status.state))},
                           {"reason", status.reason},
                           {"revision", bound.binding->stat.modified},
-                          {"since", status.since.empty() ? Json() : Json(status.since)}});
+                          {"since", status.since.empty() ? OrderedJson() : OrderedJson(status.since)}});
 }
 
 void HostWatch::tell_unbound(const std::map<Uuid, BoundPort>& ports) const {

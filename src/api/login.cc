@@ -2,8 +2,6 @@
 
 #include <strings.h>
 
-#include <chrono>
-
 #include "base/json.h"
 #include "base/time.h"
 #include "base/uuid.h"
@@ -11,8 +9,6 @@
 namespace midonet::api {
 
 namespace {
-
-constexpr auto token_life = std::chrono::hours(24);
 
 // RFC 4648 section 4, with its padding; nothing for anything else.
 std::optional<std::string> base64_decode(std::string_view text) {
@@ -35,37 +31,73 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
-// The user's name in "Basic <base64 of name:password>" (RFC 7617).
-std::optional<std::string> user_of(const std::string& authorization) {
-  constexpr std::string_view scheme = "Basic ";
-  if (::strncasecmp(authorization.c_str(), scheme.data(), scheme.size()) != 0) return std::nullopt;
-  const auto credentials = base64_decode(std::string_view(authorization).substr(scheme.size()));
-  const std::size_t colon = credentials ? credentials->find(':') : std::string::npos;
-  if (colon == std::string::npos || colon == 0) return std::nullopt;
-  return credentials->substr(0, colon);
-}
+// Any name and password will do, and the token is not asked for: what keeps strangers out is the address that the API
+// listens on.
+class Nobody final : public Authenticator {
+ public:
+  void login(const Credentials&, LoginDone done) override {
+    done(Grant{Uuid::random().to_string(), std::chrono::system_clock::now() + std::chrono::hours(24)});
+  }
+  void check(const std::string&, CheckDone done) override { done({}); }
+  bool asks_nobody() const override { return true; }
+};
 
-void login(const Call& call, const Reply& reply) {
+void login(const std::unique_ptr<Authenticator>& authenticator, const Call& call, const Reply& reply) {
   const auto authorization = call.header("authorization");
   if (!authorization) return reply(fail(Code::unauthenticated, "Basic authentication is needed to log in."));
-  if (!user_of(*authorization)) return reply(fail(Code::unauthenticated, "The credentials are ill-formed."));
-  const std::string token = Uuid::random().to_string();
-  const nlohmann::ordered_json body = {{"key", token},
-                                       {"expires", rfc3339(std::chrono::system_clock::now() + token_life)}};
-  Answer answer = ok(body.dump(), call.media_type);
-  answer.headers.emplace("Set-Cookie", "sessionId=" + token + "; Path=" + root);
-  reply(std::move(answer));
+  auto credentials = parse_basic(*authorization);
+  if (!credentials) return reply(fail(Code::unauthenticated, "The credentials are ill-formed."));
+  credentials->project = call.header("x-auth-project");
+  authenticator->login(*credentials, [reply, media_type = call.media_type](const Result<Grant>& grant) {
+    if (!grant) return reply(tl::unexpected(grant.error()));
+    const nlohmann::ordered_json body = {{"key", grant->token}, {"expires", rfc3339(grant->expires)}};
+    Answer answer = ok(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), media_type);
+    answer.headers.emplace("Set-Cookie", "sessionId=" + grant->token + "; Path=" + root);
+    reply(std::move(answer));
+  });
 }
 
 }  // namespace
 
-void add_login(Router& router) {
-  router.add({.method = "POST",
-              .path = root + "/login",
-              .name = "login",
-              .summary = "Get a token for a name and a password",
-              .produces = {"application/vnd.org.midonet.Token-v1+json"},
-              .handler = login});
+std::unique_ptr<Authenticator> ask_nobody() { return std::make_unique<Nobody>(); }
+
+std::optional<Credentials> parse_basic(std::string_view authorization) {
+  constexpr std::string_view scheme = "Basic ";
+  while (authorization.ends_with(' ')) authorization.remove_suffix(1);
+  if (authorization.size() < scheme.size() || ::strncasecmp(authorization.data(), scheme.data(), scheme.size()) != 0)
+    return std::nullopt;
+  const auto decoded = base64_decode(authorization.substr(scheme.size()));
+  const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  return Credentials{decoded->substr(0, colon), decoded->substr(colon + 1), {}};
+}
+
+std::optional<std::string> token_of(const http::Request& request) {
+  if (auto token = request.header("x-auth-token")) return token;
+  constexpr std::string_view name = "sessionId=";
+  for (auto [at, end] = request.headers.equal_range("cookie"); at != end; ++at) {
+    std::string_view rest = at->second;
+    while (!rest.empty()) {
+      const std::size_t semicolon = rest.find(';');
+      std::string_view pair = rest.substr(0, semicolon);
+      rest = semicolon == std::string_view::npos ? std::string_view() : rest.substr(semicolon + 1);
+      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      while (pair.ends_with(' ')) pair.remove_suffix(1);
+      if (pair.starts_with(name)) return std::string(pair.substr(name.size()));
+    }
+  }
+  return std::nullopt;
+}
+
+void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator) {
+  router.add(
+      {.method = "POST",
+       .path = root + "/login",
+       .name = "login",
+       .summary = "Get a token for a name and a password",
+       .produces = {"application/vnd.org.midonet.Token-v1+json"},
+       .open = true,
+       .handler = [&authenticator](const Call& call, const Reply& reply) { login(authenticator, call, reply); }});
 }
 
 }  // namespace midonet::api

@@ -1,12 +1,14 @@
-// POST /midonet-api/login, for clients that will not talk to a server that they could not log in to (REST contract,
-// section 2). There are no users yet: any name and password will do, and the token is not asked for later. What keeps
-// strangers out is the address that the API listens on (see ApiServer).
+// POST /midonet-api/login (REST contract, section 2): a token for a name and a password, of whoever is asked about them.
 #pragma once
 
+#include <memory>
+
+#include "api/authenticator.h"
 #include "api/router.h"
 
 namespace midonet::api {
 
-void add_login(Router& router);
+// The authenticator may be another one by the time that somebody logs in; it outlives the router's use.
+void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator);
 
 }  // namespace midonet::api

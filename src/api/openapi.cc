@@ -7,8 +7,10 @@
 #include "model/application.h"
 #include "model/binding.h"
 #include "model/bridge.h"
+#include "model/bridge_tables.h"
 #include "model/host.h"
 #include "model/port.h"
+#include "model/tenant.h"
 #include "model/tunnel_zone.h"
 
 namespace midonet::api {
@@ -21,19 +23,12 @@ using OrderedJson = nlohmann::ordered_json;
 
 const std::vector<const Table*>& rest_tables() {
   static const std::vector<const Table*> tables{
-      &model::table<model::Application>(),
-      &model::table<model::SystemState>(),
-      &model::table<model::Bridge>(),
-      &model::table<model::Port>(),
-      &model::table<model::FixedIp>(),
-      &model::table<model::AddressPair>(),
-      &model::table<model::AttachInterface>(),
-      &model::table<model::PortStatus>(),
-      &model::table<model::Host>(),
-      &model::table<model::Interface>(),
-      &model::table<model::Binding>(),
-      &model::table<model::TunnelZone>(),
-      &model::table<model::TunnelZoneHost>(),
+      &model::table<model::Application>(), &model::table<model::SystemState>(), &model::table<model::Bridge>(),
+      &model::table<model::MacPort>(),     &model::table<model::Ip4Mac>(),      &model::table<model::Port>(),
+      &model::table<model::FixedIp>(),     &model::table<model::AddressPair>(), &model::table<model::AttachInterface>(),
+      &model::table<model::PortStatus>(),  &model::table<model::Host>(),        &model::table<model::Interface>(),
+      &model::table<model::Binding>(),     &model::table<model::TunnelZone>(),  &model::table<model::TunnelZoneHost>(),
+      &model::table<model::Tenant>(),
   };
   return tables;
 }
@@ -138,7 +133,8 @@ OrderedJson parameters(const Route& route) {
   for (std::size_t at = route.path.find('{'); at != std::string::npos; at = route.path.find('{', at + 1)) {
     const std::string name = route.path.substr(at + 1, route.path.find('}', at) - at - 1);
     OrderedJson one = parameter(name, "path", true, name == "name" ? "A name." : "An id.");
-    if (name == "id" || name.ends_with("Id")) one["schema"]["format"] = "uuid";
+    const bool any_text = route.path.find("/tenants/") != std::string::npos;
+    if (!any_text && (name == "id" || name.ends_with("Id"))) one["schema"]["format"] = "uuid";
     out.push_back(std::move(one));
   }
   if (waits(route)) {

@@ -18,13 +18,14 @@ using nlohmann::json;
 class OpenApi : public ::testing::Test {
  protected:
   OpenApi() {
-    add_login(router);
+    add_login(router, nobody);
     resources.add_to(router);
     document = json::parse(openapi(router.routes()));
   }
 
   Loop loop;
   std::unique_ptr<store::Store> store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
+  const std::unique_ptr<Authenticator> nobody = ask_nobody();
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources{loop, *store, {}};
   json document;

@@ -25,6 +25,11 @@ facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with e
 * `POST` answers 201 with an absolute `Location` and no body, `PUT` and `DELETE` 204; `PUT` and `DELETE` of a host 200.
 * `PUT` changes what the body names. `null` means the default. Properties that are unknown, read-only or derived are ignored.
 * Errors are `{"message": …, "code": …}`; a 400 also says in `violations` what is wrong with which property.
+* Where a login is asked for (`--auth`, [operating](operating.md#who-may-use-the-api)): `POST /midonet-api/login` with
+  `Authorization: Basic …` and, for Keystone, `X-Auth-Project` (a name or an id) gives a token, in the body's `key` and as the cookie
+  `sessionId`. Every other request but `GET /metrics` carries it as `X-Auth-Token` or as that cookie. 401: it is missing or not
+  good; 403: its user lacks the role; 503: whoever knows cannot be asked. A stream of events that was begun goes on when its
+  token is over.
 * A race that is lost answers 409, a store that cannot be reached 503 with `Retry-After`.
 
 )";
@@ -131,7 +136,8 @@ TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
   const auto store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources(loop, *store, {});
-  add_login(router);
+  const auto nobody = ask_nobody();
+  add_login(router, nobody);
   resources.add_to(router);
   const std::string made = reference(router.routes());
   if (std::getenv("MIDONET_WRITE_GOLDEN") != nullptr) std::ofstream(MIDONET_REFERENCE) << made;

@@ -102,6 +102,8 @@ void add_bridges(Router& router, Context& context);
 void add_ports(Router& router, Context& context);
 void add_attach(Router& router, Context& context);
 void add_tunnel_zones(Router& router, Context& context);
+void add_bridge_tables(Router& router, Context& context);
+void add_tenants(Router& router, Context& context);
 void add_events(Router& router, Context& context);
 
 // One port with its status; not_found.

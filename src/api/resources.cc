@@ -21,8 +21,10 @@ void Resources::add_to(Router& router) {
   add_bindings(router, context);
   add_bridges(router, context);
   add_ports(router, context);
+  add_bridge_tables(router, context);
   add_attach(router, context);
   add_tunnel_zones(router, context);
+  add_tenants(router, context);
   add_events(router, context);
   add_openapi(router);
 }

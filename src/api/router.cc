@@ -116,7 +116,26 @@ std::string Router::base_uri(const http::Request& request) const {
   return "http://" + (host && !host->empty() ? *host : options_.authority) + root;
 }
 
+bool Router::is_open(const http::Request& request) const {
+  Result<std::vector<std::string>> segments = http::split_path(request.target.substr(0, request.target.find('?')));
+  if (!segments) return false;
+  if (segments->back().empty()) segments->pop_back();
+  std::vector<std::string> values;
+  const Node* node = find(*tree_, *segments, 0, values);
+  if (node == nullptr) return false;
+  const auto index = node->methods.find(request.method == "HEAD" ? "GET" : request.method);
+  return index != node->methods.end() && routes_[index->second].open;
+}
+
 void Router::handle(const http::Request& request, http::Responder respond) const {
+  if (!guard_ || is_open(request)) return serve(request, std::move(respond));
+  guard_(request, [this, request, respond = std::move(respond)](const Status& passed) {
+    if (!passed) return respond(to_response(error_answer(passed.error()), ""));
+    serve(request, respond);
+  });
+}
+
+void Router::serve(const http::Request& request, http::Responder respond) const {
   const auto refuse = [&](Answer answer, const std::string& route) { respond(to_response(std::move(answer), route)); };
   if (request.target == "*") {
     if (request.method != "OPTIONS") return refuse(status_answer(400, "'*' is a target of OPTIONS alone."), "");

@@ -56,6 +56,7 @@ struct Route {
   // Media types that a body may have; "application/json" is added by itself. Empty: no body is asked for; one that is
   // sent is ignored.
   std::vector<std::string> consumes{};
+  bool open = false;  // for everybody: the guard is not asked
   std::function<void(const Call&, Reply)> handler;
 };
 
@@ -77,6 +78,11 @@ class Router {
   const std::vector<Route>& routes() const { return routes_; }
   void set_authority(std::string authority) { options_.authority = std::move(authority); }
 
+  // Asked before a request is looked at any further, also before its 404; `passed` is called once, now or later, unless the
+  // router has gone.
+  using Guard = std::function<void(const http::Request&, std::function<void(Status)> passed)>;
+  void set_guard(Guard guard) { guard_ = std::move(guard); }
+
   // Suits http::Server as its Handler.
   void handle(const http::Request& request, http::Responder respond) const;
 
@@ -86,10 +92,13 @@ class Router {
                           std::vector<std::string>& values);
   static std::string allowed(const Node& node);
   std::string base_uri(const http::Request& request) const;
+  bool is_open(const http::Request& request) const;
+  void serve(const http::Request& request, http::Responder respond) const;
 
   Options options_;
   std::vector<Route> routes_;
   std::unique_ptr<Node> tree_;
+  Guard guard_;
 };
 
 }  // namespace midonet::api

@@ -44,8 +44,10 @@ struct Fixture : ::testing::Test {
                  .produces = {type},
                  .handler = keep});
     router->add({.method = "GET", .path = root + "/ports/special", .name = "f", .summary = "", .handler = keep});
-    add_login(*router);
+    add_login(*router, nobody);
   }
+
+  const std::unique_ptr<Authenticator> nobody = ask_nobody();
 
   http::Response ask(const std::string& method, const std::string& target, http::Headers headers = {},
                      std::string body = "") {

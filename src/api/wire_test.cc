@@ -91,7 +91,7 @@ class Player {
     router_ = std::make_unique<Router>(Router::Options{.base_uri = "", .authority = "127.0.0.1:8181"});
     resources_ = std::make_unique<Resources>(fixture_.loop, *fixture_.store,
                                              Resources::Options{.require_tunnel_zone = require_tunnel_zone});
-    add_login(*router_);
+    add_login(*router_, nobody_);
     resources_->add_to(*router_);
   }
 
@@ -221,6 +221,7 @@ class Player {
   std::string out_;
   Part part_ = Part::between;
   topology::StoreFixture fixture_;
+  const std::unique_ptr<Authenticator> nobody_ = ask_nobody();
   std::unique_ptr<Router> router_;
   std::unique_ptr<Resources> resources_;
   http::Request request_;

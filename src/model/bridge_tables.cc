@@ -2,6 +2,19 @@
 
 namespace midonet::model {
 
+namespace {
+Status check_station(std::string_view text) {
+  const Result<Mac> mac = Mac::parse(text);
+  if (mac && (mac->is_multicast() || mac->is_zero())) return fail(Code::invalid, "must be the address of one station");
+  return {};
+}
+Status check_ipv4(std::string_view text) {
+  const Result<Ip> ip = Ip::parse(text);
+  if (ip && !ip->is_v4()) return fail(Code::invalid, "must be an IPv4 address");
+  return {};
+}
+}  // namespace
+
 template <>
 const Table& table<MacEntry>() {
   static const Table entry{"MacEntry",
@@ -17,6 +30,35 @@ const Table& table<ArpEntry>() {
                            0,
                            "The MAC address of an IP address, set by hand.",
                            {field("mac", &ArpEntry::mac, Use::required, "The MAC address.")}};
+  return entry;
+}
+
+template <>
+const Table& table<MacPort>() {
+  static const Table entry{
+      "MacPort",
+      2,
+      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on.",
+      {
+          derived("uri", Kind::uri, "This entry."),
+          field("macAddr", &MacPort::mac, Use::required, "The MAC address.").checked_by(check_station),
+          field("portId", &MacPort::port_id, Use::required, "The port; one of this bridge.").refers_to("Port"),
+          derived("vlanId", Kind::integer, "Kept for clients; always null.").may_be_null(),
+      }};
+  return entry;
+}
+
+template <>
+const Table& table<Ip4Mac>() {
+  static const Table entry{
+      "IP4Mac",
+      1,
+      "The MAC address of an IP address, set by hand: ARP requests for it are answered by the hypervisor.",
+      {
+          derived("uri", Kind::uri, "This entry."),
+          field("ip", &Ip4Mac::ip, Use::required, "The IPv4 address.").checked_by(check_ipv4),
+          field("mac", &Ip4Mac::mac, Use::required, "Its MAC address.").checked_by(check_station),
+      }};
   return entry;
 }
 

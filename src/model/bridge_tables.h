@@ -1,7 +1,8 @@
-// Static entries of a bridge's tables: records at /bridges/<b>/mac_table/<mac> and /bridges/<b>/arp_table/<ip>. The key
-// stands in the path.
+// Entries of a bridge's tables. As records, of those that were set by hand: /bridges/<b>/mac_table/<mac> and
+// /bridges/<b>/arp_table/<ip>, the key stands in the path. And as they go over REST, where learned ones are among them.
 #pragma once
 
+#include "base/ip.h"
 #include "base/mac.h"
 #include "base/uuid.h"
 #include "model/record.h"
@@ -17,5 +18,26 @@ struct ArpEntry {
   Mac mac;
   bool operator==(const ArpEntry&) const = default;
 };
+
+struct MacPort {
+  Mac mac;
+  Uuid port_id;
+  bool operator==(const MacPort&) const = default;
+};
+
+struct Ip4Mac {
+  Ip ip;
+  Mac mac;
+  bool operator==(const Ip4Mac&) const = default;
+};
+
+template <>
+const Table& table<MacEntry>();
+template <>
+const Table& table<ArpEntry>();
+template <>
+const Table& table<MacPort>();
+template <>
+const Table& table<Ip4Mac>();
 
 }  // namespace midonet::model

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "netlink/monitor.h"
+#include "programs/api_flags.h"
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
 #include "programs/systemd.h"
@@ -208,13 +209,7 @@ int main(int argc, char** argv) {
 
   CLI::App* standalone = app.add_subcommand("standalone", "Agent and REST API in one process, on the embedded store");
   standalone->fallthrough();
-  standalone->add_option("--listen", flags.api.listen, "Address and port of the API")->capture_default_str();
-  standalone->add_option("--base-uri", flags.api.base_uri,
-                         "What URIs in answers begin with; else they follow each request's Host header");
-  standalone->add_flag("--allow-unauthenticated", flags.api.allow_unauthenticated,
-                       "Listen on an address that is not loopback, though nobody has to log in");
-  standalone->add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", flags.api.require_tunnel_zone,
-                       "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
+  programs::add_api_flags(*standalone, flags.api);
   if (const auto exit_code = programs::parse(app, argc, argv, flags)) return *exit_code;
   flags.standalone = standalone->parsed();
   if (flags.remove_datapath) return remove_datapath(flags);

@@ -5,6 +5,7 @@
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
 #include "base/log.h"
+#include "programs/api_flags.h"
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
 #include "programs/systemd.h"
@@ -62,14 +63,7 @@ int main(int argc, char** argv) {
   programs::add_server_flags(app, flags, default_config,
                              "File with the same keys as these flags, one `key = value` a line");
   app.add_option("--store", flags.store, "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT")->required();
-  app.add_option("--listen", flags.api.listen, "Address and port of the API")->capture_default_str();
-  app.add_option("--base-uri", flags.api.base_uri,
-                 "What URIs in answers begin with; else they follow each request's Host header");
-  app.add_flag("--allow-unauthenticated", flags.api.allow_unauthenticated,
-               "Listen on an address that is not loopback, though nobody has to log in");
-  app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", flags.api.require_tunnel_zone,
-               "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)")
-      ->capture_default_str();
+  programs::add_api_flags(app, flags.api);
   if (const auto exit_code = programs::parse(app, argc, argv, flags)) return *exit_code;
   return run(flags);
 }

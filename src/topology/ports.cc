@@ -2,6 +2,7 @@
 
 #include "model/paths.h"
 #include "topology/attach.h"
+#include "topology/bridge_tables.h"
 #include "topology/bridges.h"
 #include "topology/references.h"
 
@@ -39,7 +40,10 @@ Status update_port(store::Transaction& t, const Uuid& id, const std::function<vo
 Status delete_port(store::Transaction& t, const Uuid& id) {
   const Result<Stored<Port>> stored = read_port(t, id);
   if (!stored) return failed(stored);
-  if (Status unbound = unbind(t, stored->record); !unbound) return unbound;
+  Steps steps;
+  steps.add(unbind(t, stored->record));
+  steps.add(remove_macs_of(t, stored->record.bridge_id, id));
+  if (!steps.outcome()) return steps.outcome();
   t.remove(paths::port(id));
   t.remove(paths::bridge_port(stored->record.bridge_id, id));
   return {};

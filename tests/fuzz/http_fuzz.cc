@@ -59,7 +59,8 @@ api::Router& router() {
                     .produces = {type},
                     .consumes = {type},
                     .handler = answer});
-    api::add_login(instance);
+    static const auto nobody = api::ask_nobody();
+    api::add_login(instance, nobody);
     return true;
   }();
   (void)made;

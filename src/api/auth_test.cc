@@ -1,0 +1,353 @@
+// Login and tokens: users of a file, and Keystone's, which is played by a server of this test (tests/openstack asks a real one).
+#include <crypt.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "api/api_server.h"
+#include "api/token.h"
+#include "base/json.h"
+#include "http/async_client.h"
+#include "http/raw_client.h"
+#include "store/embedded_store.h"
+#include "store/layout.h"
+#include "store/uri.h"
+
+namespace midonet::api::auth_test {
+namespace {
+
+using nlohmann::json;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+using SystemClock = std::chrono::system_clock;
+
+const std::string credentials = "YWxpY2U6c2VjcmV0";        // alice:secret
+const std::string wrong_credentials = "YWxpY2U6c2VjcmVU";  // alice:secreT
+const std::string stranger = "Ym9iOnNlY3JldA==";           // bob:secret
+
+struct Auth : ::testing::Test {
+  Auth() {
+    std::optional<Status> layout;
+    store::ensure_layout(*store, [&](Status made) { layout = std::move(made); });
+    EXPECT_TRUE(loop.run_until([&] { return layout.has_value(); }, 60s));
+  }
+
+  std::unique_ptr<ApiServer> make(AuthOptions auth, const std::string& listen = "127.0.0.1:0") {
+    return std::make_unique<ApiServer>(loop, *store, registry, ApiServer::Options{.listen = listen, .auth = auth});
+  }
+  void serve(AuthOptions auth) {
+    api = make(std::move(auth));
+    const auto bound = api->start();
+    ASSERT_TRUE(bound) << bound.error().message;
+    address = *bound;
+  }
+  std::string send(const std::string& method, const std::string& path, const std::string& headers,
+                   const std::string& at = "") {
+    http::RawClient client(loop, at.empty() ? address : at);
+    client.send(method + " /midonet-api" + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + headers + "\r\n{}");
+    std::string answer;
+    EXPECT_TRUE(loop.run_until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }, 60s));
+    return client.answers(1);
+  }
+  int status(const std::string& method, const std::string& path, const std::string& headers,
+             const std::string& at = "") {
+    return std::stoi(send(method, path, headers, at).substr(9, 3));
+  }
+  // Servers know the key of tokens a moment after they have begun.
+  std::string login(const std::string& basic, const std::string& more = "") {
+    std::string answer;
+    for (int i = 0; i < 1000 && (answer.empty() || answer.starts_with("HTTP/1.1 503")); ++i)
+      answer = send("POST", "/login", "Authorization: Basic " + basic + "\r\n" + more);
+    return answer;
+  }
+  static std::string token_of_cookie(const std::string& answer) {
+    const std::string name = "Set-Cookie: sessionId=";
+    const std::size_t at = answer.find(name);
+    if (at == std::string::npos) return "";
+    return answer.substr(at + name.size(), answer.find(';', at) - at - name.size());
+  }
+
+  Loop loop;
+  Registry registry;
+  std::shared_ptr<store::EmbeddedDatabase> database = *store::EmbeddedDatabase::open(loop, ":memory:", 0ms);
+  std::unique_ptr<store::Store> store = database->session();
+  std::unique_ptr<ApiServer> api;
+  std::string address;
+};
+
+struct UsersOfAFile : Auth {
+  UsersOfAFile() { write("alice", "secret"); }
+  ~UsersOfAFile() override { ::unlink(file.c_str()); }
+
+  static std::string hash(const std::string& password) {
+    const std::string salt = ::crypt_gensalt("$y$", 1, nullptr, 0);
+    return ::crypt(password.c_str(), salt.c_str());
+  }
+  void write(const std::string& name, const std::string& password, mode_t mode = 0600) {
+    const std::string next = file + ".next";
+    std::ofstream(next) << "# who may\n\n" << name << ":" << hash(password) << "\n";
+    ::chmod(next.c_str(), mode);
+    ::rename(next.c_str(), file.c_str());
+  }
+  AuthOptions users() const { return {.kind = AuthOptions::Kind::users, .users_file = file}; }
+
+  const std::string file = ::testing::TempDir() + "midonet-users-" + std::to_string(::getpid());
+};
+
+TEST_F(UsersOfAFile, LogInAndThenShowTheirToken) {
+  serve(users());
+  EXPECT_EQ(status("GET", "/bridges", ""), 401);
+  const std::string answer = login(credentials);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: application/vnd.org.midonet.Token-v1+json\r\n"));
+  const std::string token = token_of_cookie(answer);
+  EXPECT_THAT(answer, HasSubstr(R"({"key":")" + token + R"(","expires":")"));
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: " + token + "\r\n"), 200);
+  EXPECT_EQ(status("GET", "/bridges", "cookie: a=b; sessionId=" + token + "; c=d\r\n"), 200);
+  EXPECT_EQ(status("POST", "/bridges", "x-auth-token: " + token + "\r\nContent-Type: application/json\r\n"), 201);
+}
+
+TEST_F(UsersOfAFile, AreRefusedWithoutSayingMore) {
+  serve(users());
+  ASSERT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
+  const std::string refused = login(wrong_credentials);
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("WWW-Authenticate: Basic "));
+  const auto body = [](const std::string& answer) { return answer.substr(answer.find("\r\n\r\n")); };
+  EXPECT_EQ(body(login(stranger)), body(refused));
+  for (const char* header : {"", "Authorization: Bearer x\r\n", "Authorization: Basic ???\r\n"})
+    EXPECT_EQ(status("POST", "/login", header), 401) << header;
+}
+
+TEST_F(UsersOfAFile, AndNobodyElseLearnsWhatThereIs) {
+  serve(users());
+  ASSERT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
+  for (const char* path : {"", "/bridges", "/nothing/here", "/events", "/openapi.json"})
+    for (const char* header : {"", "X-Auth-Token: x\r\n", "X-Auth-Token: 7fffffff.YWxpY2U.AAAA\r\n"})
+      EXPECT_EQ(status("GET", path, header), 401) << path;
+  EXPECT_EQ(status("DELETE", "/login", ""), 401) << "only logging in is for everybody";
+  http::RawClient client(loop, address);
+  client.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(UsersOfAFile, HaveTokensThatAreGoodAtEveryServer) {
+  serve(users());
+  const std::string token = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";
+  const auto session = database->session();
+  ApiServer other(loop, *session, registry, {.listen = "127.0.0.1:0", .auth = users()});
+  const std::string there = *other.start();
+  int answered = 503;
+  for (int i = 0; i < 1000 && answered == 503; ++i) answered = status("GET", "/bridges", token, there);
+  EXPECT_EQ(answered, 200);
+}
+
+TEST_F(UsersOfAFile, LoseTheirTokensWithTheirPassword) {
+  serve(users());
+  const std::string token = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";
+  EXPECT_EQ(status("GET", "/bridges", token), 200);
+  write("alice", "other");
+  EXPECT_EQ(status("GET", "/bridges", token), 401);
+  EXPECT_THAT(login(credentials), StartsWith("HTTP/1.1 401 "));
+  write("alice", "secret");
+  const std::string again = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";
+  EXPECT_EQ(status("GET", "/bridges", again), 200);
+  write("bob", "secret");
+  EXPECT_EQ(status("GET", "/bridges", again), 401);
+  ::unlink(file.c_str());
+  EXPECT_EQ(status("GET", "/bridges", again), 503) << "nobody knows who may";
+}
+
+TEST_F(UsersOfAFile, AllLoseTheirTokensWithTheKey) {
+  serve(users());
+  const std::string token = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";
+  bool removed = false;
+  store->commit({store::Op::remove("/token_key")},
+                [&](const Result<store::Revision>& done) { removed = done.has_value(); });
+  ASSERT_TRUE(loop.run_until([&] { return removed; }, 60s));
+  int answered = 200;
+  for (int i = 0; i < 1000 && answered != 401; ++i) answered = status("GET", "/bridges", token);
+  EXPECT_EQ(answered, 401);
+  EXPECT_THAT(login(credentials), StartsWith("HTTP/1.1 200 ")) << "with a new key";
+}
+
+TEST_F(UsersOfAFile, MustBeWrittenSoThatNobodyElseReadsIt) {
+  write("alice", "secret", 0640);
+  const auto open_file = make(users())->start();
+  ASSERT_FALSE(open_file);
+  EXPECT_THAT(open_file.error().message, HasSubstr("chmod 600"));
+  ::unlink(file.c_str());
+  EXPECT_FALSE(make(users())->start());
+  EXPECT_FALSE(make({.kind = AuthOptions::Kind::users})->start());
+  std::ofstream(file) << "alice:secret\n";
+  ::chmod(file.c_str(), 0600);
+  const auto plain = make(users())->start();
+  ASSERT_FALSE(plain);
+  EXPECT_THAT(plain.error().message, HasSubstr("line 1"));
+  EXPECT_THAT(plain.error().message, Not(HasSubstr("secret"))) << "errors are logged";
+}
+
+TEST_F(UsersOfAFile, MakeAnyAddressOne) {
+  EXPECT_TRUE(make(users(), "0.0.0.0:0")->start());
+  EXPECT_FALSE(make({}, "0.0.0.0:0")->start());
+}
+
+TEST(Token, IsGoodForItsTimeKeyAndUserOnly) {
+  const auto now = SystemClock::now();
+  const auto hash = [](const std::string& name) {
+    return name == "al.ice\xff" ? std::optional<std::string>("$hash") : std::nullopt;
+  };
+  const std::string key = random_token_key();
+  const std::string token = make_token(key, "al.ice\xff", now + 60s, "$hash");
+  EXPECT_EQ(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
+            std::string::npos);
+  EXPECT_EQ(check_token(key, token, now, hash), "al.ice\xff");
+  EXPECT_FALSE(check_token(key, token, now + 61s, hash));
+  EXPECT_FALSE(check_token(random_token_key(), token, now, hash));
+  EXPECT_FALSE(check_token(key, make_token(key, "al.ice\xff", now + 60s, "$old"), now, hash));
+  EXPECT_FALSE(check_token(key, make_token(key, "bob", now + 60s, ""), now, hash));
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    std::string other = token;
+    other[i] = other[i] == '1' ? '2' : '1';
+    EXPECT_FALSE(check_token(key, other, now, hash)) << i;
+    EXPECT_FALSE(check_token(key, token.substr(0, i), now, hash)) << i;
+  }
+}
+
+// Keystone's answers to what this API asks, for a user alice and the tokens "good", "member" and "old".
+struct OfKeystone : Auth {
+  OfKeystone() {
+    address_of_keystone = *keystone->listen_tcp("127.0.0.1:0");
+    options = {.kind = AuthOptions::Kind::keystone, .keystone_url = "http://" + address_of_keystone};
+  }
+  static std::string description(const std::string& role, const std::string& expires) {
+    return R"({"token": {"expires_at": ")" + expires +
+           R"(", "roles": [{"id": "1", "name": "reader"}, {"id": "2", "name": ")" + role +
+           R"("}], "user": {"name": "alice"}}})";
+  }
+  void answer(const http::Request& request, const http::Responder& respond) {
+    ++asked;
+    last = request;
+    if (hold) return held.push_back(respond);
+    if (broken) return respond({.status = 500});
+    if (request.target != "/v3/auth/tokens") return respond({.status = 404});
+    if (request.method == "POST") {
+      const json user = json::parse(request.body)["auth"]["identity"]["password"]["user"];
+      if (user["name"] != "alice" || user["password"] != "secret") return respond({.status = 401});
+      return respond({.status = 201, .headers = {{"X-Subject-Token", "good"}}, .body = description("admin", later)});
+    }
+    const std::string token = request.header("x-subject-token").value_or("");
+    if (request.header("x-auth-token") != token) return respond({.status = 403});
+    if (token == "good") return respond({.body = description("admin", later)});
+    if (token == "member") return respond({.body = description("member", later)});
+    if (token == "old") return respond({.body = description("admin", "2020-01-01T00:00:00.000000Z")});
+    if (token == "odd") return respond({.body = "[]"});
+    respond({.status = token == "bad" ? 401 : 404});
+  }
+
+  const std::string later = "2099-01-01T00:00:00.000000Z";
+  int asked = 0;
+  bool hold = false, broken = false;
+  http::Request last;
+  std::vector<http::Responder> held;
+  std::unique_ptr<http::Server> keystone = std::make_unique<http::Server>(
+      loop, registry, http::Server::Options{.name = "keystone"},
+      [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
+  std::string address_of_keystone;
+  AuthOptions options;
+};
+
+TEST_F(OfKeystone, ATokenIsGoodWhenKeystoneSaysSo) {
+  serve(options);
+  EXPECT_EQ(status("GET", "/bridges", ""), 401);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: bad\r\n"), 401);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: unknown\r\n"), 401);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: old\r\n"), 401);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: " + std::string(10'000, 'x') + "\r\n"), 401);
+  EXPECT_THAT(send("GET", "/bridges", "X-Auth-Token: member\r\n"),
+              ::testing::AllOf(StartsWith("HTTP/1.1 403 "), HasSubstr("The role admin is needed.")));
+  asked = 0;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: good\r\n"), 200);
+  EXPECT_EQ(asked, 1) << "what Keystone said is remembered";
+  EXPECT_EQ(status("GET", "/bridges", "Cookie: sessionId=good\r\n"), 200);
+}
+
+TEST_F(OfKeystone, ALoginIsExchangedForATokenOfItsProject) {
+  serve(options);
+  const std::string answer = login(credentials, "X-Auth-Project: service\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(token_of_cookie(answer), "good");
+  EXPECT_THAT(answer, HasSubstr(R"("expires":"2099-01-01T00:00:00.000Z")"));
+  EXPECT_EQ(json::parse(last.body)["auth"]["scope"]["project"],
+            json::parse(R"({"name": "service", "domain": {"name": "Default"}})"));
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: good\r\n"), 200);
+  EXPECT_EQ(asked, 1) << "it is known already";
+
+  login(credentials, "X-Auth-Project: 0123456789abcdef0123456789abcdef\r\n");
+  EXPECT_EQ(json::parse(last.body)["auth"]["scope"]["project"], json({{"id", "0123456789abcdef0123456789abcdef"}}));
+  login(credentials);
+  EXPECT_EQ(json::parse(last.body)["auth"]["scope"]["project"]["name"], "admin");
+  EXPECT_THAT(login(wrong_credentials), StartsWith("HTTP/1.1 401 "));
+}
+
+TEST_F(OfKeystone, RequestsWithOneTokenAskOnce) {
+  serve(options);
+  hold = true;
+  std::vector<std::unique_ptr<http::RawClient>> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(std::make_unique<http::RawClient>(loop, address));
+    clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: good\r\n\r\n");
+  }
+  clients.push_back(std::make_unique<http::RawClient>(loop, address));
+  clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: other\r\n\r\n");
+  ASSERT_TRUE(loop.run_until([&] { return held.size() == 2; }, 60s));
+  for (const http::Responder& respond : held) respond({.body = description("admin", later)});
+  for (const auto& client : clients) EXPECT_THAT(client->answers(1), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(OfKeystone, WhenItCannotSayTheAnswerIs503) {
+  serve(options);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: odd\r\n"), 503);
+  broken = true;
+  const std::string answer = send("GET", "/bridges", "X-Auth-Token: good\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(answer, HasSubstr("Retry-After"));
+  EXPECT_EQ(status("POST", "/login", "Authorization: Basic " + credentials + "\r\n"), 503);
+  keystone.reset();
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: good\r\n"), 503);
+}
+
+TEST_F(OfKeystone, AServerMayEndWhileItAsks) {
+  serve(options);
+  hold = true;
+  http::RawClient client(loop, address);
+  client.send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: good\r\n\r\n");
+  ASSERT_TRUE(loop.run_until([&] { return held.size() == 1; }, 60s));
+  api.reset();
+  held[0]({.body = description("admin", later)});
+  EXPECT_TRUE(loop.run_until([&] { return client.closed() || client.was_reset(); }, 60s));
+}
+
+TEST(Url, IsTakenApart) {
+  const auto url = http::Url::parse("https://[fd00::1]:5000/identity/");
+  ASSERT_TRUE(url);
+  EXPECT_TRUE(url->tls);
+  EXPECT_EQ(url->host, "fd00::1");
+  EXPECT_EQ(url->authority(), "[fd00::1]:5000");
+  EXPECT_EQ(url->path, "/identity");
+  EXPECT_EQ(http::Url::parse("http://controller")->authority(), "controller");
+  EXPECT_EQ(http::Url::parse("https://controller/")->port, "443");
+  for (const char* text : {"", "controller:5000", "http://", "http://:5000", "http://c:x", "http://c/?a", "http://a@c"})
+    EXPECT_FALSE(http::Url::parse(text)) << text;
+}
+
+}  // namespace
+}  // namespace midonet::api::auth_test

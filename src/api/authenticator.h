@@ -1,0 +1,68 @@
+// Who may use the API (REST contract, section 2: login). Three kinds: nobody is asked (nobody.cc), users of a file
+// (users.h), Keystone's (keystone.h). The router asks for each request but login and metrics.
+//
+// On the loop's thread. Answers come now or later, once; none after the authenticator is destroyed.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/loop.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "store/store.h"
+
+namespace midonet::api {
+
+struct Credentials {
+  std::string user;
+  std::string password;
+  std::optional<std::string> project;  // X-Auth-Project
+};
+
+struct Grant {
+  std::string token;
+  std::chrono::system_clock::time_point expires;
+};
+
+class Authenticator {
+ public:
+  using LoginDone = std::function<void(Result<Grant>)>;
+  using CheckDone = std::function<void(Status)>;
+  virtual ~Authenticator() = default;
+
+  // unauthenticated; forbidden (known, but without the role); unavailable (whoever knows cannot be asked).
+  virtual void login(const Credentials& credentials, LoginDone done) = 0;
+  // Likewise. The token as the client sent it: any bytes.
+  virtual void check(const std::string& token, CheckDone done) = 0;
+  // Whether check() lets everybody pass.
+  virtual bool asks_nobody() const { return false; }
+};
+
+struct AuthOptions {
+  enum class Kind { none, users, keystone };
+  Kind kind = Kind::none;
+  std::chrono::seconds token_life{24 * 3600};  // of the tokens of users of a file
+  std::string users_file{};
+  std::string keystone_url{};                     // "http://controller:5000"
+  std::string keystone_domain = "Default";        // of users and projects that log in by name
+  std::string keystone_project = "admin";         // when a login names none
+  std::vector<std::string> admin_roles{"admin"};  // one of them is needed
+};
+
+// invalid: options that do not fit together, a users file that cannot be read or that others than its owner may open.
+Result<std::unique_ptr<Authenticator>> make_authenticator(Loop& loop, store::Store& store, const AuthOptions& options);
+
+std::unique_ptr<Authenticator> ask_nobody();
+
+// "Basic <base64 of name:password>" (RFC 7617); nothing for anything else.
+std::optional<Credentials> parse_basic(std::string_view authorization);
+// X-Auth-Token, or sessionId among the cookies.
+std::optional<std::string> token_of(const http::Request& request);
+
+}  // namespace midonet::api

@@ -1,0 +1,160 @@
+#include "api/keystone.h"
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "http/async_client.h"
+
+namespace midonet::api {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::json;
+using WallTime = std::chrono::system_clock::time_point;
+
+const std::string tokens_path = "/v3/auth/tokens";
+constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds cached{60};
+constexpr std::size_t most_cached = 4096;
+constexpr std::size_t most_asked = 256;
+constexpr std::size_t longest_token = 8192;
+
+// "2026-11-22T23:59:59.000000Z"
+std::optional<WallTime> parse_time(const std::string& text) {
+  std::tm parts{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr || text.back() != 'Z') return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+}
+
+// What Keystone says of a token.
+struct Said {
+  WallTime expires;
+  bool admin = false;
+};
+
+std::optional<Said> parse_answer(const std::string& body, const std::vector<std::string>& admin_roles) {
+  const json answer = json::parse(body, nullptr, false);
+  if (!answer.is_object() || !answer.contains("token") || !answer["token"].is_object()) return std::nullopt;
+  const json& token = answer["token"];
+  const auto expires = token.contains("expires_at") && token["expires_at"].is_string()
+                           ? parse_time(token["expires_at"].get<std::string>())
+                           : std::nullopt;
+  if (!expires) return std::nullopt;
+  Said said{*expires};
+  const json roles = token.contains("roles") && token["roles"].is_array() ? token["roles"] : json::array();
+  for (const json& role : roles)
+    if (role.is_object() && role.contains("name") && role["name"].is_string())
+      said.admin =
+          said.admin || std::count(admin_roles.begin(), admin_roles.end(), role["name"].get<std::string>()) > 0;
+  return said;
+}
+
+bool is_id(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+class Keystone final : public Authenticator {
+ public:
+  Keystone(Loop& loop, http::Url url, const AuthOptions& options)
+      : url_(std::move(url)), options_(options), client_(loop) {}
+
+  void login(const Credentials& credentials, LoginDone done) override {
+    const json domain{{"name", options_.keystone_domain}};
+    const std::string project = credentials.project.value_or(options_.keystone_project);
+    const json scope = is_id(project) ? json{{"id", project}} : json{{"name", project}, {"domain", domain}};
+    const json user{{"name", credentials.user}, {"domain", domain}, {"password", credentials.password}};
+    const json body{
+        {"auth",
+         {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}, {"scope", {{"project", scope}}}}}};
+    client_.call(url_, "POST", tokens_path, {{"Content-Type", "application/json"}},
+                 body.dump(-1, ' ', false, json::error_handler_t::replace), patience,
+                 [this, done = std::move(done)](const Result<http::Response>& response) { done(logged_in(response)); });
+  }
+
+  void check(const std::string& token, CheckDone done) override {
+    if (token.empty() || token.size() > longest_token) return done(not_valid());
+    if (const auto known = cache_.find(token); known != cache_.end()) {
+      if (known->second > Clock::now()) return done({});
+      cache_.erase(known);
+    }
+    if (const auto asked = asked_.find(token); asked != asked_.end()) {
+      asked->second.push_back(std::move(done));
+      return;
+    }
+    if (asked_.size() >= most_asked) return done(fail(Code::unavailable, "Keystone is being asked too much already."));
+    asked_[token].push_back(std::move(done));
+    client_.call(url_, "GET", tokens_path, {{"X-Auth-Token", token}, {"X-Subject-Token", token}}, "", patience,
+                 [this, token](const Result<http::Response>& response) {
+                   const Status outcome = checked(token, response);
+                   auto waiting = asked_.extract(token);
+                   for (const CheckDone& one : waiting.mapped()) one(outcome);
+                 });
+  }
+
+ private:
+  static tl::unexpected<Error> not_valid() { return fail(Code::unauthenticated, "The token is not valid (any more)."); }
+
+  template <class... Args>
+  tl::unexpected<Error> cannot_say(fmt::format_string<Args...> format, Args&&... args) const {
+    const std::string why = fmt::format(format, std::forward<Args>(args)...);
+    log::warning("keystone: {}", why);
+    return fail(Code::unavailable, "Keystone cannot say whose token this is: {}", why);
+  }
+
+  Status checked(const std::string& token, const Result<http::Response>& response) {
+    if (!response) return cannot_say("{}", response.error().message);
+    if (response->status == 401 || response->status == 404) return not_valid();
+    if (response->status != 200) return cannot_say("it answers {}", response->status);
+    const auto said = parse_answer(response->body, options_.admin_roles);
+    if (!said) return cannot_say("its answer is not one of v3");
+    return admit(token, *said);
+  }
+
+  Result<Grant> logged_in(const Result<http::Response>& response) {
+    if (!response) return cannot_say("{}", response.error().message);
+    if (response->status == 401 || response->status == 400 || response->status == 404)
+      return fail(Code::unauthenticated, "Keystone knows no such user with this password in this project.");
+    const auto token = response->headers.find("X-Subject-Token");
+    if (response->status != 201 || token == response->headers.end())
+      return cannot_say("it answers {} to a login", response->status);
+    const auto said = parse_answer(response->body, options_.admin_roles);
+    if (!said) return cannot_say("its answer is not one of v3");
+    if (const Status admitted = admit(token->second, *said); !admitted) return tl::unexpected(admitted.error());
+    return Grant{token->second, said->expires};
+  }
+
+  Status admit(const std::string& token, const Said& said) {
+    const auto left = said.expires - std::chrono::system_clock::now();
+    if (left <= std::chrono::seconds(0)) return not_valid();
+    if (!said.admin) return fail(Code::forbidden, "The role {} is needed.", fmt::join(options_.admin_roles, " or "));
+    if (cache_.size() >= most_cached) cache_.clear();
+    cache_[token] = Clock::now() + std::min(std::chrono::duration_cast<Clock::duration>(left), Clock::duration(cached));
+    return {};
+  }
+
+  const http::Url url_;
+  const AuthOptions options_;
+  std::map<std::string, Clock::time_point> cache_;  // tokens that are good, and until when nobody is asked
+  std::map<std::string, std::vector<CheckDone>> asked_;
+  http::AsyncClient client_;  // last: it goes first, with its callbacks
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Authenticator>> make_keystone(Loop& loop, const AuthOptions& options) {
+  if (options.keystone_url.empty())
+    return fail(Code::invalid, "--auth keystone needs --keystone-url, such as http://controller:5000");
+  std::string text = options.keystone_url;
+  while (text.ends_with('/')) text.pop_back();
+  if (text.ends_with("/v3")) text.resize(text.size() - 3);
+  Result<http::Url> url = http::Url::parse(text);
+  if (!url) return fail(Code::invalid, "--keystone-url: {}", url.error().message);
+  return std::make_unique<Keystone>(loop, *std::move(url), options);
+}
+
+}  // namespace midonet::api

@@ -1,0 +1,78 @@
+// /tenants: whom the bridges belong to.
+#include "model/tenant.h"
+
+#include <set>
+
+#include "api/resource.h"
+#include "base/json.h"
+#include "model/paths.h"
+#include "topology/bridges.h"
+
+namespace midonet::api {
+
+using model::table;
+using model::Tenant;
+
+namespace {
+
+Json describe_tenant(const std::string& base_uri, const std::string& id) {
+  return model::entity(Tenant{id}, base_uri, {{"name", id}, {"description", ""}, {"enabled", true}});
+}
+
+Result<std::set<std::string>> read_tenants(View& view) {
+  const auto names = topology::list_ids(view, model::paths::bridges);
+  if (!names) return failed(names);
+  topology::Steps steps;
+  std::set<std::string> tenants;
+  for (const std::string& name : *names) {
+    const Result<Uuid> id = Uuid::parse(name);
+    if (!id) continue;
+    const auto bridge = topology::read_bridge(view, *id);
+    // It went meanwhile, or it is damaged, which the list of bridges says.
+    if (!bridge && (bridge.error().code == Code::not_found || bridge.error().code == Code::internal)) continue;
+    if (steps.add(bridge) && !bridge->record.tenant_id.empty()) tenants.insert(bridge->record.tenant_id);
+  }
+  if (!steps.outcome()) return failed(steps.outcome());
+  return tenants;
+}
+
+}  // namespace
+
+void add_tenants(Router& router, Context& context) {
+  router.add({.method = "GET",
+              .path = root + "/tenants",
+              .name = "listTenants",
+              .summary = "Whom the bridges belong to",
+              .produces = {table<Tenant>().collection_media_type()},
+              .handler = [&context](const Call& call, Reply reply) {
+                answer(
+                    context,
+                    [call](Transaction& t) -> Result<Answer> {
+                      const auto tenants = read_tenants(t);
+                      if (!tenants) return failed(tenants);
+                      Json list = Json::array();
+                      for (const std::string& id : *tenants) list.push_back(describe_tenant(call.base_uri, id));
+                      return ok_json(call, list);
+                    },
+                    std::move(reply));
+              }});
+  router.add({.method = "GET",
+              .path = root + "/tenants/{id}",
+              .name = "getTenant",
+              .summary = "One whom bridges belong to",
+              .produces = {table<Tenant>().media_type()},
+              .handler = [&context](const Call& call, Reply reply) {
+                answer(
+                    context,
+                    [call](Transaction& t) -> Result<Answer> {
+                      const auto tenants = read_tenants(t);
+                      if (!tenants) return failed(tenants);
+                      const std::string& id = call.parameter("id");
+                      if (!tenants->contains(id)) return fail(Code::not_found, "There is no Tenant with ID {}.", id);
+                      return ok_json(call, describe_tenant(call.base_uri, id));
+                    },
+                    std::move(reply));
+              }});
+}
+
+}  // namespace midonet::api

@@ -1,0 +1,203 @@
+#include "api/users.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cerrno>
+#include <fstream>
+#include <map>
+#include <utility>
+
+#include "api/token.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "store/mirror.h"
+#include "store/transaction.h"
+
+namespace midonet::api {
+
+namespace {
+
+using Hashes = std::map<std::string, std::string>;
+
+const std::string key_path = "/token_key";
+constexpr std::size_t most_waiting = 32;  // for the thread; 3 s of work
+
+struct FileState {
+  timespec modified{};
+  ino_t inode = 0;
+  off_t size = -1;
+  bool same_as(const FileState& other) const {
+    return modified.tv_sec == other.modified.tv_sec && modified.tv_nsec == other.modified.tv_nsec &&
+           inode == other.inode && size == other.size;
+  }
+};
+
+Result<FileState> look_at(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return fail_errno(errno, "users file {}", path);
+  if (!S_ISREG(file.st_mode)) return fail(Code::invalid, "users file {}: it is not a file", path);
+  if ((file.st_mode & 077) != 0)
+    return fail(Code::forbidden,
+                "users file {}: others than its owner have access to it (mode {:04o}); do: chmod 600 {}", path,
+                file.st_mode & 07777U, path);
+  return FileState{file.st_mtim, file.st_ino, file.st_size};
+}
+
+Result<Hashes> read_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return fail(Code::invalid, "users file {}: cannot be read", path);
+  Hashes users;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (line.empty() || line.front() == '#') continue;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || colon == 0 || line[colon + 1] != '$')
+      return fail(Code::invalid, "users file {}: line {} is not name:hash with a hash of crypt(5)", path, number);
+    if (!users.emplace(line.substr(0, colon), line.substr(colon + 1)).second)
+      return fail(Code::invalid, "users file {}: line {} names a user for the second time", path, number);
+  }
+  return users;
+}
+
+// On the thread.
+bool is_password(const std::string& password, const std::string& hash) {
+  const auto data = std::make_unique<crypt_data>();
+  const char* made = ::crypt_r(password.c_str(), hash.c_str(), data.get());
+  const std::string_view text = made == nullptr ? "" : made;
+  return text.size() == hash.size() && !text.starts_with('*') &&
+         CRYPTO_memcmp(text.data(), hash.data(), hash.size()) == 0;
+}
+
+class Users final : public Authenticator {
+ public:
+  Users(Loop& loop, store::Store& store, const AuthOptions& options)
+      : loop_(loop), store_(store), path_(options.users_file), life_(options.token_life), mirror_(loop, store, [this] {
+          look_for_key();
+        }) {}
+  ~Users() override {
+    thread_.stop();  // what waits is dropped
+    thread_.join();
+  }
+
+  Status start() {
+    if (Status read = refresh(); !read) return read;
+    look_for_key();
+    return {};
+  }
+
+  void login(const Credentials& credentials, LoginDone done) override {
+    if (const Status read = refresh(); !read) return done(fail(Code::unavailable, "{}", read.error().message));
+    if (key_.empty()) look_for_key();
+    if (key_.empty()) return done(no_key());
+    if (waiting_ >= most_waiting)
+      return done(fail(Code::unavailable, "{} others are logging in at the moment.", waiting_));
+    const auto user = users_.find(credentials.user);
+    // Whether there is such a user must not be told by the time that it takes to say no.
+    const bool known = user != users_.end();
+    const std::string hash = known ? user->second : users_.empty() ? "" : users_.begin()->second;
+    ++waiting_;
+    boost::asio::post(thread_, [this, alive = std::weak_ptr(alive_), &loop = loop_, credentials, hash, known,
+                                done = std::move(done)]() mutable {
+      const bool right = is_password(credentials.password, hash) && known;
+      loop.post([this, alive, name = credentials.user, hash, right, done = std::move(done)] {
+        if (alive.expired()) return;
+        --waiting_;
+        if (!right) return done(fail(Code::unauthenticated, "There is no such user with this password."));
+        if (key_.empty()) return done(no_key());
+        const auto expires = std::chrono::system_clock::now() + life_;
+        done(Grant{make_token(key_, name, expires, hash), expires});
+      });
+    });
+  }
+
+  void check(const std::string& token, CheckDone done) override {
+    if (const Status read = refresh(); !read) return done(fail(Code::unavailable, "{}", read.error().message));
+    if (key_.empty()) look_for_key();
+    if (key_.empty()) return done(no_key());
+    const auto hash_of = [this](const std::string& name) {
+      const auto user = users_.find(name);
+      return user == users_.end() ? std::nullopt : std::optional(user->second);
+    };
+    if (!check_token(key_, token, std::chrono::system_clock::now(), hash_of))
+      return done(fail(Code::unauthenticated, "The token is not valid (any more)."));
+    done({});
+  }
+
+ private:
+  tl::unexpected<Error> no_key() const {
+    return fail(Code::unavailable, "The key of tokens has not been read from {} yet.", store_.uri());
+  }
+
+  // A file that has become unreadable stops everything: whom it does not name (any more) must not stay.
+  Status refresh() {
+    const Result<FileState> now = look_at(path_);
+    if (!now) return tl::unexpected(now.error());
+    if (now->same_as(read_)) return {};
+    Result<Hashes> users = read_file(path_);
+    if (!users) return tl::unexpected(users.error());
+    users_ = *std::move(users);
+    read_ = *now;
+    return {};
+  }
+
+  void look_for_key() {
+    bool absent = false;
+    const Status read = mirror_.read([&](store::View& view) -> Status {
+      const auto node = view.get(key_path);
+      absent = !node && node.error().code == Code::not_found;
+      if (!node) return tl::unexpected(node.error());
+      const auto json = nlohmann::json::parse((*node)->value, nullptr, false);
+      const auto key = json.is_object() ? json.find("key") : json.end();
+      const bool good = json.is_object() && key != json.end() && key->is_string();
+      key_ = good ? key->get<std::string>() : "";
+      if (!good) log::error("{}: the node is damaged; remove it, and a new key is drawn", key_path);
+      return {};
+    });
+    if (read || !absent) return;
+    key_.clear();
+    if (std::exchange(drawing_, true)) return;
+    // Of several servers that draw one at the same time, the first is right; the mirror says which.
+    store::transact(
+        store_,
+        [value = nlohmann::json{{"key", random_token_key()}}.dump()](store::Transaction& t) -> Status {
+          const auto node = t.get(key_path);
+          if (node) return {};
+          if (node.error().code != Code::not_found) return tl::unexpected(node.error());
+          t.create(key_path, value);
+          return {};
+        },
+        [this, alive = std::weak_ptr(alive_)](const Result<store::Revision>& made) {
+          if (!alive.expired()) drawing_ = false;
+          if (!made) log::warning("{}: {}", key_path, made.error().message);
+        });
+  }
+
+  Loop& loop_;
+  store::Store& store_;
+  const std::string path_;
+  const std::chrono::seconds life_;
+  Hashes users_;
+  FileState read_;
+  std::string key_;  // empty: not known
+  bool drawing_ = false;
+  std::size_t waiting_ = 0;
+  store::Mirror mirror_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  boost::asio::thread_pool thread_{1};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Authenticator>> make_users(Loop& loop, store::Store& store, const AuthOptions& options) {
+  if (options.users_file.empty())
+    return fail(Code::invalid, "--auth users needs --users-file, a file with name:hash lines");
+  auto users = std::make_unique<Users>(loop, store, options);
+  if (const Status started = users->start(); !started) return tl::unexpected(started.error());
+  return users;
+}
+
+}  // namespace midonet::api

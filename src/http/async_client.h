@@ -1,0 +1,48 @@
+// An HTTP/1.1 client on the loop, for what a server has to ask another one: one request, one answer, one connection. http and
+// https; of https the certificate must be good by the system's authorities.
+//
+// On the loop's thread. After the client is destroyed no callback runs.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/loop.h"
+#include "base/result.h"
+#include "http/message.h"
+
+namespace midonet::http {
+
+// "https://controller:5000/identity" in its parts.
+struct Url {
+  bool tls = false;
+  std::string host;  // without brackets
+  std::string port;
+  std::string path;  // "" or "/…", no slash at its end
+
+  std::string authority() const;                      // for the Host header
+  static Result<Url> parse(const std::string& text);  // invalid
+};
+
+class AsyncClient {
+ public:
+  using Done = std::function<void(Result<Response>)>;
+
+  explicit AsyncClient(Loop& loop);
+  ~AsyncClient();
+  AsyncClient(const AsyncClient&) = delete;
+  AsyncClient& operator=(const AsyncClient&) = delete;
+
+  // `path` comes behind the URL's own. The deadline is for everything from the look-up of the name to the end of the answer,
+  // of at most 1 MB. unavailable: no answer; the message says from whom, and why.
+  void call(const Url& url, const std::string& method, const std::string& path, const Headers& headers,
+            const std::string& body, std::chrono::milliseconds deadline, Done done);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace midonet::http

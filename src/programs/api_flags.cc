@@ -1,0 +1,51 @@
+#include "programs/api_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+namespace midonet::programs {
+
+namespace {
+
+using Kind = api::AuthOptions::Kind;
+const std::map<std::string, Kind> kinds{{"none", Kind::none}, {"users", Kind::users}, {"keystone", Kind::keystone}};
+
+}  // namespace
+
+void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
+  app.add_option("--listen", options.listen, "Address and port of the API")->capture_default_str();
+  app.add_option("--base-uri", options.base_uri,
+                 "What URIs in answers begin with; else they follow each request's Host header");
+  app.add_option_function<std::string>(
+         "--auth", [&options](const std::string& kind) { options.auth.kind = kinds.at(kind); },
+         "Who is asked about those who use the API: nobody, a file of users, or Keystone")
+      ->check(CLI::IsMember({"none", "users", "keystone"}))
+      ->default_str("none");
+  app.add_option(
+      "--users-file", options.auth.users_file,
+      "With --auth users: file with a line name:hash for each, the hash as `mkpasswd -m yescrypt` prints it; "
+      "readable by its owner alone");
+  app.add_option_function<int>(
+         "--token-life", [&options](int seconds) { options.auth.token_life = std::chrono::seconds(seconds); },
+         "With --auth users: for how many seconds a login is good")
+      ->type_name("INT")
+      ->default_str(std::to_string(options.auth.token_life.count()))
+      ->check(CLI::Range(60, 365 * 24 * 3600));
+  app.add_option("--keystone-url", options.auth.keystone_url,
+                 "With --auth keystone: where Keystone is, for example http://controller:5000");
+  app.add_option("--keystone-domain", options.auth.keystone_domain,
+                 "With --auth keystone: name of the domain of users and projects that log in")
+      ->capture_default_str();
+  app.add_option("--keystone-project", options.auth.keystone_project,
+                 "With --auth keystone: the project of a login that names none")
+      ->capture_default_str();
+  app.add_option("--admin-role", options.auth.admin_roles,
+                 "With --auth keystone: a role that may use the API; may be given several times")
+      ->capture_default_str();
+  app.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
+               "Listen on an address that is not loopback, though nobody has to log in");
+  app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", options.require_tunnel_zone,
+               "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
+}
+
+}  // namespace midonet::programs
