@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Nothing that Neutron accepts is lost or doubled: two real neutron-servers over one database, our driver in both, and our REST
-server, which is killed while 200 ports are made; the resync tool; the driver's own migration of the database."""
+server, which is killed while ports are made (60 of them; MIDONET_PORTS=200 makes more); the resync tool; the driver's own
+migration of the database."""
 
 import os
 import re
@@ -18,7 +19,7 @@ from process import Process
 
 bed.TEST_SECONDS = 700  # Neutron makes four to eight ports a second with the machine to itself
 
-PORTS = 200
+PORTS = int(os.environ.get("MIDONET_PORTS", "60"))
 AT_ONCE = 8
 MEANWHILE = 20
 TABLES = ("midonet_journal", "midonet_objects")
@@ -90,7 +91,7 @@ class Neutron(OpenStackTest):
 
     # ---- tests
 
-    def test_200_ports_made_in_parallel_while_the_rest_server_is_killed_and_started_again(self):
+    def test_ports_made_in_parallel_while_the_rest_server_is_killed_and_started_again(self):
         network = self.create(self.servers[0], "network", name="large")["id"]
         self.create(self.servers[0], "subnet", network_id=network, ip_version=4, cidr="10.88.0.0/20")
         done, lock = [], threading.Lock()
