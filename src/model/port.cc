@@ -78,8 +78,7 @@ const Table& table<Port>() {
           field("vifId", &Port::vif_id, Use::optional, "The orchestrator's id of the VM's interface."),
           field("name", &Port::name, Use::optional, "A name for people; need not be unique.").between(0, 255),
           field("fixedIps", &Port::fixed_ips, Use::optional,
-                "Its addresses, as the orchestrator gave them. With a macAddress, ARP requests for the IPv4 ones are "
-                "answered by the hypervisor that they are sent on.")
+                "Its addresses, as the orchestrator gave them. Kept; not in use.")
               .of("FixedIp")
               .between(0, most_elements),
           field("allowedAddressPairs", &Port::allowed_address_pairs, Use::optional,
