@@ -137,9 +137,11 @@ class MidonetWorker(worker.BaseWorker):
         while not self._stopped.is_set():
             port_id, hosts = self._marks.take()
             try:
-                self._keeper.compare(port_id)
-                for host in hosts:
+                # Nova first: that asks nobody else, and the mark is all that is known of it.
+                for host in list(hosts):
                     self._keeper.became_active(port_id, host)
+                    hosts.remove(host)
+                self._keeper.compare(port_id)
             except RestError as error:
                 # Durable, so that it is not forgotten with this process.
                 LOG.warning("port %s: its status is looked at later: %s", port_id, error)
@@ -148,6 +150,8 @@ class MidonetWorker(worker.BaseWorker):
                 LOG.exception("port %s: its status could not be carried into Neutron; tried again", port_id)
                 time.sleep(1)
                 self._marks.add(port_id)
+                for host in hosts:
+                    self._marks.add(port_id, host)
             finally:
                 self._marks.done(port_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Callable
 from unittest import mock
 
 from midonet_neutron.tests.base import HOST_ID, VM, DriverTest, wait_until
@@ -57,15 +58,22 @@ class Worker(DriverTest):
         self.synced(9)
         self.wait_status("DOWN")
 
-    def test_nova_hears_of_the_destination(self) -> None:
+    def nova_hears_of_the_destination(self, before_the_report: Callable[[], None]) -> None:
         notifier = mock.Mock()
         with mock.patch.object(self.plugin, "nova_notifier", notifier, create=True):
             self.synced()
             self.plugin.create_port_binding(
                 self._fresh(), self.bound["id"], {"binding": {"host": "cmp2", "vnic_type": "normal"}}
             )
+            before_the_report()
             self.report(2, "active", host="cmp2")
-            wait_until(lambda: notifier.notify_port_active_direct.called, "Nova is told")
+            wait_until(lambda: notifier.notify_port_active_direct.called, "Nova is told", 60)
+
+    def test_nova_hears_of_the_destination(self) -> None:
+        self.nova_hears_of_the_destination(lambda: None)
+
+    def test_nova_hears_of_the_destination_while_the_server_answers_nothing_else(self) -> None:
+        self.nova_hears_of_the_destination(lambda: self.fake.fail("refuse", times=100000))
 
     def test_what_a_request_left_is_done_when_the_server_is_back(self) -> None:
         self.fake.fail("refuse", times=100000)
