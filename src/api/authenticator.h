@@ -1,4 +1,4 @@
-// Who may use the API (REST contract, section 2: login). Three kinds: nobody is asked (nobody.cc), users of a file
+// Who may use the API (REST contract, section 2: login). Three kinds: nobody is asked (login.cc), users of a file
 // (users.h), Keystone's (keystone.h). The router asks for each request but login and metrics.
 //
 // On the loop's thread. Answers come now or later, once; none after the authenticator is destroyed.
