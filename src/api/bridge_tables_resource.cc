@@ -11,18 +11,10 @@ namespace midonet::api {
 
 using model::Ip4Mac;
 using model::MacPort;
+using model::name_of;
 using model::table;
 
 namespace {
-
-std::string dashed(const Mac& mac) {
-  std::string text = mac.to_string();
-  std::replace(text.begin(), text.end(), ':', '-');
-  return text;
-}
-
-std::string name_of(const MacPort& entry) { return fmt::format("{}_{}", dashed(entry.mac), entry.port_id); }
-std::string name_of(const Ip4Mac& entry) { return fmt::format("{}_{}", entry.ip, dashed(entry.mac)); }
 
 // The two sides of an entry's name.
 template <class A, class B>

@@ -1,6 +1,7 @@
 // /tenants: whom the bridges belong to.
 #include "model/tenant.h"
 
+#include <functional>
 #include <set>
 
 #include "api/resource.h"
@@ -36,6 +37,41 @@ Result<std::set<std::string>> read_tenants(View& view) {
   return tenants;
 }
 
+// What a function makes of the tenants.
+void answer_from_tenants(Context& context, std::function<Result<Answer>(const std::set<std::string>&)> made,
+                         Reply reply) {
+  answer(
+      context,
+      [made = std::move(made)](Transaction& t) -> Result<Answer> {
+        const auto tenants = read_tenants(t);
+        if (!tenants) return failed(tenants);
+        return made(*tenants);
+      },
+      std::move(reply));
+}
+
+void list_tenants(Context& context, const Call& call, Reply reply) {
+  answer_from_tenants(
+      context,
+      [call](const std::set<std::string>& tenants) -> Result<Answer> {
+        Json list = Json::array();
+        for (const std::string& id : tenants) list.push_back(describe_tenant(call.base_uri, id));
+        return ok_json(call, list);
+      },
+      std::move(reply));
+}
+
+void show_tenant(Context& context, const Call& call, Reply reply) {
+  answer_from_tenants(
+      context,
+      [call](const std::set<std::string>& tenants) -> Result<Answer> {
+        const std::string& id = call.parameter("id");
+        if (!tenants.contains(id)) return fail(Code::not_found, "There is no Tenant with ID {}.", id);
+        return ok_json(call, describe_tenant(call.base_uri, id));
+      },
+      std::move(reply));
+}
+
 }  // namespace
 
 void add_tenants(Router& router, Context& context) {
@@ -44,35 +80,13 @@ void add_tenants(Router& router, Context& context) {
               .name = "listTenants",
               .summary = "Whom the bridges belong to",
               .produces = {table<Tenant>().collection_media_type()},
-              .handler = [&context](const Call& call, Reply reply) {
-                answer(
-                    context,
-                    [call](Transaction& t) -> Result<Answer> {
-                      const auto tenants = read_tenants(t);
-                      if (!tenants) return failed(tenants);
-                      Json list = Json::array();
-                      for (const std::string& id : *tenants) list.push_back(describe_tenant(call.base_uri, id));
-                      return ok_json(call, list);
-                    },
-                    std::move(reply));
-              }});
+              .handler = [&context](const Call& call, Reply reply) { list_tenants(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = root + "/tenants/{id}",
               .name = "getTenant",
               .summary = "One whom bridges belong to",
               .produces = {table<Tenant>().media_type()},
-              .handler = [&context](const Call& call, Reply reply) {
-                answer(
-                    context,
-                    [call](Transaction& t) -> Result<Answer> {
-                      const auto tenants = read_tenants(t);
-                      if (!tenants) return failed(tenants);
-                      const std::string& id = call.parameter("id");
-                      if (!tenants->contains(id)) return fail(Code::not_found, "There is no Tenant with ID {}.", id);
-                      return ok_json(call, describe_tenant(call.base_uri, id));
-                    },
-                    std::move(reply));
-              }});
+              .handler = [&context](const Call& call, Reply reply) { show_tenant(context, call, std::move(reply)); }});
 }
 
 }  // namespace midonet::api

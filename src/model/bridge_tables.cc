@@ -1,8 +1,17 @@
 #include "model/bridge_tables.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace midonet::model {
 
 namespace {
+std::string dashed(const Mac& mac) {
+  std::string text = mac.to_string();
+  std::replace(text.begin(), text.end(), ':', '-');
+  return text;
+}
 Status check_station(std::string_view text) {
   const Result<Mac> mac = Mac::parse(text);
   if (mac && (mac->is_multicast() || mac->is_zero())) return fail(Code::invalid, "must be the address of one station");
@@ -14,6 +23,9 @@ Status check_ipv4(std::string_view text) {
   return {};
 }
 }  // namespace
+
+std::string name_of(const MacPort& entry) { return fmt::format("{}_{}", dashed(entry.mac), entry.port_id); }
+std::string name_of(const Ip4Mac& entry) { return fmt::format("{}_{}", entry.ip, dashed(entry.mac)); }
 
 template <>
 const Table& table<MacEntry>() {

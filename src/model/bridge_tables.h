@@ -2,6 +2,8 @@
 // /bridges/<b>/arp_table/<ip>, the key stands in the path. And as they go over REST, where learned ones are among them.
 #pragma once
 
+#include <string>
+
 #include "base/ip.h"
 #include "base/mac.h"
 #include "base/uuid.h"
@@ -30,6 +32,10 @@ struct Ip4Mac {
   Mac mac;
   bool operator==(const Ip4Mac&) const = default;
 };
+
+// Of an entry in URIs and messages: "02-00-00-00-00-01_<port>", "192.0.2.1_02-00-00-00-00-01".
+std::string name_of(const MacPort& entry);
+std::string name_of(const Ip4Mac& entry);
 
 template <>
 const Table& table<MacEntry>();
