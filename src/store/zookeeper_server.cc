@@ -18,6 +18,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "base/unique_fd.h"
 
@@ -69,7 +70,11 @@ std::optional<std::string> ZookeeperServers::missing() {
   return std::nullopt;
 }
 
-ZookeeperServers::ZookeeperServers(std::size_t count, int tick_ms) {
+const std::vector<std::string> ZookeeperServers::quick{"-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                                                       "-Xshare:auto"};
+
+ZookeeperServers::ZookeeperServers(std::size_t count, int tick_ms, std::vector<std::string> java_flags)
+    : java_flags_(std::move(java_flags)) {
   directory_ = (fs::temp_directory_path() / "midonet-zookeeper-XXXXXX").string();
   if (::mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("no temporary directory");
   // Every process has addresses of its own in 127.0.0.0/8, so two do not take each other's ports.
@@ -115,19 +120,11 @@ void ZookeeperServers::start(std::size_t server) {
   const std::string config = file(server, "zoo.cfg");
   const std::string log_file = file(server, "log");
   const std::string class_path = fmt::format("{}:{}", jar, log_jar);
-  const char* arguments[] = {java,
-                             "-Xmx96m",
-                             "-XX:+UseSerialGC",
-                             "-XX:TieredStopAtLevel=1",
-                             "-Xshare:auto",
-                             "-XX:-UsePerfData",
-                             "-Dzookeeper.jmx.log4j.disable=true",
-                             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-                             "-cp",
-                             class_path.c_str(),
-                             "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-                             config.c_str(),
-                             nullptr};
+  std::vector<const char*> arguments = {java};
+  for (const std::string& flag : java_flags_) arguments.push_back(flag.c_str());
+  arguments.insert(arguments.end(), {"-XX:-UsePerfData", "-Dzookeeper.jmx.log4j.disable=true",
+                                     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path.c_str(),
+                                     "org.apache.zookeeper.server.quorum.QuorumPeerMain", config.c_str(), nullptr});
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork failed");
@@ -138,7 +135,7 @@ void ZookeeperServers::start(std::size_t server) {
     if (::getppid() != parent || log < 0) ::_exit(126);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
-    ::execv(java, const_cast<char**>(arguments));
+    ::execv(java, const_cast<char**>(arguments.data()));
     ::_exit(127);
   }
   servers_[server].pid = child;

@@ -19,8 +19,11 @@ class ZookeeperServers {
   // Why there can be none on this machine, if so: tests then skip, with this as the reason.
   static std::optional<std::string> missing();
 
+  // Of the JVM: starts in a second and stays small. A server of a whole cloud is to get more, and the JVM's own choices.
+  static const std::vector<std::string> quick;
+
   // Starts `count` servers and waits until they serve. A session may time out after as little as 2 `tick_ms`.
-  explicit ZookeeperServers(std::size_t count = 1, int tick_ms = 100);
+  explicit ZookeeperServers(std::size_t count = 1, int tick_ms = 100, std::vector<std::string> java_flags = quick);
   ~ZookeeperServers();
   ZookeeperServers(const ZookeeperServers&) = delete;
   ZookeeperServers& operator=(const ZookeeperServers&) = delete;
@@ -54,6 +57,7 @@ class ZookeeperServers {
   std::string file(std::size_t server, const std::string& name) const;
   void configure(std::size_t server, int tick_ms) const;
 
+  std::vector<std::string> java_flags_;
   std::string directory_;
   std::string host_;
   std::vector<Server> servers_;
