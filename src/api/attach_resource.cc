@@ -25,6 +25,7 @@ constexpr std::chrono::seconds max_wait{300};
 constexpr std::size_t max_waits = 10'000;  // clients that gave up waiting are among them; beyond it nobody waits
 
 Result<Answer> attached_port(View& view, const AttachRequest& request, const Call& call, int status) {
+  topology::read_status_ahead(view, request.host_id, request.port_id);
   const Result<Json> json = describe_port(view, call.base_uri, request.port_id);
   if (!json) return failed(json);
   Answer port = ok_json(call, *json);
@@ -34,6 +35,7 @@ Result<Answer> attached_port(View& view, const AttachRequest& request, const Cal
 
 // The port as asked for: empty while its binding is neither active nor in error, an error when the binding has gone.
 Result<std::optional<Answer>> settled(View& view, const AttachRequest& request, const Call& call) {
+  topology::read_status_ahead(view, request.host_id, request.port_id);
   const Result<Json> json = describe_port(view, call.base_uri, request.port_id);
   const auto stored = topology::read_port(view, request.port_id);
   if (!stored) return failed(stored);

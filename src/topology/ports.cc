@@ -49,9 +49,13 @@ Status delete_port(store::Transaction& t, const Uuid& id) {
   return {};
 }
 
+void read_status_ahead(store::View& view, const Uuid& host, const Uuid& port) {
+  read_ahead(view, {paths::binding(host, port), paths::alive(host), paths::status(host, port)});
+}
+
 Result<PortStatus> port_status(store::View& view, const Port& port) {
   if (!port.host_id) return PortStatus{};
-  read_ahead(view, {paths::binding(*port.host_id, port.id), paths::alive(*port.host_id)});
+  read_status_ahead(view, *port.host_id, port.id);
   const auto reported = find<PortStatus>(view, paths::status(*port.host_id, port.id));
   const Result<store::NodePtr> binding = view.get(paths::binding(*port.host_id, port.id));
   const Result<bool> alive = exists(view, paths::alive(*port.host_id));

@@ -25,6 +25,8 @@ Status delete_port(store::Transaction& t, const Uuid& id);
 Result<model::PortStatus> port_status(store::View& view, const model::Port& port);
 // The same from what was read: of a binding of this revision; null when nothing readable was reported.
 model::PortStatus effective_status(store::Revision binding, bool alive, const model::PortStatus* reported);
+// Asks for what port_status() reads of a port that is bound on this host: for callers who know so before they know the port.
+void read_status_ahead(store::View& view, const Uuid& host, const Uuid& port);
 inline bool is_active(const model::PortStatus& status) { return status.state == model::PortState::active; }
 
 }  // namespace midonet::topology
