@@ -40,7 +40,7 @@ constexpr const char* settings = R"(
   PRAGMA temp_store = MEMORY;
   PRAGMA synchronous = FULL;
   PRAGMA journal_size_limit = 16777216;
-  PRAGMA cache_size = -16384;
+  PRAGMA cache_size = -2048;
   PRAGMA trusted_schema = OFF;
 )";
 
