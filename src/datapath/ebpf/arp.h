@@ -5,10 +5,12 @@
  *   | dst ff:ff:ff:ff:ff:ff | src A | 0806 | 1 0800 6 4 | op 1 | A, a.a.a.a | 0, b.b.b.b |     b.b.b.b is at B
  *   | dst A                 | src B | 0806 | 1 0800 6 4 | op 2 | B, b.b.b.b | A, a.a.a.a |     back to the guest
  *
- * Left to the bridge, which floods them: requests for unknown addresses; a request that the owner itself sends (its
- * own probe, RFC 5227 section 2.1.1, must stay unanswered while nobody else has the address); announcements (sender
- * address = target address), which are for everybody's caches. A probe (sender address 0) for somebody else's address
- * is answered: that is how the prober learns of the conflict. Unicast requests go to the one they are sent to.
+ * Left to the bridge, which floods them, are requests by which somebody asks whether an address is taken, or says that it
+ * is: the owner alone knows, and everybody is to hear it (RFC 5227).
+ *   probe          sender address 0
+ *   announcement   sender address = target address
+ *   the owner's    the address belongs to the MAC that asks, or to the port that it asks from
+ * So are requests for unknown addresses. Unicast requests go to the one they are sent to.
  */
 #pragma once
 
@@ -31,7 +33,7 @@ struct arp_packet {
 _Static_assert(sizeof(struct arp_packet) == 28, "RFC 826");
 
 /* Turns a broadcast ARP request into its answer. 1: done, the frame is for its sender now; 0: it was not touched. */
-static __noinline int arp_answer(struct __sk_buff* skb, __u32 vni) {
+static __noinline int arp_answer(struct __sk_buff* skb, const struct port* port) {
   struct {
     __u8 dst[6];
     __u8 src[6];
@@ -44,12 +46,14 @@ static __noinline int arp_answer(struct __sk_buff* skb, __u32 vni) {
       arp.protocol_length != 4 || arp.operation != bpf_htons(1))
     return 0;
   if (__builtin_memcmp(arp.sender_ip, arp.target_ip, 4) == 0) return 0;
+  if (!(arp.sender_ip[0] | arp.sender_ip[1] | arp.sender_ip[2] | arp.sender_ip[3])) return 0;
 
-  struct neighbour_key key = {.vni = vni};
+  struct neighbour_key key = {.vni = port->vni};
   __builtin_memcpy(&key.ip, arp.target_ip, 4);
   const struct neighbour* owner = bpf_map_lookup_elem(&neighbours, &key);
   if (!owner) return 0;
   if (mac_equal(owner->mac, arp.sender_mac) || mac_equal(owner->mac, addresses.src)) return 0;
+  if ((port->flags & port_has_mac) && mac_equal(owner->mac, port->mac)) return 0;
 
   mac_copy(addresses.dst, addresses.src);
   mac_copy(addresses.src, owner->mac);

@@ -82,7 +82,7 @@ int from_tap(struct __sk_buff* skb) {
     }
     if (place.remote) return send(skb, port, tunnel, &place.remote->vtep);
   } else if (eth->h_proto == bpf_htons(ETH_P_ARP) && mac_is_broadcast(eth->h_dest)) {
-    if (arp_answer(skb, vni)) {
+    if (arp_answer(skb, port)) {
       count_rx(port, skb);
       return deliver(skb, vni, ingress);
     }

@@ -163,6 +163,43 @@ TEST_F(BridgeTest, TheVerdictEqualsAModelOnRandomFramesAndTables) {
   EXPECT_TRUE(equal);
 }
 
+// Which ARP requests are answered (arp.h), as one would explain it.
+bool answers(const std::map<Ip, Mac>& neighbours, const std::optional<Mac>& own, const Mac& from, const Mac& sender,
+             const Ip& sender_ip, const Ip& target) {
+  if (sender_ip == ip("0.0.0.0") || sender_ip == target) return false;  // a probe, an announcement
+  const auto owner = neighbours.find(target);
+  return owner != neighbours.end() && owner->second != from && owner->second != sender && owner->second != own;
+}
+
+TEST_F(BridgeTest, TheVerdictOnArpRequestsEqualsAModel) {
+  const auto any_mac = [] { return mac_number(*rc::gen::inRange<std::uint32_t>(1, 6)); };
+  const auto any_ip = [] { return ip(fmt::format("192.0.2.{}", *rc::gen::inRange(0, 6)).c_str()); };
+  const bool equal = rc::check([&] {
+    Wanted wanted;
+    for (std::size_t i = 0; i < 3; i++)
+      wanted.port(
+          7, taps_[i],
+          *rc::gen::arbitrary<bool>() ? std::optional(mac_number(static_cast<std::uint32_t>(i) + 1)) : std::nullopt);
+    auto& neighbours = wanted.desired.bridges[*Vni::from(7)].neighbours;
+    for (int i = 0; i < 4; i++) neighbours[any_ip()] = any_mac();
+    RC_ASSERT(!datapath_->apply(wanted.desired, Sweep::yes).retry());
+    for (int i = 0; i < 30; i++) {
+      const Tap& tap = taps_[*rc::gen::inRange<std::size_t>(0, 3)];
+      const Mac from = any_mac(), sender = any_mac();
+      const Ip sender_ip = *rc::gen::inRange(0, 5) == 0 ? ip("0.0.0.0") : any_ip();
+      const Ip target = any_ip();
+      Frame request = arp(1, sender, sender_ip, Mac(), target);
+      std::copy(from.bytes().begin(), from.bytes().end(), request.begin() + 6);
+      const bool answered =
+          answers(neighbours, wanted.desired.ports.at(id_named(tap.name())).mac, from, sender, sender_ip, target);
+      RC_ASSERT(from_tap(tap.ifindex(), request) ==
+                (answered ? Verdict{TC_ACT_REDIRECT, tap.ifindex()} : Verdict{TC_ACT_STOLEN, MIDONET_FLOODED}));
+    }
+    for (const Tap& tap : taps_) tap.drain();
+  });
+  EXPECT_TRUE(equal);
+}
+
 TEST_F(BridgeTest, AFrameOfAnInterfaceWithoutAPortIsDropped) {
   EXPECT_EQ(from_tap(taps_[0].ifindex(), ethernet(mac_number(1), mac_number(2))), (Verdict{TC_ACT_SHOT, 0}));
   EXPECT_EQ(to_tap(taps_[0].ifindex(), {MIDONET_FORWARDED, 7}), std::uint32_t{TC_ACT_SHOT});

@@ -345,26 +345,33 @@ TEST_F(ArpTest, ARequestForAnUnknownAddressIsFlooded) {
   EXPECT_THAT(a.drain(), IsEmpty());
 }
 
-TEST_F(ArpTest, AProbeOrRequestForTheSendersOwnAddressIsNotAnswered) {
+// RFC 5227: whoever asks whether an address is taken is to be answered by its owner, and by nobody in its name.
+TEST_F(ArpTest, AProbeOrAnnouncementIsFlooded) {
   const Tap a("a"), b("b");
   plug(a, b);
-  const Frame probe = arp(1, mac_a, ip("0.0.0.0"), Mac(), ip("192.0.2.1"));
-  a.send(probe);
-  EXPECT_EQ(b.receive(), probe);
-  const Frame announcement = arp(1, mac_a, ip("192.0.2.1"), Mac(), ip("192.0.2.1"));
-  a.send(announcement);
-  EXPECT_EQ(b.receive(), announcement);
+  for (const char* address : {"192.0.2.1", "192.0.2.2"}) {  // its own, and somebody else's
+    const Frame probe = arp(1, mac_a, ip("0.0.0.0"), Mac(), ip(address));
+    a.send(probe);
+    EXPECT_EQ(b.receive(), probe) << address;
+    const Frame announcement = arp(1, mac_a, ip(address), Mac(), ip(address));
+    a.send(announcement);
+    EXPECT_EQ(b.receive(), announcement) << address;
+  }
   const Frame foreign_announcement = arp(1, mac_c, ip("192.0.2.2"), Mac(), ip("192.0.2.2"));
   a.send(foreign_announcement);
   EXPECT_EQ(b.receive(), foreign_announcement);
   EXPECT_THAT(a.drain(), IsEmpty());
 }
 
-TEST_F(ArpTest, AProbeForSomebodyElsesAddressIsAnsweredSoThatTheConflictIsSeen) {
+TEST_F(ArpTest, ARequestForTheSendersOwnAddressIsFlooded) {
   const Tap a("a"), b("b");
   plug(a, b);
-  a.send(arp(1, mac_a, ip("0.0.0.0"), Mac(), ip("192.0.2.2")));
-  EXPECT_EQ(a.receive(), arp(2, mac_b, ip("192.0.2.2"), mac_a, ip("0.0.0.0"), mac_a));
+  for (const Mac& mac : {mac_a, mac_c}) {  // the port's, and another one from behind the same port
+    const Frame request = arp(1, mac, ip("192.0.2.9"), Mac(), ip("192.0.2.1"));
+    a.send(request);
+    EXPECT_EQ(b.receive(), request) << mac.to_string();
+  }
+  EXPECT_THAT(a.drain(), IsEmpty());
 }
 
 TEST_F(ArpTest, AUnicastRequestAnAnswerAndATaggedRequestPass) {
