@@ -66,7 +66,7 @@ class Step {
           } else {
             touch(number, chunk);
             if (port->revision != at->revision) fence(*at);
-            bytes_ += 64 * at->macs.size();
+            bytes_ += 64 * at->macs.size() + 48 * at->ips.size();
             *port = *at;
           }
         }
@@ -104,7 +104,7 @@ class Step {
       if (room == own_.chunks.end()) room = add_chunk();
       touch(room->first, room->second);
       fence(wanted_.ports[index]);
-      bytes_ += 160 + 64 * wanted_.ports[index].macs.size();
+      bytes_ += 160 + 64 * wanted_.ports[index].macs.size() + 48 * wanted_.ports[index].ips.size();
       room->second.ports.push_back(wanted_.ports[index]);
     }
   }

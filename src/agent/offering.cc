@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/neighbours.h"
 #include "base/log.h"
 
 namespace midonet::agent {
@@ -131,6 +132,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     model::OfferedPort& offer = out[bound.port->bridge_id].ports.emplace_back();
     offer.port_id = port.id;
     offer.revision = port.revision;
+    offer.ips = known_addresses(*bound.port);
     offer.learned = learned_.offered(port.id);
     if (const auto& mac = bound.port->mac_address; mac && !mac->is_multicast() && !mac->is_zero()) {
       offer.learned.erase(*mac);

@@ -1,4 +1,5 @@
-// The agent's word to other hosts: which of its ports they reach here, with which MAC addresses, configured and learned.
+// The agent's word to other hosts: which of its ports they reach here, with which MAC addresses, configured and learned, and
+// with which IP addresses.
 // Told after each reconcile; hears from the datapath what was learned. On the loop's thread.
 //
 //   datapath.on_learned --> Learned (numbers, limits) --.

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "agent/neighbours.h"
 #include "agent/remote.h"
 
 namespace midonet::agent {
@@ -61,6 +62,8 @@ class Planner {
     give_macs();
     fill_tables();
     tunnel();
+    for (auto& [vni, claims] : neighbours_)
+      settle_neighbours(std::move(claims), plan_.desired.bridges.at(vni).neighbours);
     return std::move(plan_);
   }
 
@@ -148,6 +151,8 @@ class Planner {
     spec.admin_up = record.admin_state_up;
     plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, bridge.record->admin_state_up, {}, {}});
     if (record.mac_address) mac_claims_.push_back({vni, *record.mac_address, bound.revision, plan_.ports.size() - 1});
+    for (const Ip& ip : known_addresses(record))
+      neighbours_[vni].push_back({ip, *record.mac_address, bound.revision, bound.id});
   }
 
   // One MAC address is at one port of a bridge. Of two ports that are configured with it, the one bound last has it: it
@@ -245,6 +250,8 @@ class Planner {
       return bound ? bound->revision : 0;
     });
     spec.peers = std::move(there.peers);
+    auto& neighbours = neighbours_[spec.vni];
+    neighbours.insert(neighbours.end(), there.neighbours.begin(), there.neighbours.end());
     for (const RemoteBridge::Claim& claimed : there.macs) {
       if (claimed.configured ? !takes(spec, claimed) : keeps(spec, claimed)) continue;
       spec.remote_macs.emplace_hint(spec.remote_macs.end(), claimed.mac,
@@ -306,6 +313,7 @@ class Planner {
   std::unordered_map<std::string_view, const BoundPort*> holders_;
   std::map<Vni, Uuid> vni_holders_;
   std::vector<MacClaim> mac_claims_;
+  std::map<Vni, std::vector<Neighbour>> neighbours_;  // by what ports have, here and there
   Plan plan_;
 };
 

@@ -8,7 +8,8 @@
 // Of what other hosts offer it takes, for each bridge that has a port here:
 // * of a port that several hosts have, the binding with the highest revision, also against a binding of this host;
 // * of a MAC that several ports are configured with, likewise; after those, what is set by hand for a port;
-// * then a learned MAC: the highest mobility sequence number, of those that are equal the host with the lowest vtep.
+// * of an IP address that several ports have, likewise, after what is set by hand (neighbours.h);
+// * a learned MAC comes last: the highest mobility sequence number, of those that are equal the host with the lowest vtep.
 #pragma once
 
 #include <cstdint>

@@ -322,6 +322,25 @@ TEST_F(Planning, StaticEntriesStayWithinTheirBridge) {
   EXPECT_TRUE(plan_.desired.bridges.at(*Vni::from(901)).static_macs.empty());
 }
 
+TEST_F(Planning, FixedAddressesOfPluggedPortsAreKnownUnlessSetByHand) {
+  for (int n = 1; n <= 5; ++n) {
+    change(port(n, n == 5 ? 901 : 900), [&](model::Port& record) {
+      record.mac_address = mac(n);
+      record.fixed_ips = {{std::nullopt, *Ip::parse(fmt::format("192.0.2.{}", n))},
+                          {std::nullopt, *Ip::parse("fd00::1")}};
+    });
+    if (n != 2) links_.put(tap(n));  // a port whose interface is not there answers nobody
+  }
+  bridge(901);
+  change(snapshot_.ports[3], [](model::Port& record) { record.admin_state_up = false; });
+  snapshot_.bridges.at(id(900)).arp_table["192.0.2.3"] = ServedBridge::Neighbour{1, mac(33)};
+  plan();
+  EXPECT_EQ(plan_.desired.bridges.at(*Vni::from(900)).neighbours,
+            (std::map<Ip, Mac>{{*Ip::parse("192.0.2.1"), mac(1)}, {*Ip::parse("192.0.2.3"), mac(33)}}));
+  EXPECT_EQ(plan_.desired.bridges.at(*Vni::from(901)).neighbours,
+            (std::map<Ip, Mac>{{*Ip::parse("192.0.2.5"), mac(5)}}));
+}
+
 TEST_F(Planning, ABridgeWithoutPluggedPortIsNotDesired) {
   bridge(901);
   port(1, 901);

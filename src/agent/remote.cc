@@ -39,6 +39,7 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
     const auto at = reached.find(offer.peer);
     if (at == reached.end() || bound_here(offer.port->port_id) > offer.port->revision) continue;
     out.ports.emplace(offer.port->port_id, at->second);
+    append_neighbours(*offer.port, out.neighbours);
     for (const Mac& mac : offer.port->macs) {
       if (mac.is_multicast() || mac.is_zero()) continue;
       const auto learned = offer.port->learned.find(mac);

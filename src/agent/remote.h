@@ -1,5 +1,5 @@
-// What other hosts have on one bridge: who is to get what is flooded, and which of them each MAC address and each port is at,
-// by what they offer. A pure function of the offers; agent/plan weighs the outcome against what this host has.
+// What other hosts have on one bridge: who is to get what is flooded, which of them each MAC address and each port is at, and
+// which IP addresses those ports have, by what they offer. A pure function of the offers; agent/plan weighs the outcome against what this host has.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/neighbours.h"
 #include "agent/overlay.h"
 #include "agent/snapshot.h"
 #include "base/ip.h"
@@ -29,6 +30,7 @@ struct RemoteBridge {
   std::set<Ip> peers;
   std::vector<Claim> macs;             // ascending by MAC, each once: the best claim
   std::unordered_map<Uuid, Ip> ports;  // where each port is that is not here
+  std::vector<Neighbour> neighbours;   // the addresses that those ports are known to have
 };
 
 // `bound_here` is the revision of this host's own binding of a port, 0 for none. A host that cannot be reached (no address

@@ -50,7 +50,7 @@ struct BridgeSpec {
   bool admin_up = true;  // false: no frame passes
   // More configured FDB entries: MAC -> port (ignored where the port is not here).
   std::map<Mac, Uuid> static_macs{};
-  // Addresses that ARP is answered for in the datapath.
+  // Addresses that ARP is answered for in the datapath (ebpf/arp.h says which requests). IPv6 ones are ignored.
   std::map<Ip, Mac> neighbours{};
   // The tunnel end points of the other hosts that serve the bridge: each gets one copy of what is flooded from a local
   // port. Nothing that came through the tunnel goes back into it. Ignored while Desired::tunnel is absent.

@@ -29,7 +29,7 @@ struct OfferedPort {
   Uuid port_id;
   std::int64_t revision = 0;  // of the binding: of two hosts that offer one port, the higher one has it
   std::vector<Mac> macs;      // configured and learned, ascending
-  std::vector<Ip> ips;
+  std::vector<Ip> ips;        // at the configured MAC; ascending
   // Of the learned ones among `macs`, how often the MAC has moved from host to host: the mobility sequence number of RFC
   // 7432, section 7.7. Who learns a MAC that another host offers with n offers it with n + 1. A MAC without a number is
   // configured and comes before all learned ones.

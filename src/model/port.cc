@@ -78,7 +78,9 @@ const Table& table<Port>() {
           field("vifId", &Port::vif_id, Use::optional, "The orchestrator's id of the VM's interface."),
           field("name", &Port::name, Use::optional, "A name for people; need not be unique.").between(0, 255),
           field("fixedIps", &Port::fixed_ips, Use::optional,
-                "Its addresses, as the orchestrator gave them. Kept; not in use.")
+                "Its addresses, as the orchestrator gave them. While the port is plugged, ARP requests for them are "
+                "answered "
+                "with its macAddress.")
               .of("FixedIp")
               .between(0, most_elements),
           field("allowedAddressPairs", &Port::allowed_address_pairs, Use::optional,

@@ -62,7 +62,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 65536);
+  __uint(max_entries, 262144);
   __type(key, struct neighbour_key);
   __type(value, struct neighbour);
 } neighbours SEC(".maps");

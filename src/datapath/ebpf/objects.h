@@ -26,7 +26,8 @@ struct EbpfOptions {
   std::uint32_t max_ports = 16384;    // on this host; costs 32 bytes each and per CPU
   std::uint32_t fdb_entries = 65536;  // configured MACs
   std::uint32_t learned_entries = 131072;
-  std::uint32_t neighbour_entries = 65536;
+  // Of those that are known of ports, here and on other hosts. 16 bytes each from the start, 64 when used.
+  std::uint32_t neighbour_entries = 262144;
   std::uint32_t remote_entries = 262144;  // MACs behind other hosts; 16 bytes each from the start, 100 when used
   // The VXLAN device (tunnel_device.h), made when a tunnel is wanted.
   std::string tunnel_device = "midonet-vxlan";
