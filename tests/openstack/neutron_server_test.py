@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from openstack_bed import OpenStackTest, main, new_uuid, wait_until
+import frame
 import mariadb
 import neutron_server
 from cluster import ClusterHost
@@ -187,6 +188,22 @@ class Neutron(OpenStackTest):
         self.assertEqual(self.port(port)["binding:vif_type"], "unbound")
         self.delete("port", port)
         self.wait_gone(f"/ports/{port}")
+
+    def test_arp_is_answered_with_what_neutron_says_of_fixed_addresses(self):
+        port, _ = self.active_port(fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.9"}])
+        other = self.new_port()
+        self.bind(other, "h2")
+        asker = self.plug(other, self.h2)
+        mac = self.port(port)["mac_address"]
+
+        def answer(address):
+            asker.send_raw(frame.arp_request(asker.mac, "10.77.0.200", address))
+            got = asker.receive(0.1, frame.ARP)
+            return got and got.arp()[1:3]
+        wait_until(lambda: answer("10.77.0.9") == (mac, "10.77.0.9"), 120, "the address is answered on the other host")
+        self.update("port", port, fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.10"}])
+        wait_until(lambda: answer("10.77.0.10") == (mac, "10.77.0.10"), 120, "the new address is answered")
+        wait_until(lambda: answer("10.77.0.9") is None, 120, "the old address is not")
 
     def test_before_it_is_plugged_nova_is_not_told_that_it_is(self):
         port = self.new_port()
