@@ -50,7 +50,9 @@ const Table& table<MacPort>() {
   static const Table entry{
       "MacPort",
       2,
-      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on.",
+      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on, if "
+      "that is in "
+      "a tunnel zone: one in none tells nobody what it learns.",
       {
           derived("uri", Kind::uri, "This entry."),
           field("macAddr", &MacPort::mac, Use::required, "The MAC address.").checked_by(check_station),
@@ -62,15 +64,16 @@ const Table& table<MacPort>() {
 
 template <>
 const Table& table<Ip4Mac>() {
-  static const Table entry{
-      "IP4Mac",
-      1,
-      "The MAC address of an IP address, set by hand: ARP requests for it are answered by the hypervisor.",
-      {
-          derived("uri", Kind::uri, "This entry."),
-          field("ip", &Ip4Mac::ip, Use::required, "The IPv4 address.").checked_by(check_ipv4),
-          field("mac", &Ip4Mac::mac, Use::required, "Its MAC address.").checked_by(check_station),
-      }};
+  static const Table entry{"IP4Mac",
+                           1,
+                           "The MAC address of an IP address, set by hand: ARP requests for it are answered by the "
+                           "hypervisor. It comes before "
+                           "the fixedIps of ports, which do not stand here.",
+                           {
+                               derived("uri", Kind::uri, "This entry."),
+                               field("ip", &Ip4Mac::ip, Use::required, "The IPv4 address.").checked_by(check_ipv4),
+                               field("mac", &Ip4Mac::mac, Use::required, "Its MAC address.").checked_by(check_station),
+                           }};
   return entry;
 }
 
