@@ -7,17 +7,15 @@
 #include <iterator>
 #include <map>
 #include <optional>
-#include <random>
-#include <set>
 #include <utility>
 
 #include "base/log.h"
-#include "store/name_lookup.h"
 #include "store/path.h"
 #include "store/private_file.h"
 #include "store/watch_table.h"
 #include "store/zookeeper_call.h"
 #include "store/zookeeper_commit.h"
+#include "store/zookeeper_connection.h"
 #include "store/zookeeper_error.h"
 #include "store/zookeeper_handle.h"
 
@@ -29,20 +27,9 @@ using Names = std::vector<std::string>;
 using Call = ZookeeperCall;
 using CallPtr = std::shared_ptr<Call>;
 using Watch = ZookeeperHandle::Watch;
-using Connection = ZookeeperHandle::Connection;
 
 // A store that may take no time at all still gets this for an answer to come over a network.
 constexpr std::chrono::milliseconds least_patience(1000);
-// Between handles: a new session, or another look for servers' names. Doubled each time, and less by up to a half.
-constexpr std::chrono::milliseconds first_delay(100);
-constexpr std::chrono::milliseconds last_delay(10'000);
-
-// An attempt at a connection that has lasted from one look at it to the next is given up. The library alone waits for two
-// thirds of the session time-out, and that is what some attempts come to: a ZooKeeper 3.8 server that is on its own and
-// starting takes connections before it has its database, fails inside when it turns them away, and leaves them open
-// without a word; and a machine that is gone does not refuse. A server that is asked again gets three times as long: it
-// may only be slow.
-constexpr std::chrono::milliseconds first_look(1000);
 
 // How many calls are with the library at a time. It wakes its thread through a pipe, once for each call, and takes a
 // full pipe (65,536) for a broken connection.
@@ -57,25 +44,24 @@ constexpr std::size_t max_rearmed_bytes = 800'000;
 // What outlives the Store object while one of its callbacks destroys it.
 class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
  public:
-  ZookeeperCalls(Loop& loop, const ZookeeperAddress& address, const OpenOptions& options, std::string secret,
-                 ZookeeperSession resumed)
-      : loop_(loop),
-        address_(address),
-        options_(options),
-        secret_(std::move(secret)),
-        patience_(std::max(options.patience, least_patience)),
-        resumed_(std::move(resumed)) {}
+  ZookeeperCalls(Loop& loop, const ZookeeperAddress& address, const OpenOptions& options)
+      : loop_(loop), address_(address), patience_(std::max(options.patience, least_patience)) {}
 
-  void start() { look_for_servers(); }
+  void start(const OpenOptions& options, std::string secret, ZookeeperSession resumed) {
+    ZookeeperConnection::Listener listener;
+    listener.up = told(&ZookeeperCalls::on_up);
+    listener.down = told(&ZookeeperCalls::on_down);
+    listener.dropped = told(&ZookeeperCalls::on_dropped);
+    listener.event = told(&ZookeeperCalls::on_event);
+    connection_ = std::make_shared<ZookeeperConnection>(loop_, address_, options, std::move(secret), std::move(resumed),
+                                                        std::move(listener));
+    connection_->start();
+  }
 
   void end() {
     ended_ = true;
-    lookup_.reset();
-    retry_.cancel();
     deadline_.cancel();
-    attempt_.cancel();
-    if (handle_ && !options_.session_file.empty()) handle_->leave_session();
-    handle_.reset();
+    connection_->end();
     // Taken out first: what they own may call back when it is destroyed.
     const auto calls = std::exchange(calls_, {});
     const auto waiting = std::exchange(waiting_, {});
@@ -122,10 +108,18 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   }
 
   State state() const { return state_; }
-  std::int64_t session() const { return session_.id; }
+  std::int64_t session() const { return connection_->session(); }
   std::string uri() const { return address_.uri(); }
 
  private:
+  // Whoever is told of something stays until it has been done, whatever that leads to.
+  template <class... Args>
+  std::function<void(Args...)> told(void (ZookeeperCalls::*what)(Args...)) {
+    return [weak = weak_from_this(), what](Args... args) {
+      if (const auto self = weak.lock(); self && !self->ended_) ((*self).*what)(args...);
+    };
+  }
+
   std::string full(const std::string& path) const { return path == "/" ? address_.root : address_.root + path; }
 
   CallPtr new_call(Call::Kind kind, const std::string& path) {
@@ -154,9 +148,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
 
   // --- asking ---
 
+  ZookeeperHandle& handle() { return connection_->handle(); }
+
   void ask_waiting() {
-    if (up_ && !rooted_ && !waiting_.empty()) return look_for_root();
-    while (up_ && in_flight_ < max_in_flight && !waiting_.empty()) {
+    if (connection_->up() && !rooted_ && !waiting_.empty()) return look_for_root();
+    while (connection_->up() && in_flight_ < max_in_flight && !waiting_.empty()) {
       const CallPtr call = waiting_.begin()->second;
       waiting_.erase(waiting_.begin());
       if (call->stage == Call::Stage::waiting) ask(call);
@@ -166,7 +162,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   // Before the first call. Asked for before it is made: who may use it need not be allowed to make it.
   void look_for_root() {
     if (std::exchange(looking_for_root_, true)) return;
-    handle_->exists(address_.root, Watch::no, look([](ZookeeperCalls& self, int rc) {
+    handle().exists(address_.root, Watch::no, look([](ZookeeperCalls& self, int rc) {
                       if (rc == ZNONODE) return self.make_root();
                       self.have_root(rc, self.address_.root);
                     }));
@@ -178,7 +174,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     for (std::string_view path = address_.root; path.size() > 1; path = parent_of(path)) paths.emplace_back(path);
     for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
       const bool last = *path == address_.root;
-      handle_->create(*path, look([path = *path, last](ZookeeperCalls& self, int rc) {
+      handle().create(*path, look([path = *path, last](ZookeeperCalls& self, int rc) {
         const bool there = rc == ZOK || rc == ZNODEEXISTS;
         if (self.looking_for_root_ && (last || !there)) self.have_root(there ? ZOK : rc, path);
       }));
@@ -212,9 +208,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     ++call->attempt;
     const Watch watch = call->watch ? Watch::yes : Watch::no;
     switch (call->kind) {
-      case Call::Kind::get: return handle_->get(full(call->path), watch, expect(call, &ZookeeperCalls::have_node));
+      case Call::Kind::get: return handle().get(full(call->path), watch, expect(call, &ZookeeperCalls::have_node));
       case Call::Kind::list:
-        return handle_->children(full(call->path), watch, expect(call, &ZookeeperCalls::have_names));
+        return handle().children(full(call->path), watch, expect(call, &ZookeeperCalls::have_names));
       case Call::Kind::commit: return call->committed ? ask_after_tick(call) : ask_commit(call);
       case Call::Kind::event: return;
     }
@@ -266,7 +262,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   // A get or list of a node that is absent sets no watch in ZooKeeper; this one does. When the node is there by now, it
   // has been created after it was absent: that is what the watch is for.
   void watch_for_creation(const CallPtr& call) {
-    handle_->exists(full(call->path), Watch::yes, expect(call, &ZookeeperCalls::have_absence));
+    handle().exists(full(call->path), Watch::yes, expect(call, &ZookeeperCalls::have_absence));
   }
 
   void have_absence(const CallPtr& call, ZookeeperReply reply) {
@@ -287,18 +283,18 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     const bool told = std::any_of(ops.begin(), ops.end(), [](const Op& op) { return op.kind == Op::Kind::set; });
     const std::optional<CommitProbe> probe = told ? std::nullopt : commit_probe(call->ops);
     if (!told && !probe) std::ranges::move(commit_tick(address_.root), std::back_inserter(ops));
-    handle_->multi(std::move(ops), expect(call, &ZookeeperCalls::have_commit));
+    handle().multi(std::move(ops), expect(call, &ZookeeperCalls::have_commit));
     // ZooKeeper tells the revision of a commit in the result of a set alone. Otherwise it is read, at once, where the
     // commit must have left it.
     if (told) return;
-    handle_->exists(full(probe ? probe->path : std::string("/")), Watch::no,
+    handle().exists(full(probe ? probe->path : std::string("/")), Watch::no,
                     expect(call, probe && probe->created ? &ZookeeperCalls::have_created : &ZookeeperCalls::have_list));
   }
 
   // The commit was done, but what should have told its revision has gone since, or the connection did.
   void ask_after_tick(const CallPtr& call) {
-    handle_->multi(commit_tick(address_.root), expect(call, &ZookeeperCalls::have_tick));
-    handle_->exists(full("/"), Watch::no, expect(call, &ZookeeperCalls::have_list));
+    handle().multi(commit_tick(address_.root), expect(call, &ZookeeperCalls::have_tick));
+    handle().exists(full("/"), Watch::no, expect(call, &ZookeeperCalls::have_list));
   }
 
   void have_commit(const CallPtr& call, ZookeeperReply reply) {
@@ -436,9 +432,10 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     const char* then = !commit                            ? ""
                        : call.stage == Call::Stage::asked ? "; whether it was done is not known"
                                                           : "; it was not sent";
+    const std::string& problem = connection_->problem();
     waiting_.erase(call.number);
     refuse(call, {Code::unavailable, fmt::format("{}: none of ZooKeeper's servers answered within {} ms{}{}{}", what,
-                                                 patience_.count(), then, problem_.empty() ? "" : "; ", problem_)});
+                                                 patience_.count(), then, problem.empty() ? "" : "; ", problem)});
   }
 
   static void refuse(Call& call, const Error& error) {
@@ -453,80 +450,25 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     }
   }
 
-  // --- sessions and connections ---
+  // --- what becomes of the connection ---
 
-  void look_for_servers() {
-    lookup_ = look_up(loop_, address_.servers, [weak = weak_from_this()](const Result<Names>& servers) {
-      const auto self = weak.lock();
-      if (!self || self->ended_) return;
-      self->lookup_.reset();
-      if (servers) self->servers_ = *servers;
-      const Status opened = servers ? self->open_handle() : Status(tl::unexpect, servers.error());
-      if (opened) return;
-      self->problem_ = opened.error().message;
-      log::warning("store {}: {}", self->uri(), self->problem_);
-      self->try_later();
-    });
+  void on_up(bool another, bool watches_gone) {
+    set_state(another ? State::new_session : State::connected);
+    if (ended_) return;
+    state_ = State::connected;
+    if (another || watches_gone) fire_all();
+    if (!ended_) ask_waiting();
   }
 
-  // At random, so that servers share their clients; those that have left us without an answer are the last.
-  Names in_order(Names servers) {
-    std::shuffle(servers.begin(), servers.end(), random_);
-    std::stable_partition(servers.begin(), servers.end(),
-                          [&](const std::string& server) { return !silent_servers_.contains(server); });
-    return servers;
+  void on_down() {
+    if (state_ == State::connected) set_state(State::disconnected);
+    if (ended_ || rearmed_bytes_ <= max_rearmed_bytes) return;
+    log::info("store {}: there are too many watches to set them all again at once; everything is read anew", uri());
+    connection_->renew();
   }
 
-  Status open_handle() {
-    const ZookeeperSession& session = session_.id != 0 && !session_over_ ? session_ : resumed_;
-    auto handle = ZookeeperHandle::open(loop_, in_order(servers_), options_.session_timeout, session, secret_,
-                                        {[weak = weak_from_this()](Connection connection) {
-                                           if (const auto self = weak.lock(); self && !self->ended_)
-                                             self->on_connection(connection);
-                                         },
-                                         [weak = weak_from_this()](ZookeeperEvent event, const std::string& path) {
-                                           if (const auto self = weak.lock(); self && !self->ended_)
-                                             self->on_event(event, path);
-                                         }});
-    if (!handle) return tl::unexpected<Error>(std::move(handle).error());
-    handle_ = *std::move(handle);
-    fresh_handle_ = true;
-    watch_attempts();
-    return {};
-  }
-
-  void watch_attempts() {
-    attempting_ = false;
-    // Then the library is as quick.
-    if (2 * look_ >= options_.session_timeout * 2 / 3) return attempt_.cancel();
-    look_later();
-  }
-
-  void look_later() {
-    attempt_ = loop_.after(look_, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->look_at_attempt();
-    });
-  }
-
-  void look_at_attempt() {
-    const bool attempting = handle_->attempting();
-    if (!std::exchange(attempting_, attempting) || !attempting) return look_later();
-    const std::string server = handle_->server();
-    problem_ = fmt::format("{} does not answer", server);
-    log::info("store {}: {}; trying anew", uri(), problem_);
-    if (!silent_servers_.insert(server).second) {
-      silent_servers_ = {server};
-      look_ *= 3;
-    }
-    handle_->try_anew(in_order(servers_));
-    watch_attempts();
-  }
-
-  // With its handle goes what is under way.
-  void drop_handle() {
-    up_ = looking_for_root_ = false;
-    attempt_.cancel();
-    handle_.reset();
+  void on_dropped() {
+    looking_for_root_ = false;
     in_flight_ = 0;
     for (const CallPtr& call : calls_) {
       if (call->stage != Call::Stage::asked) continue;
@@ -534,88 +476,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       lost(call, ZCONNECTIONLOSS);
     }
     tell();
-  }
-
-  void try_later() {
-    std::uniform_int_distribution<std::int64_t> jitter(delay_.count() / 2, delay_.count());
-    retry_ = loop_.after(std::chrono::milliseconds(jitter(random_)), [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->look_for_servers();
-    });
-    delay_ = std::min(delay_ * 2, last_delay);
-  }
-
-  void on_connection(Connection connection) {
-    switch (connection) {
-      case Connection::up: return on_up();
-      case Connection::down: return on_down();
-      case Connection::expired: return on_expired();
-      case Connection::auth_failed:
-        problem_ = "the servers do not accept the secret";
-        log::error("store {}: {}", uri(), problem_);
-        return on_expired();
-    }
-  }
-
-  void on_up() {
-    const ZookeeperSession session = handle_->session();
-    const bool another = session_.id != 0 && session.id != session_.id;
-    log::info("store {}: connected to {}, session {:#x}{}, time-out {} ms", uri(), handle_->server(),
-              static_cast<std::uint64_t>(session.id),
-              another                                         ? ", a new one"
-              : session_.id == 0 && session.id == resumed_.id ? ", resumed"
-                                                              : "",
-              handle_->session_timeout().count());
-    resumed_ = {};
-    problem_.clear();
-    session_over_ = false;
-    delay_ = first_delay;
-    look_ = first_look;
-    silent_servers_.clear();
-    attempt_.cancel();
-    if (session != session_) {
-      session_ = session;
-      save_session();
-    }
-    up_ = true;
-    // A server may be behind what another one told this session, or the process that it was resumed from.
-    if (std::exchange(fresh_handle_, false)) handle_->sync(address_.root, [](const ZookeeperReply&) {});
-    const bool watches_gone = std::exchange(watches_gone_, false) || another;
-    set_state(another ? State::new_session : State::connected);
-    if (ended_) return;
-    state_ = State::connected;
-    if (watches_gone) fire_all();
-    if (!ended_) ask_waiting();
-  }
-
-  void on_down() {
-    up_ = false;
-    if (state_ == State::connected) {
-      log::warning("store {}: the connection is lost; looking for another server", uri());
-      set_state(State::disconnected);
-    }
-    if (ended_ || !handle_) return;
-    if (rearmed_bytes_ <= max_rearmed_bytes) return watch_attempts();
-    log::info("store {}: there are too many watches to set them all again at once; everything is read anew", uri());
-    handle_->leave_session();
-    drop_handle();
-    watches_gone_ = true;
-    if (!ended_) look_for_servers();
-  }
-
-  void on_expired() {
-    const bool had_session = session_.id != 0;
-    if (had_session) {
-      log::warning("store {}: session {:#x} has expired", uri(), static_cast<std::uint64_t>(session_.id));
-      session_over_ = true;
-    } else {
-      log::info("store {}: the session to resume has expired", uri());
-    }
-    resumed_ = {};
-    drop_handle();
     if (!ended_ && state_ == State::connected) set_state(State::disconnected);
-    if (ended_) return;
-    if (had_session || !problem_.empty()) return try_later();
-    look_for_servers();
   }
 
   void fire_all() {
@@ -634,17 +495,8 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     }
   }
 
-  void save_session() {
-    if (options_.session_file.empty()) return;
-    if (auto saved = write_session(options_.session_file, session_); !saved) {
-      log::warning("store {}: the session cannot be resumed later: {}", uri(), saved.error().message);
-    }
-  }
-
   Loop& loop_;
   const ZookeeperAddress address_;
-  const OpenOptions options_;
-  const std::string secret_;
   const std::chrono::milliseconds patience_;
   bool ended_ = false;
 
@@ -658,27 +510,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   WatchTable lists_;
   std::size_t rearmed_bytes_ = 0;
 
-  std::unique_ptr<ZookeeperHandle> handle_;
-  bool up_ = false;            // the handle is connected
-  bool fresh_handle_ = false;  // and was not before
-  ZookeeperSession resumed_;   // an earlier process's, until it is known whether it can be resumed
-  ZookeeperSession session_;
-  bool session_over_ = false;  // session_ has expired
-  bool watches_gone_ = false;  // the session lives on, without its watches
-  std::string problem_;        // what went wrong last on the way to a connection
-  bool rooted_ = false;        // the root is there
+  std::shared_ptr<ZookeeperConnection> connection_;
+  bool rooted_ = false;  // the root is there
   bool looking_for_root_ = false;
   State state_ = State::disconnected;
   std::vector<std::weak_ptr<std::function<void(State)>>> subscriptions_;
-  std::shared_ptr<void> lookup_;
-  Timer retry_;
-  std::chrono::milliseconds delay_ = first_delay;
-  Names servers_;  // their addresses, since the last lookup
-  Timer attempt_;
-  std::chrono::milliseconds look_ = first_look;
-  bool attempting_ = false;               // at the last look
-  std::set<std::string> silent_servers_;  // since there was a connection, and each had as long as look_ says
-  std::minstd_rand random_{std::random_device{}()};
 };
 
 namespace {
@@ -725,8 +561,8 @@ Result<std::unique_ptr<Store>> connect_zookeeper(Loop& loop, const ZookeeperAddr
       log::warning("store {}: no session is resumed: {}", address.uri(), read.error().message);
     }
   }
-  auto calls = std::make_shared<ZookeeperCalls>(loop, address, options, std::move(secret), std::move(resumed));
-  calls->start();
+  auto calls = std::make_shared<ZookeeperCalls>(loop, address, options);
+  calls->start(options, std::move(secret), std::move(resumed));
   return std::make_unique<ZookeeperStore>(std::move(calls));
 }
 

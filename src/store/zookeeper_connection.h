@@ -1,0 +1,104 @@
+// The way to a ZooKeeper ensemble, for as long as a store is open: it looks for the servers, keeps a session and a connection to
+// one of them, finds another when that goes, and a new session when the old one has ended, each with growing delays. What is
+// asked of the servers, and again of the next one, is zookeeper_store.cc's.
+//
+//   look up names ─► handle ─► up ◄─► down          (another server is found: the same session and watches)
+//        ▲                      └─► dropped ─┐      (the session has ended, or the handle is to be renewed)
+//        └───────────── later ◄──────────────┘
+//
+// On the loop's thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/loop.h"
+#include "store/uri.h"
+#include "store/zookeeper_address.h"
+#include "store/zookeeper_handle.h"
+
+namespace midonet::store {
+
+class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnection> {
+ public:
+  // Any of them may end the connection, or let go of it.
+  struct Listener {
+    // Calls are answered. `another`: the session is not the one before; `watches_gone`: it is, and has lost its watches.
+    std::function<void(bool another, bool watches_gone)> up;
+    // What was under way fails; the library is looking for another server, and sets all watches again there.
+    std::function<void()> down;
+    // The handle is gone, with what was under way and all that was to be told of it. There will be another one.
+    std::function<void()> dropped;
+    std::function<void(ZookeeperEvent, const std::string& path)> event;
+  };
+  // `resumed`: the session of an earlier process, to go on with if it is still there.
+  ZookeeperConnection(Loop& loop, const ZookeeperAddress& address, const OpenOptions& options, std::string secret,
+                      ZookeeperSession resumed, Listener listener);
+
+  void start();
+  void end();  // nothing is told any more; a session with a file is left to the next process
+  // The same session on a new handle, without its watches: there are too many to be set again.
+  void renew();
+
+  bool up() const { return up_; }
+  ZookeeperHandle& handle() { return *handle_; }  // while it is up
+  std::int64_t session() const { return session_.id; }
+  const std::string& problem() const { return problem_; }  // what went wrong last on the way to a connection
+
+ private:
+  void look_for_servers();
+  std::vector<std::string> in_order(std::vector<std::string> servers);
+  Status open_handle();
+  void drop_handle();
+  void try_later();
+  void watch_attempts();
+  void look_later();
+  void look_at_attempt();
+  void on_connection(ZookeeperHandle::Connection connection);
+  void on_up();
+  void on_down();
+  void on_expired();
+  void save_session();
+
+  // Between handles: a new session, or another look for servers' names. Doubled each time, and less by up to a half.
+  static constexpr std::chrono::milliseconds first_delay{100};
+  static constexpr std::chrono::milliseconds last_delay{10'000};
+  // An attempt at a connection that has lasted from one look at it to the next is given up. The library alone waits for two
+  // thirds of the session time-out, and that is what some attempts come to: a ZooKeeper 3.8 server that is on its own and
+  // starting takes connections before it has its database, fails inside when it turns them away, and leaves them open
+  // without a word; and a machine that is gone does not refuse. A server that is asked again gets three times as long: it
+  // may only be slow.
+  static constexpr std::chrono::milliseconds first_look{1000};
+
+  Loop& loop_;
+  const ZookeeperAddress address_;
+  const OpenOptions options_;
+  const std::string secret_;
+  const Listener listener_;
+  bool ended_ = false;
+
+  std::unique_ptr<ZookeeperHandle> handle_;
+  bool up_ = false;            // the handle is connected
+  bool fresh_handle_ = false;  // and was not before
+  ZookeeperSession resumed_;   // an earlier process's, until it is known whether it can be resumed
+  ZookeeperSession session_;
+  bool session_over_ = false;  // session_ has expired
+  bool watches_gone_ = false;  // the session lives on, without its watches
+  std::string problem_;
+  std::shared_ptr<void> lookup_;
+  Timer retry_;
+  std::chrono::milliseconds delay_ = first_delay;
+  std::vector<std::string> servers_;  // their addresses, since the last lookup
+  Timer attempt_;
+  std::chrono::milliseconds look_ = first_look;
+  bool attempting_ = false;               // at the last look
+  std::set<std::string> silent_servers_;  // since there was a connection, and each had as long as look_ says
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace midonet::store
