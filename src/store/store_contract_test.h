@@ -46,6 +46,11 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
   Result<std::vector<std::string>> list(Store& store, const std::string& path, Notify watch = {});
   Result<Revision> commit(Store& store, std::vector<Op> ops);
   [[nodiscard]] bool wait(const std::function<bool()>& done);
+  template <class T>
+  static Code code_of(const Result<T>& result) {
+    EXPECT_FALSE(result.has_value());
+    return result ? Code::internal : result.error().code;
+  }
   // Everything that was committed before has been told to this session after this.
   void settle(Store& store);
   // Path to node, of the whole tree but the node that settle() uses.
