@@ -1,6 +1,6 @@
 // Which MAC address ARP requests for an IP address are answered with: what is set by hand on the bridge, then the fixed
 // addresses of the ports that are plugged, here and on other hosts. Pure; agent/plan asks, agent/offering tells others.
-// Why these and no others: docs/adr/0009.
+// Why these and no others: docs/adr/0010.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // What other hosts have on one bridge: who is to get what is flooded, which of them each MAC address and each port is at, and
-// which IP addresses those ports have, by what they offer. A pure function of the offers; agent/plan weighs the outcome against what this host has.
+// which IP addresses those ports have, by what they offer. A pure function of the offers; agent/plan weighs the outcome
+// against what this host has.
 #pragma once
 
 #include <cstdint>
