@@ -80,6 +80,10 @@ Status read_port(const Json& value, OfferedPort& out) {
     return damaged("OfferChunk", "'ips' of port {}: {}", out.port_id, ips.error().message);
   if (const Status learned = read_map(member(value, "learned"), out.learned, number); !learned)
     return damaged("OfferChunk", "'learned' of port {}: {}", out.port_id, learned.error().message);
+  const Json& standby = member(value, "standby");
+  if (!standby.is_boolean() && !standby.is_null())
+    return damaged("OfferChunk", "'standby' of port {} must be a boolean", out.port_id);
+  out.standby = standby.is_boolean() && standby.get<bool>();
   std::erase_if(out.learned,
                 [&](const auto& one) { return !std::binary_search(out.macs.begin(), out.macs.end(), one.first); });
   return {};
@@ -103,6 +107,10 @@ void write_port(const OfferedPort& port, Json& out) {
   out["revision"] = port.revision;
   out["macs"] = strings(port.macs);
   out["ips"] = strings(port.ips);
+  if (port.standby)
+    out["standby"] = true;
+  else
+    out.erase("standby");
   if (port.learned.empty()) {
     out.erase("learned");
     return;

@@ -34,7 +34,15 @@ struct OfferedPort {
   // 7432, section 7.7. Who learns a MAC that another host offers with n offers it with n + 1. A MAC without a number is
   // configured and comes before all learned ones.
   std::map<Mac, std::int64_t> learned;
+  // Plugged here, and its guest has not been heard here yet: another host that offers the port without this has the guest,
+  // whatever the revisions say (live migration, ADR 9). Without such a host it is an offer like any other.
+  bool standby = false;
   bool operator==(const OfferedPort&) const = default;
+
+  // Whether frames for the port go here rather than to where the other offer is from.
+  bool before(const OfferedPort& other) const {
+    return standby != other.standby ? !standby : revision > other.revision;
+  }
 };
 
 struct OfferChunk {

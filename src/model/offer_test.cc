@@ -56,6 +56,30 @@ TEST(Offer, AChunkIsWrittenInTheContractsWords) {
       "learned": {"02:00:00:00:00:02": 7}}]})"));
 }
 
+TEST(Offer, OneThatIsOnStandbySaysSoAndAnotherDoesNot) {
+  OfferChunk chunk{{port(1), port(2)}};
+  chunk.ports[1].standby = true;
+  const std::string value = encode(chunk);
+  EXPECT_EQ(*decode_offer_chunk(value), chunk);
+  EXPECT_EQ(Json::parse(value)["ports"][1]["standby"], true);
+  EXPECT_FALSE(Json::parse(value)["ports"][0].contains("standby"));
+  chunk.ports[1].standby = false;
+  EXPECT_EQ(Json::parse(encode(chunk, value)), Json::parse(encode(chunk)));
+}
+
+TEST(Offer, TheGuestsPlaceComesBeforeAStandbyThenTheLaterBinding) {
+  OfferedPort early = port(1), late = port(1);
+  late.revision = early.revision + 1;
+  EXPECT_TRUE(late.before(early));
+  EXPECT_FALSE(early.before(late));
+  late.standby = true;
+  EXPECT_TRUE(early.before(late));
+  EXPECT_FALSE(late.before(early));
+  early.standby = true;
+  EXPECT_TRUE(late.before(early));
+  EXPECT_FALSE(late.before(late));
+}
+
 TEST(Offer, WhatANewerProgramWroteIsKept) {
   Json json = Json::parse(encode(OfferChunk{{port(1), port(2)}}));
   json["later"] = 1;

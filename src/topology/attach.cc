@@ -5,6 +5,7 @@
 #include "model/paths.h"
 #include "topology/hosts.h"
 #include "topology/lookup.h"
+#include "topology/migration.h"
 #include "topology/ports.h"
 #include "topology/tunnel_zones.h"
 
@@ -32,6 +33,17 @@ Status may_move(const AttachRequest& request, const Port& port) {
   if (request.previous_host_id || taken_over) return {};
   return fail(Code::conflict, "Port {} is already bound to interface {} of host {}.", port.id,
               port.interface_name.value_or(""), *port.host_id);
+}
+
+// Stages the records of a port that is bound nowhere any more as bound there.
+void bind(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
+          const std::optional<model::TakenFrom>& taken_from) {
+  Port port = stored.record;
+  port.host_id = place.host_id;
+  port.interface_name = place.interface_name;
+  t.create(paths::binding(place.host_id, port.id), encode(Binding{port.id, place.interface_name}));
+  t.create(paths::bound_interface(place.host_id, place.interface_name), encode(BoundInterface{port.id}));
+  t.set(paths::port(port.id), model::with_taken_from(encode(port, stored.node->value), taken_from));
 }
 
 }  // namespace
@@ -71,12 +83,12 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
     return fail(Code::conflict, "Interface {} of host {} already carries port {}.", request.interface_name,
                 request.host_id, (*holder)->record.port_id);
 
-  if (Status unbound = unbind(t, port); !unbound) return failed(unbound);
-  port.host_id = request.host_id;
-  port.interface_name = request.interface_name;
-  t.create(paths::binding(request.host_id, port.id), encode(Binding{port.id, request.interface_name}));
-  t.create(index, encode(BoundInterface{port.id}));
-  t.set(paths::port(port.id), encode(port, stored->node->value));
+  Steps steps;
+  const auto origin = origin_of(t, *stored, request.host_id);
+  steps.add(origin);
+  steps.add(unbind(t, port));
+  if (!steps.outcome()) return failed(steps.outcome());
+  bind(t, *stored, {request.host_id, request.interface_name}, *origin);
   return Attached{true};
 }
 
@@ -86,10 +98,19 @@ Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optiona
   if (!stored) return failed(stored);
   Port& port = stored->record;
   if (!port.host_id || (only_host && *port.host_id != *only_host)) return Detached{false};
-  if (Status unbound = unbind(t, port); !unbound) return failed(unbound);
+  Steps steps;
+  const Result<std::optional<model::TakenFrom>> back =
+      only_host ? way_back(t, *stored) : std::optional<model::TakenFrom>();
+  steps.add(back);
+  steps.add(unbind(t, port));
+  if (!steps.outcome()) return failed(steps.outcome());
+  if (*back) {
+    bind(t, *stored, **back, {});
+    return Detached{true, *back};
+  }
   port.host_id.reset();
   port.interface_name.reset();
-  t.set(paths::port(port.id), encode(port, stored->node->value));
+  t.set(paths::port(port.id), model::with_taken_from(encode(port, stored->node->value), {}));
   return Detached{true};
 }
 

@@ -10,6 +10,7 @@
 #include "base/uuid.h"
 #include "model/binding.h"
 #include "model/port.h"
+#include "model/taken_from.h"
 #include "store/transaction.h"
 
 namespace midonet::topology {
@@ -43,10 +44,12 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request);
 // The agent takes the offer back when it returns; deleting the host or the bridge takes it along too. Nobody else may: a host
 // that only lost its session still forwards, and would write over what was taken from it.
 //
-// Success when the port is not attached. With `only_host`, a port that is bound on another host is left alone (mm-ctl).
+// Success when the port is not attached. With `only_host`, a port that is bound on another host is left alone (mm-ctl), and one
+// whose guest still runs where the port was taken over from is bound there again: so Nova rolls a live migration back.
 // not_found only when the port does not exist and `only_host` is not given.
 struct Detached {
   bool changed = false;
+  std::optional<model::TakenFrom> given_back{};  // to this host and interface
 };
 Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optional<Uuid> only_host = {});
 
