@@ -55,6 +55,8 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       drift_counter_(registry.counter("midonet_agent_drifts_total",
                                       "Times that somebody else touched what is ours in the kernel")),
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
+      lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
+                                      "Ports that another host has taken over and whose guest still runs here")),
       published_(loop, store, registry, options_.host,
                  {[this](const std::string& path) { written(path); }, [this] { register_host(); },
                   [this](const std::string& path, const std::string& value) { report_.found(path, value); }}),
@@ -62,6 +64,10 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       mirror_(loop, store, [this] { on_store(); }),
       offering_(loop, store, datapath, registry, snapshot_, options_.mac_ageing, options_.host,
                 {[this](const char* why) { mark_dirty(why); },
+                 [this] {
+                   store_dirty_ = true;  // what is read depends on it
+                   mark_dirty("offers known");
+                 },
                  [this](const Uuid& port, store::Revision revision) { offered(port, revision); },
                  [this] { register_host(); }}) {}
 
@@ -169,7 +175,8 @@ void Agent::reconcile() {
     }
   }
 
-  const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned());
+  const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard());
+  note_lingering(plan);
   const auto planned = Steady::now();
   plan_seconds_.observe(seconds(planned - begin));
   apply(plan, planned);
@@ -189,7 +196,7 @@ bool Agent::look_at_store() {
   Snapshot next;
   bool listed = false;
   const Status outcome = mirror_.read([&](store::View& view) -> Status {
-    auto read = read_snapshot(view, options_.host, snapshot_);
+    auto read = read_snapshot(view, options_.host, snapshot_, offering_.stored());
     if (!read) return tl::unexpected<Error>(std::move(read).error());
     next = *std::move(read);
     listed = true;
@@ -258,10 +265,34 @@ void Agent::note_bindings(Steady::time_point now) {
   drop_until(nullptr);
 }
 
+// Logs which ports are kept that other hosts have taken over, and why they go. One that went does not come back.
+void Agent::note_lingering(const Plan& plan) {
+  std::map<Uuid, LingeringPlan> now;
+  for (const LingeringPlan& port : plan.lingering) {
+    const auto before = lingering_.find(port.id);
+    if (port.taken_by && (before == lingering_.end() || before->second.taken_by != port.taken_by))
+      log::info("port={} was taken over by host={}: kept on {} while its guest runs here", port.id, *port.taken_by,
+                port.interface);
+    now.emplace(port.id, port);
+  }
+  for (const auto& [id, port] : lingering_) {
+    if (now.contains(id) || !port.taken_by) continue;
+    const auto why = plan.over.find(id);
+    log::info("port={} leaves {}: {}", id, port.interface,
+              why != plan.over.end()     ? why->second
+              : find_port(snapshot_, id) ? "it is bound here again"
+                                         : "it is not on its way to another host any more");
+  }
+  std::erase_if(snapshot_.lingering, [&](const LingeringPort& port) { return plan.over.contains(port.id); });
+  lingering_ = std::move(now);
+  lingering_gauge_.set(static_cast<double>(lingering_.size()));
+}
+
 void Agent::apply(const Plan& plan, Steady::time_point now) {
-  // The first sweep also waits for what other hosts offer: an earlier agent left it in the kernel. Later on nothing that was
-  // read of them is forgotten because more is being read, and local changes do not wait for it.
-  const bool sweep = snapshot_.complete && (swept_ || snapshot_.peers_read);
+  // The first sweep also waits for what other hosts offer, which an earlier agent left in the kernel, and for what this host
+  // offers: its guests may be on their way elsewhere. Later on nothing that was read of them is forgotten because more is
+  // being read, and local changes do not wait for it.
+  const bool sweep = snapshot_.complete && (swept_ || (snapshot_.peers_read && offering_.known()));
   const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   apply_seconds_.observe(seconds(end - now));
@@ -322,9 +353,9 @@ PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) 
 }
 
 // Whether the records behind this verdict are to be given a moment to come together.
-bool Agent::in_doubt(const PortPlan& port, Steady::time_point now) {
-  const auto [at, fresh] = doubts_.try_emplace(port.id, port.revision, now);
-  if (!fresh && at->second.first != port.revision) at->second = {port.revision, now};
+bool Agent::in_doubt(const Uuid& port, store::Revision revision, Steady::time_point now) {
+  const auto [at, fresh] = doubts_.try_emplace(port, revision, now);
+  if (!fresh && at->second.first != revision) at->second = {revision, now};
   const auto left = at->second.second + doubt_time - now;
   if (left <= left.zero()) return false;
   if (!doubt_timer_.armed()) doubt_timer_ = loop_.after(left, [this] { mark_dirty("doubt"); });
@@ -337,12 +368,20 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   std::set<Uuid> doubted;
   for (const PortPlan& port : plan.ports) {
     if (port.doubtful) doubted.insert(port.id);
-    if (port.unknown || (port.doubtful && in_doubt(port, now))) {
+    if (port.unknown || (port.doubtful && in_doubt(port.id, port.revision, now))) {
       // Nothing new to say; what was said stays, marked with the revision that it was about.
       if (const auto old = current.find(port.id); old != current.end()) statuses.emplace_hint(statuses.end(), *old);
       continue;
     }
     statuses.emplace_hint(statuses.end(), port.id, judge(port, applied));
+  }
+  for (const LingeringPlan& port : plan.lingering) {
+    if (!port.doubtful) continue;
+    doubted.insert(port.id);
+    if (in_doubt(port.id, port.revision, now)) continue;
+    // Somebody removed the binding alone.
+    std::erase_if(snapshot_.lingering, [&](const LingeringPort& one) { return one.id == port.id; });
+    mark_dirty("doubt");
   }
   std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
 

@@ -68,6 +68,8 @@ class Agent {
   const std::map<Uuid, model::PortStatus>& statuses() const { return report_.current(); }
   const Snapshot& snapshot() const { return snapshot_; }  // as read last
   const Offering& offering() const { return offering_; }
+  // Ports that other hosts have taken over and that stay plugged here (ADR 9), as planned last.
+  const std::map<Uuid, LingeringPlan>& lingering() const { return lingering_; }
   const OverlayOptions& overlay_options() const { return options_.overlay; }
   struct Tunnel {
     std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
@@ -98,10 +100,11 @@ class Agent {
   void reconcile();
   bool look_at_store();
   void note_bindings(Steady::time_point now);
+  void note_lingering(const Plan& plan);
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
   void complain();
-  bool in_doubt(const PortPlan& port, Steady::time_point now);
+  bool in_doubt(const Uuid& port, store::Revision revision, Steady::time_point now);
   void say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now);
   void written(const std::string& path);
   void offered(const Uuid& port, store::Revision revision);
@@ -116,7 +119,7 @@ class Agent {
 
   Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_, offer_seconds_;
   Counter reconcile_counter_, retry_counter_, drift_counter_;
-  Gauge connected_;
+  Gauge connected_, lingering_gauge_;
 
   Published published_;
   Report report_;
@@ -134,7 +137,8 @@ class Agent {
   std::map<Uuid, Attach> attaches_;
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> offering_since_;  // on their way to other hosts
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
-  std::map<Uuid, store::Revision> bound_;  // as last logged
+  std::map<Uuid, store::Revision> bound_;    // as last logged
+  std::map<Uuid, LingeringPlan> lingering_;  // likewise
   Retry retries_;
   std::optional<LastReconcile> last_;
   std::uint64_t reconciles_ = 0;

@@ -166,6 +166,9 @@ void BindingSocket::unbind(const Uuid& port, http::Responder respond) {
           log::warning("unbind port={}: {}", port, detached.error().message);
           return respond(failure(detached.error()));
         }
+        if (const auto& back = detached->given_back)
+          log::info("unbind port={}: its guest runs on host={}: given back to its interface {}", port, back->host_id,
+                    back->interface_name);
         respond(http::Response{204, {}, {}});
       });
 }
@@ -195,6 +198,13 @@ std::string BindingSocket::status() const {
     }
     ports.push_back(std::move(port));
   }
+  Json lingering = Json::array();
+  for (const auto& [id, port] : agent_.lingering())
+    lingering.push_back({{"portId", id.to_string()},
+                         {"interfaceName", port.interface},
+                         {"takenBy", port.taken_by ? Json(port.taken_by->to_string()) : Json()},
+                         {"ifindex", port.ifindex},
+                         {"revision", port.revision}});
   Json out{{"hostId", agent_.host().to_string()},
            {"version", agent_.version()},
            {"pid", ::getpid()},
@@ -206,7 +216,8 @@ std::string BindingSocket::status() const {
            {"tunnel", tunnel(agent_)},
            {"bridges", bridges(agent_)},
            {"portStates", states},
-           {"ports", std::move(ports)}};
+           {"ports", std::move(ports)},
+           {"lingering", std::move(lingering)}};
   if (const auto& last = agent_.last_reconcile())
     out["lastReconcile"] = {{"when", rfc3339(last->when)},
                             {"seconds", std::chrono::duration<double>(last->took).count()}};

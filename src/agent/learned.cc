@@ -9,6 +9,11 @@ const Learned::Entry* Learned::find(Vni vni, const Mac& mac) const {
   return at == entries_.end() ? nullptr : &at->second;
 }
 
+bool Learned::any(const Uuid& port) const {
+  const auto at = ports_.find(port);
+  return at != ports_.end() && !at->second.now.empty();
+}
+
 const Learned::Macs& Learned::offered(const Uuid& port) const {
   static const Macs none;
   const auto at = ports_.find(port);

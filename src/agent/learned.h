@@ -53,6 +53,7 @@ class Learned {
 
   bool empty() const { return entries_.empty(); }
   const Entry* find(Vni vni, const Mac& mac) const;
+  bool any(const Uuid& port) const;  // learned at this port
   const std::map<std::pair<Vni, Mac>, Entry>& all() const { return entries_; }
 
   // Lets what has changed since be offered, for each port as far as its limit allows.

@@ -65,7 +65,7 @@ class Step {
             out_.more = true;
           } else {
             touch(number, chunk);
-            if (port->revision != at->revision) fence(*at);
+            if (port->revision != at->revision || port->standby != at->standby) fence(*at);
             bytes_ += 64 * at->macs.size() + 48 * at->ips.size();
             *port = *at;
           }

@@ -55,7 +55,7 @@ struct OfferLimits {
 inline constexpr std::size_t least_offer_ops = 8;
 
 // Changes `own` to what it is after the commit; when that fails, it has to be read anew. Each port that is offered at a new
-// binding revision is fenced by a check that it is still bound here, and each node by its version: an agent that was cut off
+// binding revision, or whose guest was heard, is fenced by a check that it is still bound here, and each node by its version: an agent that was cut off
 // does not resurrect what was detached meanwhile. Without `self` the host offers nothing; without `may_remove` nothing goes.
 OfferStep offer_step(const Uuid& host, const Uuid& bridge, OwnBridge& own, const std::optional<model::BridgeHost>& self,
                      const WantedBridge& wanted, bool may_remove, const OfferLimits& limits);

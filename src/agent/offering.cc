@@ -19,7 +19,7 @@ Offering::Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath
       events_(std::move(events)),
       offers_(loop, store, registry, host, {events_.offered, events_.lost, [this] {
                                               const bool first = !std::exchange(known_, true);
-                                              if (first || (tunnel_ && !seeded_)) events_.dirty("offers known");
+                                              if (first || (tunnel_ && !seeded_)) events_.known();
                                             }}) {}
 
 Offering::~Offering() {
@@ -38,8 +38,31 @@ void Offering::heard(const std::vector<datapath::FdbEntry>& entries) {
     if (entry.configured || entry.vtep) continue;
     log::debug("learned mac={} port={} vni={}", entry.mac, entry.port, entry.vni);
     learned_.heard(entry, [this](Vni vni, const Mac& mac) { return learned_elsewhere(snapshot_, vni, mac); });
+    // Its guest has come here: that is not to wait for what else its port has learned.
+    const BoundPort* bound = find_port(snapshot_, entry.port);
+    if (bound && bound->taken_from && !heard_.contains(entry.port)) events_.dirty("heard");
   }
   release();
+}
+
+const Heard& Offering::heard() {
+  std::erase_if(heard_, [this](const auto& port) {
+    const BoundPort* bound = find_port(snapshot_, port.first);
+    return !bound || bound->revision != port.second;
+  });
+  for (const BoundPort& port : snapshot_.ports)
+    if (port.taken_from && (learned_.any(port.id) || offered_as_heard(port))) heard_.emplace(port.id, port.revision);
+  return heard_;
+}
+
+bool Offering::offered_as_heard(const BoundPort& port) const {
+  if (!port.port || !offers_.known()) return false;
+  const auto own = offers_.own().find(port.port->bridge_id);
+  if (own == offers_.own().end()) return false;
+  for (const auto& [number, chunk] : own->second.chunks)
+    for (const model::OfferedPort& offer : chunk.ports)
+      if (offer.port_id == port.id) return offer.revision == port.revision && !offer.standby;
+  return false;
 }
 
 // Lets what has changed be offered as far as the limits allow; a guest that invents addresses makes no work beyond that.
@@ -120,7 +143,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     const bool known = status != statuses.end() && status->first == port.id;
     const bool plugged = known && status->second.revision == port.revision &&
                          (status->second.state == PortState::active || status->second.state == PortState::down);
-    if (port.unknown || (port.doubtful && plugged)) {
+    if (port.unknown || port.undecided || (port.doubtful && plugged)) {
       out[bound.port->bridge_id].keep.insert(port.id);
       continue;
     }
@@ -133,6 +156,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     offer.port_id = port.id;
     offer.revision = port.revision;
     offer.ips = known_addresses(*bound.port);
+    offer.standby = port.standby;
     offer.learned = learned_.offered(port.id);
     if (const auto& mac = bound.port->mac_address; mac && !mac->is_multicast() && !mac->is_zero()) {
       offer.learned.erase(*mac);
@@ -141,6 +165,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     for (const auto& [mac, moves] : offer.learned) offer.macs.push_back(mac);
     std::sort(offer.macs.begin(), offer.macs.end());
   }
+  for (const LingeringPlan& port : plan.lingering) out[port.bridge].keep.insert(port.id);
   return out;
 }
 

@@ -30,6 +30,7 @@ class Offering {
  public:
   struct Events {
     std::function<void(const char* why)> dirty;  // reconcile again
+    std::function<void()> known;                 // what this host offered before was read
     std::function<void(const Uuid& port, store::Revision revision)> offered;
     std::function<void()> lost;  // the host's own folders are gone
   };
@@ -47,6 +48,12 @@ class Offering {
   void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses);
 
   const Learned& learned() const { return learned_; }
+  // The ports that were taken over from another host (ADR 9) whose guests were heard here since: what was learned says so, or,
+  // after a restart, what an earlier agent offered. To be asked before each plan.
+  const Heard& heard();
+  // What stands in the store; null while it is being read.
+  const std::map<Uuid, OwnBridge>* stored() const { return offers_.known() ? &offers_.own() : nullptr; }
+  bool known() const { return known_; }  // it was read once
   const Offers& offers() const { return offers_; }
   bool settled() const { return offers_.settled() && (seeded_ || !tunnel_) && !release_timer_.armed(); }
 
@@ -55,6 +62,7 @@ class Offering {
   void read_fdb(const Learned::Stored& stored);
   void release();
   std::optional<Learned::Moves> stored(const Uuid& port, const Mac& mac) const;
+  bool offered_as_heard(const BoundPort& port) const;
   void watch_self();
   std::map<Uuid, WantedBridge> wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses) const;
 
@@ -64,6 +72,7 @@ class Offering {
   const std::chrono::seconds ageing_;
   Events events_;
   Learned learned_;
+  Heard heard_;
   Offers offers_;
   std::vector<Uuid> served_;  // bridges that the store showed this host to serve
   bool known_ = false;        // what stands in the store was read once

@@ -1,6 +1,7 @@
 #include "agent/plan.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -45,10 +46,12 @@ std::string obstacle(const Link& link, const LinkTable& links) {
 
 class Planner {
  public:
-  Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned)
-      : snapshot_(snapshot), links_(links), options_(options), learned_(learned) {}
+  Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned,
+          const Heard& heard)
+      : snapshot_(snapshot), links_(links), options_(options), learned_(learned), heard_(heard) {}
 
   Plan run() {
+    plan_.overlay = overlay_of(addresses(), links_, options_);
     claim_interfaces();
     claim_vnis();
     plan_.ports.reserve(snapshot_.ports.size());
@@ -58,6 +61,9 @@ class Planner {
       out.revision = bound.revision;
       out.interface = bound.interface;
       port(bound, out);
+    }
+    for (const LingeringPort& port : snapshot_.lingering) {
+      if (std::string why = linger(port); !why.empty()) plan_.over.emplace(port.id, std::move(why));
     }
     give_macs();
     fill_tables();
@@ -105,11 +111,15 @@ class Planner {
     if (!bound.port_damage.empty()) return refuse(out, bound.port_damage);
     if (!bound.port) return refuse(out, fmt::format("there is no Port with ID {}", bound.id), true);
     const model::Port& record = *bound.port;
-    if (record.host_id != snapshot_.host)
+    if (record.host_id != snapshot_.host) {
+      // Taken over, and the binding is about to be seen to go.
+      if (record.host_id && bound.taken_from == model::TakenFrom{snapshot_.host, bound.interface})
+        keep(bound, record.bridge_id);
       return refuse(out,
                     record.host_id ? fmt::format("the port's record says that it is bound on host {}", *record.host_id)
                                    : "the port's record says that it is not bound",
                     true);
+    }
     if (record.interface_name != bound.interface)
       return refuse(out,
                     record.interface_name
@@ -129,6 +139,13 @@ class Planner {
     if (const Uuid holder = vni_holders_.at(vni); holder != record.bridge_id)
       return refuse(out, fmt::format("VNI {} of bridge {} is that of bridge {}", vni, record.bridge_id, holder));
 
+    out.standby = on_standby(bound, bridge);
+    out.undecided = out.standby && !bridge.peers_known;
+    if (out.standby) standby_.insert(bound.id);
+    if (out.standby && !out.undecided)
+      out.hint =
+          fmt::format("its guest runs on host {}, where frames go until it is heard here", bound.taken_from->host_id);
+
     const Link* link = links_.find(bound.interface);
     if (!link) {
       out.state = PortState::pending_interface;
@@ -143,43 +160,103 @@ class Planner {
     else if (!bridge.record->admin_state_up)
       out.reason = "the bridge's adminStateUp is false: no frame passes";
 
-    auto& spec = plan_.desired.ports.emplace_hint(plan_.desired.ports.end(), bound.id, datapath::PortSpec{})->second;
-    spec.id = bound.id;
-    spec.vni = vni;
-    spec.ifindex = link->ifindex;
-    spec.interface = link->name;
-    spec.admin_up = record.admin_state_up;
-    plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, bridge.record->admin_state_up, {}, {}});
-    if (record.mac_address) mac_claims_.push_back({vni, *record.mac_address, bound.revision, plan_.ports.size() - 1});
-    for (const Ip& ip : known_addresses(record))
-      neighbours_[vni].push_back({ip, *record.mac_address, bound.revision, bound.id});
+    plug(bound, vni, *link);
+    if (record.mac_address && !out.standby) mac_claims_.push_back({vni, *record.mac_address, bound.revision, bound.id});
   }
+
+  void plug(const BoundPort& port, Vni vni, const Link& link) {
+    auto& spec = plan_.desired.ports.emplace_hint(plan_.desired.ports.end(), port.id, datapath::PortSpec{})->second;
+    spec.id = port.id;
+    spec.vni = vni;
+    spec.ifindex = link.ifindex;
+    spec.interface = link.name;
+    spec.admin_up = port.port->admin_state_up;
+    const bool up = snapshot_.bridges.at(port.port->bridge_id).record->admin_state_up;
+    plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, up, {}, {}});
+    for (const Ip& ip : known_addresses(*port.port))
+      neighbours_[vni].push_back({ip, *port.port->mac_address, port.revision, port.id});
+  }
+
+  // Whether the guest of a port that is bound here is still where the port was taken over from, as far as is known.
+  bool on_standby(const BoundPort& bound, const ServedBridge& bridge) const {
+    if (!plan_.overlay || !bound.taken_from || bound.taken_from->host_id == snapshot_.host) return false;
+    const auto heard = heard_.find(bound.id);
+    if (heard != heard_.end() && heard->second == bound.revision) return false;
+    if (!bridge.peers_known) return true;
+    const Peers::Offer* offer = bridge.peers->find(bound.id);
+    return offer && !offer->port->standby && offer->port->revision < bound.revision;
+  }
+
+  // A port that is not bound here any more: why it goes; empty when it stays.
+  std::string linger(const LingeringPort& port) {
+    LingeringPlan out{port.id, port.bridge, port.revision, port.interface, 0, {}, port.doubtful};
+    if (port.port_known) {
+      if (!port.doubtful) out.taken_by = port.port->host_id;
+      if (std::string why = keep(port, port.bridge); !why.empty()) return why;
+      const auto spec = plan_.desired.ports.find(port.id);
+      if (spec != plan_.desired.ports.end()) out.ifindex = spec->second.ifindex;
+    }
+    plan_.lingering.push_back(std::move(out));
+    return {};
+  }
+
+  // Plugs a port that was taken over as it was, if its guest runs here: its interface has link, and nobody has heard the
+  // guest elsewhere.
+  std::string keep(const BoundPort& port, const Uuid& of) {
+    if (!plan_.overlay) return "the host is in no tunnel zone";
+    const auto at = snapshot_.bridges.find(of);
+    if (at == snapshot_.bridges.end() || !at->second.known) return {};
+    const ServedBridge& bridge = at->second;
+    if (!bridge.record || !bridge.record->vni || vni_holders_.at(*bridge.record->vni) != of)
+      return "its bridge is not to be had";
+    if (const auto holder = holders_.find(port.interface); holder != holders_.end() && holder->second->id != port.id)
+      return fmt::format("{} carries port {}", port.interface, holder->second->id);
+    const Link* link = links_.find(port.interface);
+    if (!link || !link->has_link()) return fmt::format("{} has no link any more", port.interface);
+    if (std::string reason = obstacle(*link, links_); !reason.empty()) return reason;
+    if (const Peers::Offer* offer = bridge.peers->find(port.id);
+        offer && !offer->port->standby && offer->port->revision > port.revision)
+      return "its guest was heard on another host";
+    if (!lingering_.emplace(link->ifindex).second) return fmt::format("{} carries another port", port.interface);
+    plug(port, *bridge.record->vni, *link);
+    if (const auto& mac = port.port->mac_address)
+      mac_claims_.push_back({*bridge.record->vni, *mac, port.revision, port.id});
+    return {};
+  }
+
+  // Null for a port that is not bound here.
+  PortPlan* planned(const Uuid& id) {
+    const auto at = std::lower_bound(plan_.ports.begin(), plan_.ports.end(), id,
+                                     [](const PortPlan& port, const Uuid& wanted) { return port.id < wanted; });
+    return at != plan_.ports.end() && at->id == id ? &*at : nullptr;
+  }
+  bool standby(const Uuid& id) const { return standby_.contains(id); }
 
   // One MAC address is at one port of a bridge. Of two ports that are configured with it, the one bound last has it: it
   // is the newer word (and what another host would conclude). The other goes on without and learns.
   void give_macs() {
-    std::sort(mac_claims_.begin(), mac_claims_.end(), [this](const MacClaim& a, const MacClaim& b) {
+    std::sort(mac_claims_.begin(), mac_claims_.end(), [](const MacClaim& a, const MacClaim& b) {
       if (a.vni != b.vni) return a.vni < b.vni;
       if (a.mac != b.mac) return a.mac < b.mac;
-      return older(b.revision, plan_.ports[b.port].id, a.revision, plan_.ports[a.port].id);
+      return older(b.revision, b.port, a.revision, a.port);
     });
     const MacClaim* winner = nullptr;
     for (const MacClaim& claim : mac_claims_) {
-      PortPlan& port = plan_.ports[claim.port];
+      PortPlan* port = planned(claim.port);
       if (claim.mac.is_multicast() || claim.mac.is_zero()) {
         remark(port, fmt::format("macAddress {} is not that of a station", claim.mac));
       } else if (winner && winner->vni == claim.vni && winner->mac == claim.mac) {
-        remark(port, fmt::format("macAddress {} is also that of port {}, which was bound later", claim.mac,
-                                 plan_.ports[winner->port].id));
+        remark(port,
+               fmt::format("macAddress {} is also that of port {}, which was bound later", claim.mac, winner->port));
       } else {
-        plan_.desired.ports.at(port.id).mac = claim.mac;
+        plan_.desired.ports.at(claim.port).mac = claim.mac;
         winner = &claim;
       }
     }
   }
 
-  static void remark(PortPlan& port, std::string reason) {
-    if (port.reason.empty()) port.reason = std::move(reason);
+  static void remark(PortPlan* port, std::string reason) {
+    if (port && port->reason.empty()) port->reason = std::move(reason);
   }
 
   // Entries set by hand. One that names a port of another bridge is left out: it would join two networks. A port's own
@@ -194,7 +271,7 @@ class Planner {
         const auto mac = Mac::parse(name);
         if (!target || !mac || mac->is_multicast() || mac->is_zero()) continue;
         const auto port = plan_.desired.ports.find(target->port);
-        if (port == plan_.desired.ports.end() || port->second.vni != spec.vni) continue;
+        if (port == plan_.desired.ports.end() || port->second.vni != spec.vni || standby(target->port)) continue;
         if (!claim(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
       }
       for (const auto& [name, neighbour] : bridge.arp_table) {
@@ -207,7 +284,6 @@ class Planner {
 
   // The overlay, and what other hosts have on each bridge that has a port here.
   void tunnel() {
-    plan_.overlay = overlay_of(addresses(), links_, options_);
     if (!plan_.overlay) return;
     const Overlay& overlay = *plan_.overlay;
     plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu};
@@ -227,11 +303,11 @@ class Planner {
       if (port.state != PortState::active && port.state != PortState::down) continue;
       const Link* link = links_.find(port.ifindex);
       if (!overlay.carried)
-        remark(port,
+        remark(&port,
                fmt::format("the host's tunnel end point {} is the address of none of its interfaces: other hosts are "
                            "not reached",
                            overlay.self.vtep));
-      else if (link && link->mtu > overlay.mtu)
+      else if (link && link->mtu > overlay.mtu && port.hint.empty())
         port.hint = fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts",
                                 link->name, link->mtu, overlay.mtu);
     }
@@ -245,38 +321,53 @@ class Planner {
   }
 
   void remote(const ServedBridge& bridge, datapath::BridgeSpec& spec) {
-    RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family, [this](const Uuid& port) {
-      const BoundPort* bound = find_port(snapshot_, port);
-      return bound ? bound->revision : 0;
-    });
+    RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family,
+                                       [this](const Uuid& port) { return own_word(port); });
     spec.peers = std::move(there.peers);
     auto& neighbours = neighbours_[spec.vni];
     neighbours.insert(neighbours.end(), there.neighbours.begin(), there.neighbours.end());
     for (const RemoteBridge::Claim& claimed : there.macs) {
       if (claimed.configured ? !takes(spec, claimed) : keeps(spec, claimed)) continue;
       spec.remote_macs.emplace_hint(spec.remote_macs.end(), claimed.mac,
-                                    datapath::RemoteMac{claimed.vtep, claimed.configured});
+                                    datapath::RemoteMac{claimed.vtep, claimed.configured && !standby(claimed.port)});
     }
     for (const auto& [name, target] : bridge.mac_table) {
       const auto mac = Mac::parse(name);
       if (!target || !mac || mac->is_multicast() || mac->is_zero() || claim(spec.vni, *mac)) continue;
       const auto vtep = there.ports.find(target->port);
       if (vtep == there.ports.end()) continue;
-      const auto [at, fresh] = spec.remote_macs.try_emplace(*mac, datapath::RemoteMac{vtep->second, true});
-      if (!fresh && !at->second.configured) at->second = {vtep->second, true};
+      // What is on standby here is the guest's as soon as it is heard.
+      const bool configured = !standby(target->port);
+      const auto [at, fresh] = spec.remote_macs.try_emplace(*mac, datapath::RemoteMac{vtep->second, configured});
+      if (!fresh && !at->second.configured) at->second = {vtep->second, configured};
     }
+  }
+
+  // This host's word about a port that it has, as others would read it.
+  std::optional<model::OfferedPort> own_word(const Uuid& id) const {
+    model::OfferedPort out;
+    if (const BoundPort* bound = find_port(snapshot_, id)) {
+      out.revision = bound->revision;
+      out.standby = standby(id);
+      return out;
+    }
+    const auto at = std::find_if(plan_.lingering.begin(), plan_.lingering.end(),
+                                 [&](const LingeringPlan& port) { return port.id == id; });
+    if (at == plan_.lingering.end()) return {};
+    out.revision = at->revision;
+    return out;
   }
 
   // A MAC that a port of another host is configured with: whether that is the newer word than what this host has.
   bool takes(datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) {
     if (const MacClaim* own = claim(spec.vni, claimed.mac)) {
       if (own->revision > claimed.rank) return false;
-      PortPlan& port = plan_.ports[own->port];
-      plan_.desired.ports.at(port.id).mac.reset();
+      plan_.desired.ports.at(own->port).mac.reset();
       // Most often it is the very port, which has moved there; its binding here is about to go.
-      if (claimed.port != port.id)
-        remark(port, fmt::format("macAddress {} is also that of port {} on another host, which was bound later",
-                                 claimed.mac, claimed.port));
+      if (claimed.port != own->port)
+        remark(planned(own->port),
+               fmt::format("macAddress {} is also that of port {} on another host, which was bound later", claimed.mac,
+                           claimed.port));
     }
     spec.static_macs.erase(claimed.mac);
     return true;
@@ -294,7 +385,7 @@ class Planner {
     Vni vni;
     Mac mac;
     store::Revision revision;
-    std::size_t port;  // index in plan_.ports
+    Uuid port;
   };
 
   // The local port that is configured with a MAC; of several the one that has it.
@@ -310,6 +401,9 @@ class Planner {
   const LinkTable& links_;
   const OverlayOptions& options_;
   const Learned& learned_;
+  const Heard& heard_;
+  std::set<Uuid> standby_;
+  std::set<std::uint32_t> lingering_;  // the interfaces of ports that are kept
   std::unordered_map<std::string_view, const BoundPort*> holders_;
   std::map<Vni, Uuid> vni_holders_;
   std::vector<MacClaim> mac_claims_;
@@ -320,8 +414,8 @@ class Planner {
 }  // namespace
 
 Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options,
-               const Learned& learned) {
-  return Planner(snapshot, links, options, learned).run();
+               const Learned& learned, const Heard& heard) {
+  return Planner(snapshot, links, options, learned, heard).run();
 }
 
 std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac) {

@@ -5,14 +5,19 @@
 //   binding -> record there? -> port here? -> bridge, VNI? -> interface there? -> ours to take? -> Desired
 //               error           error         error           pending-interface  error            down / active
 //
+// A guest that migrates has its port at two hosts for a while (ADR 9). Where it is bound the port is plugged and on standby, its
+// address elsewhere, until the guest is heard there; where it was bound it is kept, and offered as before, for as long.
+//
 // Of what other hosts offer it takes, for each bridge that has a port here:
-// * of a port that several hosts have, the binding with the highest revision, also against a binding of this host;
+// * of a port that several hosts have, the one that is not on standby, then the binding with the highest revision, also
+//   against a binding of this host;
 // * of a MAC that several ports are configured with, likewise; after those, what is set by hand for a port;
 // * of an IP address that several ports have, likewise, after what is set by hand (neighbours.h);
 // * a learned MAC comes last: the highest mobility sequence number, of those that are equal the host with the lowest vtep.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -42,18 +47,37 @@ struct PortPlan {
   bool doubtful = false;
   // A record that this rests on is still being read: nothing is to be said about the port yet.
   bool unknown = false;
+  bool standby = false;  // taken over from another host that has its guest
+  bool undecided =
+      false;  // or may have it: what others offer is still being read, and until then nothing is to be offered
+};
+
+// A port that another host has taken over and that stays plugged here.
+struct LingeringPlan {
+  Uuid id;
+  Uuid bridge;
+  store::Revision revision = 0;  // of the binding that it had here, as it is offered
+  std::string interface;
+  std::uint32_t ifindex = 0;
+  std::optional<Uuid> taken_by;  // nothing: its record is being read
+  bool doubtful = false;         // as of a PortPlan
 };
 
 struct Plan {
   datapath::Desired desired;
-  std::vector<PortPlan> ports;     // of every binding, ascending by id
-  std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
+  std::vector<PortPlan> ports;  // of every binding, ascending by id
+  std::vector<LingeringPlan> lingering;
+  std::map<Uuid, std::string> over;  // of Snapshot::lingering those that go now, and why
+  std::optional<Overlay> overlay;    // none: the host is in no tunnel zone
   // MACs that were learned here and are another host's by what it offers, or configured somewhere.
   std::vector<std::pair<Vni, Mac>> lost;
 };
 
+// The bindings, by port and revision, whose guest was heard here.
+using Heard = std::map<Uuid, store::Revision>;
+
 Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options = {},
-               const Learned& learned = {});
+               const Learned& learned = {}, const Heard& heard = {});
 
 // The highest number that another host offers this learned MAC with, on the bridge with this VNI.
 std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac);

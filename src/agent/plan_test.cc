@@ -1,83 +1,7 @@
-#include "agent/plan.h"
+#include "agent/plan_bed.h"
 
-#include <gtest/gtest.h>
-#include <linux/if_arp.h>
-
-namespace midonet::agent::plan_test {
+namespace midonet::agent::planning {
 namespace {
-
-using model::PortState;
-
-Uuid id(int n) { return *Uuid::parse(fmt::format("{:08x}-0000-4000-8000-000000000000", n)); }
-Mac mac(int n) { return *Mac::parse(fmt::format("fa:16:3e:00:00:{:02x}", n)); }
-const Uuid here = id(0xff);
-
-// A host with whatever the tests give it: port n is bound to "tap<n>" with binding revision 100+n.
-class Planning : public testing::Test {
- protected:
-  Planning() {
-    snapshot_.host = here;
-    snapshot_.complete = true;
-    bridge(900);
-  }
-
-  ServedBridge& bridge(int n) {
-    ServedBridge& out = snapshot_.bridges[id(n)];
-    out.known = true;
-    out.created = n;
-    out.record.emplace();
-    out.record->id = id(n);
-    out.record->vni = *Vni::from(static_cast<std::uint64_t>(n));
-    return out;
-  }
-
-  // The bindings stand in the order of their ids: call with growing n.
-  BoundPort& port(int n, int of_bridge = 900) {
-    BoundPort& out = snapshot_.ports.emplace_back();
-    out.id = id(n);
-    out.revision = 100 + n;
-    out.interface = "tap" + std::to_string(n);
-    out.port_known = true;
-    change(out, [&](model::Port& record) {
-      record.id = id(n);
-      record.bridge_id = id(of_bridge);
-      record.host_id = here;
-      record.interface_name = out.interface;
-    });
-    return out;
-  }
-  static void change(BoundPort& bound, const std::function<void(model::Port&)>& how) {
-    model::Port record = bound.port ? *bound.port : model::Port{};
-    how(record);
-    bound.port = std::make_shared<const model::Port>(record);
-  }
-
-  netlink::Link tap(int n) {
-    netlink::Link link;
-    link.ifindex = static_cast<std::uint32_t>(10 + n);
-    link.name = "tap" + std::to_string(n);
-    link.hardware_type = ARPHRD_ETHER;
-    link.kind = "tun";
-    link.up = link.carrier = true;
-    return link;
-  }
-
-  const Plan& plan() {
-    plan_ = make_plan(snapshot_, links_);
-    return plan_;
-  }
-  const PortPlan& of(int n) {
-    for (const PortPlan& port : plan_.ports)
-      if (port.id == id(n)) return port;
-    ADD_FAILURE() << "no plan for port " << n;
-    std::abort();
-  }
-  bool desired(int n) { return plan_.desired.ports.contains(id(n)); }
-
-  Snapshot snapshot_;
-  netlink::LinkTable links_;
-  Plan plan_;
-};
 
 TEST_F(Planning, ABoundPortWhoseInterfaceIsUpIsDesired) {
   BoundPort& bound = port(1);
@@ -358,4 +282,4 @@ TEST_F(Planning, TheSameInputGivesTheSamePlan) {
 }
 
 }  // namespace
-}  // namespace midonet::agent::plan_test
+}  // namespace midonet::agent::planning

@@ -22,7 +22,7 @@ bool better(const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
 }  // namespace
 
 RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, TunnelFamily family,
-                           const std::function<store::Revision(const Uuid& port)>& bound_here) {
+                           const std::function<std::optional<model::OfferedPort>(const Uuid& port)>& own) {
   RemoteBridge out;
   std::unordered_map<const Peer*, Ip> reached;
   for (const auto& [host, peer] : peers.hosts) {
@@ -37,7 +37,8 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
   out.ports.reserve(peers.offers.size());
   for (const Peers::Offer& offer : peers.offers) {
     const auto at = reached.find(offer.peer);
-    if (at == reached.end() || bound_here(offer.port->port_id) > offer.port->revision) continue;
+    if (at == reached.end()) continue;
+    if (const auto here = own(offer.port->port_id); here && here->before(*offer.port)) continue;
     out.ports.emplace(offer.port->port_id, at->second);
     append_neighbours(*offer.port, out.neighbours);
     for (const Mac& mac : offer.port->macs) {

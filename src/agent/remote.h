@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -34,9 +35,9 @@ struct RemoteBridge {
   std::vector<Neighbour> neighbours;   // the addresses that those ports are known to have
 };
 
-// `bound_here` is the revision of this host's own binding of a port, 0 for none. A host that cannot be reached (no address
-// of a usable family, or one that is this host's own) is as if it were not there.
+// `own` is this host's word about a port, as it would offer it (revision and standby alone count); null: it does not have it.
+// A host that cannot be reached (no address of a usable family, or one that is this host's own) is as if it were not there.
 RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, TunnelFamily family,
-                           const std::function<store::Revision(const Uuid& port)>& bound_here);
+                           const std::function<std::optional<model::OfferedPort>(const Uuid& port)>& own);
 
 }  // namespace midonet::agent

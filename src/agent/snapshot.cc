@@ -44,12 +44,14 @@ void read_port(const store::Node& node, BoundPort& out) {
     return;
   }
   port->id = out.id;
+  out.taken_from = model::taken_from(node.value);
   out.port = std::make_shared<const model::Port>(*std::move(port));
 }
 
 class Reader {
  public:
-  Reader(store::View& view, const Uuid& host, const Snapshot& before) : view_(view), host_(host), before_(before) {
+  Reader(store::View& view, const Uuid& host, const Snapshot& before, const std::map<Uuid, OwnBridge>* offered)
+      : view_(view), host_(host), before_(before), offered_(offered) {
     out_.host = host;
     out_.complete = out_.peers_read = true;
   }
@@ -64,6 +66,7 @@ class Reader {
       else
         out_.foreign.push_back(name);
     }
+    lingering();
     // A view answers what it has and notes what it lacks: everything is asked for before anybody gives up.
     zones();
     for (auto& [id, bridge] : out_.bridges) this->bridge(id, bridge);
@@ -91,6 +94,12 @@ class Reader {
       read_binding(**binding, out);
     }
 
+    read_record(record, old, out);
+    if (out.port) out_.bridges.try_emplace(out.port->bridge_id);
+    out_.ports.push_back(std::move(out));
+  }
+
+  void read_record(const Result<store::NodePtr>& record, const BoundPort* old, BoundPort& out) {
     switch (look(record)) {
       case Look::unknown: out_.complete = false; break;
       case Look::absent: out.port_known = true; break;
@@ -100,13 +109,47 @@ class Reader {
         if (old && old->port_known && old->port_revision == out.port_revision) {
           out.port = old->port;
           out.port_damage = old->port_damage;
+          out.taken_from = old->taken_from;
         } else {
           read_port(**record, out);
         }
         break;
     }
-    if (out.port) out_.bridges.try_emplace(out.port->bridge_id);
-    out_.ports.push_back(std::move(out));
+  }
+
+  // What this host offers beyond its bindings.
+  void lingering() {
+    if (offered_) {
+      for (const auto& [bridge, own] : *offered_)
+        for (const auto& [number, chunk] : own.chunks)
+          for (const model::OfferedPort& port : chunk.ports) lingering(port.port_id, bridge, port.revision);
+      return;
+    }
+    for (const BoundPort& port : before_.ports)
+      if (port.port) lingering(port.id, port.port->bridge_id, port.revision);
+    for (const LingeringPort& port : before_.lingering) lingering(port.id, port.bridge, port.revision);
+  }
+
+  void lingering(const Uuid& id, const Uuid& bridge, store::Revision revision) {
+    if (find_port(out_, id)) return;
+    const auto known = std::find_if(before_.lingering.begin(), before_.lingering.end(),
+                                    [&](const LingeringPort& port) { return port.id == id; });
+    const BoundPort* old = known != before_.lingering.end() ? &*known : find_port(before_, id);
+    LingeringPort out;
+    out.id = id;
+    out.bridge = bridge;
+    out.revision = revision;
+    if (old) out.interface = old->interface;
+    read_record(view_.get(paths::port(id)), old, out);
+    if (out.port_known) {
+      if (!out.port || out.port->bridge_id != bridge || !out.port->host_id) return;
+      const bool here = out.port->host_id == host_;
+      if (!here && (!out.taken_from || out.taken_from->host_id != host_)) return;
+      out.doubtful = here;
+      out.interface = here ? out.port->interface_name.value_or("") : out.taken_from->interface_name;
+    }
+    out_.bridges.try_emplace(bridge);
+    out_.lingering.push_back(std::move(out));
   }
 
   void bridge(const Uuid& id, ServedBridge& out) {
@@ -209,11 +252,13 @@ class Reader {
     const std::string folder = paths::bridge_hosts(id);
     const auto names = view_.list(folder);
     if (!names) {
-      if (names.error().code == Code::not_found) return;
+      out.peers_known = names.error().code == Code::not_found;
+      if (out.peers_known) return;
       out_.peers_read = false;
       if (old) out.peers = old->peers, out.self = old->self;
       return;
     }
+    const bool others_read = std::exchange(out_.peers_read, true);
     std::map<Uuid, std::shared_ptr<const Peer>> peers;
     for (const std::string& name : *names) {
       const auto host = Uuid::parse(name);
@@ -230,6 +275,7 @@ class Reader {
       peers.emplace_hint(peers.end(), *host, peer(paths::child(folder, name), known));
     }
     out.peers = old && old->peers->hosts == peers ? old->peers : std::make_shared<const Peers>(std::move(peers));
+    out.peers_known = std::exchange(out_.peers_read, out_.peers_read && others_read);
   }
 
   std::shared_ptr<const Peer> peer(const std::string& path, const std::shared_ptr<const Peer>* known) {
@@ -291,6 +337,7 @@ class Reader {
   store::View& view_;
   const Uuid& host_;
   const Snapshot& before_;
+  const std::map<Uuid, OwnBridge>* offered_;
   Snapshot out_;
 };
 
@@ -304,7 +351,7 @@ Peers::Peers(std::map<Uuid, std::shared_ptr<const Peer>> all) : hosts(std::move(
         for (const model::OfferedPort& port : chunk.offers->ports) offers.push_back({&port, peer.get()});
   }
   std::stable_sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
-    return a.port->port_id != b.port->port_id ? a.port->port_id < b.port->port_id : a.port->revision > b.port->revision;
+    return a.port->port_id != b.port->port_id ? a.port->port_id < b.port->port_id : a.port->before(*b.port);
   });
   const auto same = [](const Offer& a, const Offer& b) { return a.port->port_id == b.port->port_id; };
   offers.erase(std::unique(offers.begin(), offers.end(), same), offers.end());
@@ -322,8 +369,9 @@ const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id) {
   return at != snapshot.ports.end() && at->id == id ? &*at : nullptr;
 }
 
-Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before) {
-  return Reader(view, host, before).read();
+Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
+                               const std::map<Uuid, OwnBridge>* offered) {
+  return Reader(view, host, before, offered).read();
 }
 
 }  // namespace midonet::agent

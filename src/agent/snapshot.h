@@ -7,6 +7,7 @@
 //   /bridges/<b>                     per bridge of those, with {mac_table,arp_table}/*
 //   /bridges/<b>/hosts               and per other host there  <h>, <h>/<n>
 //   /tunnel_zones                    and per zone  <z>/hosts/<h>
+//   /ports/<p>                       per port that is not bound here any more and whose guest may still run here (ADR 9)
 //
 // A plain function of the view and of the snapshot before: records that have not changed since are not parsed again, so
 // that one change among ten thousand ports costs ten thousand look-ups and one parse. What is wrong with a record stays
@@ -20,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/offer_step.h"
 #include "base/ip.h"
 #include "base/mac.h"
 #include "base/result.h"
@@ -27,6 +29,7 @@
 #include "model/bridge.h"
 #include "model/offer.h"
 #include "model/port.h"
+#include "model/taken_from.h"
 #include "store/store.h"
 
 namespace midonet::agent {
@@ -41,6 +44,14 @@ struct BoundPort {
   store::Revision port_revision = 0;
   std::shared_ptr<const model::Port> port;  // null: there is none, or it is damaged
   std::string port_damage;
+  std::optional<model::TakenFrom> taken_from;  // by the port's record
+};
+
+// A port that was bound here and that this host still offers: another host has taken it over, and its guest may still run here.
+struct LingeringPort : BoundPort {  // `revision` and `interface` are those of the binding that it had
+  Uuid bridge;
+  // The record says that it is bound here, and there is no binding: read from both sides of one commit, most likely.
+  bool doubtful = false;
 };
 
 // Another host that serves a bridge, with what it offers there. Immutable, and the same object for as long as nothing of it
@@ -64,8 +75,8 @@ struct Peers {
     const Peer* peer;  // has a record
   };
   std::map<Uuid, std::shared_ptr<const Peer>> hosts;
-  // Each port once, ascending by id: of two hosts that offer it, the one with the higher revision of its binding (and
-  // of two that are equal, which the store does not make, the first).
+  // Each port once, ascending by id: of two hosts that offer it, the one that has its guest, then the one with the higher
+  // revision of its binding (and of two that are equal, which the store does not make, the first).
   std::vector<Offer> offers;
 
   explicit Peers(std::map<Uuid, std::shared_ptr<const Peer>> all = {});
@@ -91,7 +102,8 @@ struct ServedBridge {
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
   std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
-  bool self = false;  // this host is among those that serve it
+  bool peers_known = false;  // all of them, and what they offer
+  bool self = false;         // this host is among those that serve it
 };
 
 // This host's place in a tunnel zone.
@@ -102,7 +114,8 @@ struct Membership {
 
 struct Snapshot {
   Uuid host;
-  std::vector<BoundPort> ports;  // ascending by id
+  std::vector<BoundPort> ports;          // ascending by id
+  std::vector<LingeringPort> lingering;  // not bound here
   std::map<Uuid, ServedBridge> bridges;
   std::map<Uuid, Membership> zones;
   std::vector<std::string> foreign;  // names below /hosts/<h>/ports that are no ids
@@ -115,7 +128,10 @@ struct Snapshot {
 
 const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here
 
+// `offered` is what this host offers, as it stands in the store; null while that is being read: then no port that was there in
+// the snapshot before is taken for one that is not offered.
 // pending, unavailable, not_found (the host is not registered): the list of the bindings itself could not be read.
-Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before);
+Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
+                               const std::map<Uuid, OwnBridge>* offered = nullptr);
 
 }  // namespace midonet::agent

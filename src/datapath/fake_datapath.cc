@@ -33,6 +33,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
       return true;
     });
     std::erase_if(plugged_.bridges, [&](const auto& bridge) { return !desired.bridges.contains(bridge.first); });
+    std::erase_if(learned_, [&](const FdbEntry& entry) { return !plugged_.ports.contains(entry.port); });
   }
   return applied;
 }

@@ -37,8 +37,8 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request);
 
 // Of a host whose agent is dead or cut off, the records say at once what is so, and its kernel goes on as it was; so does
 // what it offered on the bridge, which its agent alone writes. That is harmless, because frames that are sent there end there:
-//   * The port was moved. Its new binding has a higher revision, and as soon as the new host offers the port, every reader
-//     prefers that; until then frames go to where the guest still is.
+//   * The port was moved. Its new binding has a higher revision, and as soon as the new host has heard the guest and says so,
+//     every reader prefers its offer; until then frames go to where the guest still is (ADR 9).
 //   * It was detached or deleted. Peers go on sending to the old host what is for its addresses, and to nobody else; a port that
 //     gets one of these addresses later has a higher revision and wins at every reader.
 // The agent takes the offer back when it returns; deleting the host or the bridge takes it along too. Nobody else may: a host

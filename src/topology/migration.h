@@ -1,6 +1,6 @@
-// Live migration, seen from the store: a port is bound at the destination before its guest runs there (contract: plug). These
+// Live migration (ADR 9), seen from the store: a port is bound at the destination before its guest runs there (contract: plug). These
 // tell by what the two hosts offer where the guest is. Used by attach and detach alone; as they, plain functions of a
-// transaction. See ADR 9.
+// transaction.
 #pragma once
 
 #include <optional>

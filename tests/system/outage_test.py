@@ -199,6 +199,7 @@ class Outage(ClusterTest):
             wait_until(lambda: not self.h2.alive(), 15, "the session of the host that is cut off is over")
             self.wait_both_ways()
             self.assertEqual(self.h1.attach(port, "m0", previousHostId=self.h2.id)["state"], "active")
+            new.send(self.a, b"here I am now")
             self.wait_reached(self.a, new)
         finally:
             for command in cut[3:]:

@@ -299,6 +299,39 @@ TEST_P(Overlay, ALearnedMacOfAnotherHostMovesHereWhenItIsHeardHereAndBackWhenItI
   EXPECT_TRUE(passes(a, b, mac_a, mac_b));
 }
 
+// A guest that migrates: its port waits here, its address is at the other host until it is heard here (agent/plan.h).
+TEST_P(Overlay, APortThatWaitsForItsGuestHasItsFramesFromTheFirstOneThatTheGuestSends) {
+  Node &one = add(), &two = add();
+  const Tap a = one.host.tap("a"), waits = one.host.tap("waits"), c = two.host.tap("c"), b = two.host.tap("b");
+  one.wanted.port(7, a, mac_a).port(7, waits);
+  two.wanted.port(7, c, mac_c).port(7, b, mac_b);
+  connect(7);
+  one.bridge(7).remote_macs = {{mac_b, {two.address(), false}}, {mac_c, {two.address(), true}}};
+  two.bridge(7).remote_macs = {{mac_a, {one.address(), true}}};
+  for (Node& node : nodes_) node.apply();
+  for (int i = 0; i < 3; i++) EXPECT_TRUE(passes(a, b, mac_a, mac_b));
+  EXPECT_TRUE(passes(c, b, mac_c, mac_b));
+  EXPECT_THAT(waits.drain(), IsEmpty());
+
+  waits.send(ethernet(broadcast, mac_b));
+  EXPECT_TRUE(passes(a, waits, mac_a, mac_b)) << "before anybody was told";
+  (void)b.drain();
+  EXPECT_TRUE(loop_.run_until([&] { return !one.learned.empty(); }, 1s));
+  EXPECT_THAT(one.learned, ElementsAre(FdbEntry{.vni = vni(7), .mac = mac_b, .port = id_named("waits")}));
+
+  // As its agent goes on, and then that of the other host.
+  one.wanted.desired.ports.at(id_named("waits")).mac = mac_b;
+  one.bridge(7).remote_macs.erase(mac_b);
+  one.apply();
+  one.datapath->forget(vni(7), mac_b);
+  EXPECT_TRUE(passes(a, waits, mac_a, mac_b));
+  two.wanted.desired.ports.erase(id_named("b"));
+  two.bridge(7).remote_macs[mac_b] = {one.address(), true};
+  two.apply();
+  EXPECT_TRUE(passes(c, waits, mac_c, mac_b));
+  EXPECT_THAT(b.drain(), IsEmpty());
+}
+
 TEST_P(Overlay, WithoutAWorkingTunnelFramesForOtherHostsAreCountedAndLocalOnesPass) {
   Node &one = add(), &two = add();
   const Tap a = one.host.tap("a"), b = one.host.tap("b");
