@@ -176,7 +176,7 @@ void Agent::reconcile() {
   }
 
   const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard());
-  note_lingering(plan);
+  note_migrations(plan);
   const auto planned = Steady::now();
   plan_seconds_.observe(seconds(planned - begin));
   apply(plan, planned);
@@ -265,8 +265,23 @@ void Agent::note_bindings(Steady::time_point now) {
   drop_until(nullptr);
 }
 
-// Logs which ports are kept that other hosts have taken over, and why they go. One that went does not come back.
-void Agent::note_lingering(const Plan& plan) {
+// Logs which ports wait for their guests; which are kept that other hosts have taken over, and why they go. One that went
+// does not come back.
+void Agent::note_migrations(const Plan& plan) {
+  std::map<Uuid, Uuid> waiting;
+  for (const PortPlan& port : plan.ports) {
+    const auto before = standby_.find(port.id);
+    if (!port.standby || port.undecided) {
+      if (before != standby_.end()) log::info("port={}: its guest is here now", port.id);
+      continue;
+    }
+    const Uuid& from = find_port(snapshot_, port.id)->taken_from->host_id;
+    if (before == standby_.end())
+      log::info("port={}: its guest runs on host={}, where frames go until it is heard here", port.id, from);
+    waiting.emplace(port.id, from);
+  }
+  standby_ = std::move(waiting);
+
   std::map<Uuid, LingeringPlan> now;
   for (const LingeringPlan& port : plan.lingering) {
     const auto before = lingering_.find(port.id);

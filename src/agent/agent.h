@@ -70,6 +70,8 @@ class Agent {
   const Offering& offering() const { return offering_; }
   // Ports that other hosts have taken over and that stay plugged here (ADR 9), as planned last.
   const std::map<Uuid, LingeringPlan>& lingering() const { return lingering_; }
+  // Ports that are bound here and whose guests are still where they were taken over from.
+  const std::map<Uuid, Uuid>& standby() const { return standby_; }  // port -> host
   const OverlayOptions& overlay_options() const { return options_.overlay; }
   struct Tunnel {
     std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
@@ -100,7 +102,7 @@ class Agent {
   void reconcile();
   bool look_at_store();
   void note_bindings(Steady::time_point now);
-  void note_lingering(const Plan& plan);
+  void note_migrations(const Plan& plan);
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
   void complain();
@@ -139,6 +141,7 @@ class Agent {
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
   std::map<Uuid, store::Revision> bound_;    // as last logged
   std::map<Uuid, LingeringPlan> lingering_;  // likewise
+  std::map<Uuid, Uuid> standby_;             // likewise
   Retry retries_;
   std::optional<LastReconcile> last_;
   std::uint64_t reconciles_ = 0;

@@ -188,6 +188,8 @@ std::string BindingSocket::status() const {
               {"since", status.since},
               {"ifindex", status.ifindex},
               {"revision", status.revision}};
+    if (const auto elsewhere = agent_.standby().find(id); elsewhere != agent_.standby().end())
+      port["guestOn"] = elsewhere->second.to_string();
     if (const auto counted = counters.find(id); counted != counters.end()) {
       const datapath::PortCounters& of = counted->second;
       port["counters"] = {{"rxPackets", of.rx_packets},

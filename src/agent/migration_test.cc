@@ -92,10 +92,13 @@ TEST_F(Migration, TheGuestKeepsItsNetworkUntilItIsHeardAtTheDestination) {
   take_over();
   guest_is_at_the_source();
   EXPECT_EQ(taken_from(), (model::TakenFrom{h(source).id, "tap1"}));
-  EXPECT_NE(cloud.status(h(destination), id(1))->reason.find("its guest runs on host " + h(source).id.to_string()),
-            std::string::npos);
+  EXPECT_EQ(h(destination).agent->standby(), (std::map<Uuid, Uuid>{{id(1), h(source).id}}));
+  const auto status = cloud.node(paths::status(h(destination).id, id(1)))->stat;
   speak();
   guest_is_at_the_destination();
+  EXPECT_TRUE(h(destination).agent->standby().empty());
+  EXPECT_EQ(cloud.node(paths::status(h(destination).id, id(1)))->stat, status)
+      << "nobody is told a second time that the port is active";
   unbind(source);
   guest_is_at_the_destination();
   EXPECT_EQ(record().host_id, h(destination).id);

@@ -142,9 +142,6 @@ class Planner {
     out.standby = on_standby(bound, bridge);
     out.undecided = out.standby && !bridge.peers_known;
     if (out.standby) standby_.insert(bound.id);
-    if (out.standby && !out.undecided)
-      out.hint =
-          fmt::format("its guest runs on host {}, where frames go until it is heard here", bound.taken_from->host_id);
 
     const Link* link = links_.find(bound.interface);
     if (!link) {
@@ -307,7 +304,7 @@ class Planner {
                fmt::format("the host's tunnel end point {} is the address of none of its interfaces: other hosts are "
                            "not reached",
                            overlay.self.vtep));
-      else if (link && link->mtu > overlay.mtu && port.hint.empty())
+      else if (link && link->mtu > overlay.mtu)
         port.hint = fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts",
                                 link->name, link->mtu, overlay.mtu);
     }

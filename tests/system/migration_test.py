@@ -122,6 +122,10 @@ class Migration(ClusterTest):
     def lingering(self):
         return [one["portId"] for one in self.source.agent_status()["lingering"]]
 
+    def guest_on(self):
+        ports = self.destination.agent_status()["ports"]
+        return next(one for one in ports if one["portId"] == self.port).get("guestOn")
+
     def assert_guest_is_at(self, tap, not_at):
         for other in self.others:
             self.assert_passes(other, tap)
@@ -172,11 +176,13 @@ class Migration(ClusterTest):
             other.drain()
             self.old.send(frame.BROADCAST, b"from the guest")
             self.assertIsNotNone(other.receive())
-        self.assertIn("its guest runs on host " + self.source.id, self.destination.port_status(self.port)["reason"])
+        self.assertEqual(self.guest_on(), self.source.id)
+        status = self.destination.port_status(self.port)
         self.new.send_raw(rarp_announce(self.mac))
         self.migrated()
         self.assert_guest_is_at(self.new, self.old)
-        wait_until(lambda: not self.destination.port_status(self.port)["reason"], what="the reason is gone")
+        wait_until(lambda: self.guest_on() is None, what="the destination knows that its guest is there")
+        self.assertEqual(self.destination.port_status(self.port), status)
 
     def test_a_tap_that_comes_after_the_binding_makes_no_difference(self):
         self.new.close()
