@@ -237,7 +237,7 @@ struct OfKeystone : Auth {
     last = request;
     if (hold) return held.push_back(respond);
     if (broken) return respond({.status = 500});
-    if (request.target != "/v3/auth/tokens") return respond({.status = 404});
+    if (request.path != "/v3/auth/tokens") return respond({.status = 404});
     if (request.method == "POST") {
       const json user = json::parse(request.body)["auth"]["identity"]["password"]["user"];
       if (user["name"] != "alice" || user["password"] != "secret") return respond({.status = 401});

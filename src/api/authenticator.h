@@ -53,6 +53,7 @@ struct AuthOptions {
   std::string keystone_domain = "Default";        // of users and projects that log in by name
   std::string keystone_project = "admin";         // when a login names none
   std::vector<std::string> admin_roles{"admin"};  // one of them is needed
+  std::chrono::seconds keystone_cache{60};        // for how long what Keystone said of a token holds
 };
 
 // invalid: options that do not fit together, a users file that cannot be read or that others than its owner may open.

@@ -1,6 +1,7 @@
 // Users and tokens of OpenStack's identity service (Keystone, v3): a token is shown to Keystone by itself, which says whose it
-// is; a login exchanges name and password for one. One of the admin roles is needed. What Keystone said of a token holds for
-// a minute, so a revoked one is good for so long; requests with one token that is being asked about wait together.
+// is; a login exchanges name and password for one. One of the admin roles is needed. What Keystone said of a token is
+// remembered for `keystone_cache`, and no longer than the token lasts: a revoked one is good for so long, also while Keystone
+// is away. Requests with one token that is being asked about wait together.
 #pragma once
 
 #include <memory>

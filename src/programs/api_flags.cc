@@ -39,6 +39,12 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
   app.add_option("--keystone-project", options.auth.keystone_project,
                  "With --auth keystone: the project of a login that names none")
       ->capture_default_str();
+  app.add_option_function<int>(
+         "--keystone-cache", [&options](int seconds) { options.auth.keystone_cache = std::chrono::seconds(seconds); },
+         "With --auth keystone: for how many seconds what Keystone said of a token holds, and so also a revoked one")
+      ->type_name("INT")
+      ->default_str(std::to_string(options.auth.keystone_cache.count()))
+      ->check(CLI::Range(0, 3600));
   app.add_option("--admin-role", options.auth.admin_roles,
                  "With --auth keystone: a role that may use the API; may be given several times")
       ->capture_default_str();
