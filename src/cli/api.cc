@@ -69,7 +69,7 @@ Error error_of(const http::Response& response, const std::string& url) {
     }
   }
   if (message.empty()) message = fmt::format("the API at {} answers with HTTP status {}", url, response.status);
-  if (response.status == 503) message += ": try again when its store answers";
+  if (response.status == 503) message += ": try again later";
   return Error{code_of_status(response.status), std::move(message)};
 }
 
@@ -79,22 +79,26 @@ Result<Json> parse(const std::string& body, const std::string& url) {
   return json;
 }
 
-Result<http::Response> call(const Location& at, const std::string& method, const std::string& body,
-                            std::chrono::milliseconds deadline) {
-  http::Headers headers{{"Accept", "application/json"}};
+// One request and its answer, whatever its status is.
+Result<http::Response> exchange(const Location& at, const std::string& method, http::Headers headers,
+                                const std::string& body, std::chrono::milliseconds deadline) {
+  headers.emplace("Accept", "application/json");
   if (!body.empty()) headers.emplace("Content-Type", "application/json");
   auto response = http::call(at.endpoint, method, at.target, headers, body, deadline);
   if (!response && response.error().code == Code::unavailable) {
     response.error().message += ": start midonet-api or `midolman standalone`, or name another with --api URL";
-    return response;
   }
-  if (response && response->status >= 300) return tl::unexpected<Error>(error_of(*response, at.endpoint));
   return response;
+}
+
+http::Headers with_token(const std::string& token) {
+  return token.empty() ? http::Headers{} : http::Headers{{"X-Auth-Token", token}};
 }
 
 }  // namespace
 
-Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout) {
+Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials) {
+  if (const Status good = check(credentials); !good) return tl::unexpected<Error>(good.error());
   const auto location = split(url);
   if (!location) return fail(Code::invalid, "'{}' is not the URL of an API: give one like http://127.0.0.1:8181", url);
   Api api;
@@ -104,11 +108,57 @@ Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout) {
   if (api.root_.empty()) api.root_ = "/midonet-api";
   api.url_ = api.endpoint_ + api.root_;
   api.timeout_ = timeout;
+  api.credentials_ = std::move(credentials);
   return api;
 }
 
+Result<std::string> Api::log_in() const {
+  if (!credentials_.token.empty()) return credentials_.token;
+  if (credentials_.nobody())
+    return fail(
+        Code::unauthenticated,
+        "the API at {} asks who you are: set --user and --password-file (or MIDONET_USER and MIDONET_PASSWORD), or "
+        "MIDONET_TOKEN",
+        url_);
+  http::Headers headers{{"Authorization", basic_authorization(credentials_.user, credentials_.password)}};
+  if (!credentials_.project.empty()) headers.emplace("X-Auth-Project", credentials_.project);
+  const auto response = exchange({endpoint_, root_ + "/login"}, "POST", std::move(headers), "{}", timeout_);
+  if (!response) return tl::unexpected<Error>(response.error());
+  if (response->status != 200) {
+    Error error = error_of(*response, endpoint_);
+    error.message =
+        fmt::format("cannot log in at {} as '{}'{}: {}", url_, credentials_.user,
+                    credentials_.project.empty() ? "" : " of project '" + credentials_.project + "'", error.message);
+    if (error.code == Code::unauthenticated)
+      error.message += " Set --user, --password-file (or MIDONET_PASSWORD) and, for Keystone, --project";
+    return tl::unexpected<Error>(std::move(error));
+  }
+  const std::string token = text_of(Json::parse(response->body, nullptr, false), "key");
+  if (const Status good = check({.token = token}); token.empty() || !good)
+    return fail(Code::internal, "what {} answers to a login is no token: is it the API of MidoNet?", endpoint_);
+  return token;
+}
+
+Result<http::Response> Api::call(const std::string& path, const std::string& method, const std::string& body,
+                                 std::chrono::milliseconds deadline) const {
+  const Location at = locate(endpoint_, root_, path);
+  auto response = exchange(at, method, with_token(token_), body, deadline);
+  // It did nothing but ask, so that the same request may be sent once more.
+  if (response && response->status == 401 && token_.empty()) {
+    auto token = log_in();
+    if (!token) return tl::unexpected<Error>(token.error());
+    token_ = *std::move(token);
+    response = exchange(at, method, with_token(token_), body, deadline);
+  }
+  if (!response || response->status < 300) return response;
+  Error error = error_of(*response, at.endpoint);
+  if (error.code == Code::unauthenticated && !credentials_.token.empty())
+    error.message += " Set another --token or MIDONET_TOKEN, or none, and --user and --password-file";
+  return tl::unexpected<Error>(std::move(error));
+}
+
 Result<Json> Api::get(const std::string& path) const {
-  const auto response = call(locate(endpoint_, root_, path), "GET", {}, timeout_);
+  const auto response = call(path, "GET", {}, timeout_);
   if (!response) return tl::unexpected<Error>(response.error());
   return parse(response->body, endpoint_);
 }
@@ -116,7 +166,7 @@ Result<Json> Api::get(const std::string& path) const {
 Result<std::string> Api::create(const std::string& path, const Json& body) const {
   const auto text = serialized(body);
   if (!text) return tl::unexpected<Error>(text.error());
-  const auto response = call(locate(endpoint_, root_, path), "POST", *text, timeout_);
+  const auto response = call(path, "POST", *text, timeout_);
   if (!response) return tl::unexpected<Error>(response.error());
   const auto location = response->headers.find("Location");
   if (location == response->headers.end())
@@ -125,7 +175,7 @@ Result<std::string> Api::create(const std::string& path, const Json& body) const
 }
 
 Status Api::remove(const std::string& path) const {
-  const auto response = call(locate(endpoint_, root_, path), "DELETE", {}, timeout_);
+  const auto response = call(path, "DELETE", {}, timeout_);
   if (!response) return tl::unexpected<Error>(response.error());
   return {};
 }
@@ -133,7 +183,7 @@ Status Api::remove(const std::string& path) const {
 Result<Json> Api::post(const std::string& path, const Json& body, std::chrono::milliseconds more_time) const {
   const auto text = serialized(body);
   if (!text) return tl::unexpected<Error>(text.error());
-  const auto response = call(locate(endpoint_, root_, path), "POST", *text, timeout_ + more_time);
+  const auto response = call(path, "POST", *text, timeout_ + more_time);
   if (!response) return tl::unexpected<Error>(response.error());
   return parse(response->body, endpoint_);
 }

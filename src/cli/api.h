@@ -5,20 +5,25 @@
 #include <string>
 
 #include "base/result.h"
+#include "cli/credentials.h"
 #include "cli/json.h"
+#include "http/message.h"
 
 namespace midonet::cli {
 
 class Api {
  public:
-  // "http://127.0.0.1:8181", with or without the root "/midonet-api". Code::invalid for anything but http://.
-  static Result<Api> at(const std::string& url, std::chrono::milliseconds timeout);
+  // "http://127.0.0.1:8181", with or without the root "/midonet-api". Code::invalid for anything but http://, and for what
+  // check() has against the credentials. These are shown only to an API that asks who is there, by answering 401; a login
+  // is made once.
+  static Result<Api> at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials = {});
 
   const std::string& url() const { return url_; }  // with the root
 
   // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface").
-  // Code::unavailable: nobody answers, or the API says that its store does not; the message says what to do. Any other
-  // error is the API's own, with its message.
+  // Code::unavailable: nobody answers, or the API says that its store (or Keystone) does not; the message says what to do.
+  // Code::unauthenticated: it asks who is there, and the message says what to set. Any other error is the API's own, with
+  // its message.
   Result<Json> get(const std::string& path) const;
   Result<std::string> create(const std::string& path, const Json& body) const;  // the URI of what was made
   Status remove(const std::string& path) const;
@@ -28,10 +33,16 @@ class Api {
 
  private:
   Api() = default;
+  Result<http::Response> call(const std::string& path, const std::string& method, const std::string& body,
+                              std::chrono::milliseconds deadline) const;
+  Result<std::string> log_in() const;
+
   std::string endpoint_;  // "http://127.0.0.1:8181"
   std::string root_;      // "/midonet-api"
   std::string url_;
   std::chrono::milliseconds timeout_{};
+  Credentials credentials_;
+  mutable std::string token_;  // empty until the API asked for one
 };
 
 // What the agent of this host says of itself, over its socket. Code::unavailable when none answers.

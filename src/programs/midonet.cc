@@ -41,11 +41,40 @@ struct Flags {
   std::string socket = "/var/run/midolman/midolman.sock";
   std::string output = "table";
   double timeout_s = 10;
+  std::string token, user, password_file, project;
 };
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Of OpenStack's own variables only when nothing of ours is set.
+Result<cli::Credentials> credentials(const Flags& flags) {
+  cli::Credentials out{flags.token, flags.user, "", flags.project};
+  if (out.nobody()) {
+    out.token = environment("OS_TOKEN");
+    out.user = environment("OS_USERNAME");
+    out.password = environment("OS_PASSWORD");
+    if (out.password.empty()) out.user.clear();
+    if (out.project.empty()) out.project = environment("OS_PROJECT_NAME");
+  }
+  if (!out.token.empty() || flags.user.empty()) return out;
+  if (flags.password_file.empty()) {
+    out.password = environment("MIDONET_PASSWORD");
+    return out;
+  }
+  auto password = cli::read_password(flags.password_file);
+  if (!password) return tl::unexpected<Error>(password.error());
+  out.password = *std::move(password);
+  return out;
+}
 
 Result<Session> open_session(const Flags& flags) {
   const auto timeout = std::chrono::milliseconds(static_cast<std::int64_t>(flags.timeout_s * 1000));
-  auto api = cli::Api::at(flags.api, timeout);
+  auto who = credentials(flags);
+  if (!who) return tl::unexpected<Error>(who.error());
+  auto api = cli::Api::at(flags.api, timeout, *std::move(who));
   if (!api) return tl::unexpected<Error>(api.error());
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
   const char* terminal = std::getenv("TERM");
@@ -101,6 +130,15 @@ Command::Command() {
       ->check(CLI::Range(0.001, 3600.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
+  app.add_option("--user", flags.user, "Who you are, for an API that asks (its --auth)")->envname("MIDONET_USER");
+  app.add_option("--password-file", flags.password_file,
+                 "A file with your password, which nobody else may read; or the variable MIDONET_PASSWORD has it")
+      ->type_name("FILE");
+  app.add_option("--project", flags.project, "The project to log in to, for an API that asks Keystone")
+      ->envname("MIDONET_PROJECT");
+  app.add_option("--token", flags.token,
+                 "A token that you have already, instead; better in the variable, since others see command lines")
+      ->envname("MIDONET_TOKEN");
   app.footer(exit_statuses);
   app.require_subcommand(1);
   app.fallthrough();
@@ -235,9 +273,15 @@ int fail_with(const Failure& failure) {
 int complete(const std::vector<std::string>& words) {
   const Command command;
   const Completion completion = look_up(command.app, words);
-  Flags flags;
+  // What the variables and the configuration say, as of any other command.
+  Command configured;
+  try {
+    configured.app.parse(std::vector<std::string>{"show"});
+  } catch (const CLI::ParseError&) {
+    return cli::midonet_exit::usage;
+  }
+  Flags flags = configured.flags;
   flags.timeout_s = 1;  // somebody waits at a prompt
-  if (const char* api = std::getenv("MIDONET_API"); api != nullptr && *api != '\0') flags.api = api;
   if (!completion.api.empty()) flags.api = completion.api;
   std::vector<std::string> words_out = completion.words;
   if (!completion.noun.empty()) {

@@ -97,7 +97,7 @@ inline void must(Loop& loop, store::Store& store, std::function<Status(store::Tr
 }
 
 // The process of the API. Writes its address to `out`, then serves until it is killed.
-[[noreturn]] inline void serve(int out) {
+[[noreturn]] inline void serve(int out, const api::AuthOptions& auth) {
   Loop loop;
   auto store = std::move(*store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(10)}));
   must(loop, *store, [](store::Transaction& t) { return topology::register_host(t, id(host1), "cmp1"); });
@@ -121,6 +121,7 @@ inline void must(Loop& loop, store::Store& store, std::function<Status(store::Tr
   Registry registry;
   api::ApiServer::Options options;
   options.listen = "127.0.0.1:0";
+  options.auth = auth;
   api::ApiServer server(loop, *store, registry, options);
   const auto address = server.start();
   if (!address) std::abort();
@@ -133,13 +134,13 @@ inline void must(Loop& loop, store::Store& store, std::function<Status(store::Tr
 
 class Midonet : public ::testing::Test {
  protected:
-  Midonet() {
+  explicit Midonet(const api::AuthOptions& auth = {}) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
     server_ = ::fork();
     if (server_ == 0) {
       ::freopen("/dev/null", "w", stderr);
-      serve(ends[1]);
+      serve(ends[1], auth);
     }
     ::close(ends[1]);
     const UniqueFd read_end(ends[0]);

@@ -5,11 +5,13 @@ answered while it is away."""
 import base64
 import datetime
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from openstack_bed import OpenStackTest, main, wait_until
+import bed
 import keystone
 import mariadb
 from cluster import Api
@@ -247,6 +249,41 @@ class Keystone(OpenStackTest):
         self.keystone.wait_answering()
         for token in (known, new):
             self.assertEqual(self.get(token).status, 200)
+
+    # -- midonet, the operator's command
+
+    def midonet(self, variables, *arguments):
+        argv = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), os.path.join(bed.BIN, "midonet"), *arguments]
+        return subprocess.run(self.cluster.control.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False, timeout=300)
+
+    def test_midonet_logs_in_once_with_what_openstacks_variables_say(self):
+        openrc = {"OS_AUTH_URL": self.keystone.url, "OS_USERNAME": "operator", "OS_PASSWORD": "operator's",
+                  "OS_PROJECT_NAME": "network", "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default"}
+        asked = self.keystone.asked("POST"), self.keystone.asked("GET")
+        done = self.midonet(openrc, "status")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("v5.0", done.stdout)
+        self.assertEqual((self.keystone.asked("POST"), self.keystone.asked("GET")), (asked[0] + 1, asked[1]))
+        done = self.midonet({"MIDONET_TOKEN": self.token()}, "bridge", "create", "of midonet")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        secret = os.path.join(self.directory, "password")
+        with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            print("operator's", file=file)
+        who = "--user", "operator", "--password-file", secret, "--project", "network"
+        self.assertEqual(self.midonet({}, *who, "bridge", "delete", "of midonet").returncode, 0)
+
+    def test_midonet_says_what_is_missing(self):
+        done = self.midonet({}, "show")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("asks who you are: set --user and --password-file", done.stderr)
+        who = {"MIDONET_USER": "operator", "MIDONET_PASSWORD": "operator's"}
+        done = self.midonet({**who, "MIDONET_PROJECT": "other"}, "show")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("as 'operator' of project 'other': The role admin is needed.", done.stderr)
+        done = self.midonet({**who, "MIDONET_PASSWORD": "wrong"}, "show")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("Keystone knows no such user with this password in this project. Set --user", done.stderr)
 
 
 if __name__ == "__main__":

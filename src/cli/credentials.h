@@ -1,0 +1,28 @@
+// Who the operator is, for an API that asks (`--auth` of midonet-api). Blocking.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace midonet::cli {
+
+// A token, or a user with a password. All empty: nobody.
+struct Credentials {
+  std::string token{};
+  std::string user{}, password{}, project{};  // project: for Keystone; empty: the API's own choice
+
+  bool nobody() const { return token.empty() && user.empty(); }
+};
+
+// invalid: what cannot stand in the header that it is sent in, or a user without password.
+Status check(const Credentials& credentials);
+
+// The first line of the file, without its end. forbidden: a regular file that others than its owner may read or write.
+Result<std::string> read_password(const std::string& path);
+
+// "Basic YWxpY2U6c2VjcmV0" (RFC 7617).
+std::string basic_authorization(std::string_view user, std::string_view password);
+
+}  // namespace midonet::cli
