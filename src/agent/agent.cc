@@ -62,6 +62,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
                   [this](const std::string& path, const std::string& value) { report_.found(path, value); }}),
       report_(published_, registry, options_.host, options_.now),
       mirror_(loop, store, [this] { on_store(); }),
+      store_since_(options_.now()),
       offering_(loop, store, datapath, registry, snapshot_, options_.mac_ageing, options_.host,
                 {[this](const char* why) { mark_dirty(why); },
                  [this] {
@@ -89,13 +90,13 @@ void Agent::start() {
   started_ = true;
   subscription_ = store_.on_state([this](store::State state) {
     const bool up = state != store::State::disconnected;
-    connected_.set(up ? 1 : 0);
+    note_store(up);
     if (up)
       log::info("store {} answers{}", store_.uri(), state == store::State::new_session ? " (a new session)" : "");
     else
       log::warning("store {} does not answer: forwarding goes on as it was last read", store_.uri());
   });
-  connected_.set(store_.state() == store::State::disconnected ? 0 : 1);
+  note_store(store_.state() != store::State::disconnected);
   links_.on_changed([this] { on_links(); });
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
@@ -301,6 +302,11 @@ void Agent::note_migrations(const Plan& plan) {
   std::erase_if(snapshot_.lingering, [&](const LingeringPort& port) { return plan.over.contains(port.id); });
   lingering_ = std::move(now);
   lingering_gauge_.set(static_cast<double>(lingering_.size()));
+}
+
+void Agent::note_store(bool answers) {
+  connected_.set(answers ? 1 : 0);
+  if (std::exchange(store_answers_, answers) != answers) store_since_ = options_.now();
 }
 
 void Agent::apply(const Plan& plan, Steady::time_point now) {

@@ -42,6 +42,8 @@ class Agent {
     std::string host_name;
     std::string version;
     OverlayOptions overlay{};
+    std::string tunnel_device{};    // as the datapath calls it, for who asks
+    std::uint16_t tunnel_port = 0;  // UDP; likewise
     // How long a learned MAC that is not heard again stays offered to other hosts, at least.
     std::chrono::seconds mac_ageing{300};
     Clock now = [] { return std::chrono::system_clock::now(); };
@@ -65,6 +67,7 @@ class Agent {
   const Uuid& host() const { return options_.host; }
   const std::string& version() const { return options_.version; }
   const store::Store& store() const { return store_; }
+  WallTime store_since() const { return store_since_; }  // since when it answers, or does not
   const std::map<Uuid, model::PortStatus>& statuses() const { return report_.current(); }
   const Snapshot& snapshot() const { return snapshot_; }  // as read last
   const Offering& offering() const { return offering_; }
@@ -72,7 +75,7 @@ class Agent {
   const std::map<Uuid, LingeringPlan>& lingering() const { return lingering_; }
   // Ports that are bound here and whose guests are still where they were taken over from.
   const std::map<Uuid, Uuid>& standby() const { return standby_; }  // port -> host
-  const OverlayOptions& overlay_options() const { return options_.overlay; }
+  const Options& options() const { return options_; }
   struct Tunnel {
     std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
     Status state;                    // as the datapath said last
@@ -97,6 +100,7 @@ class Agent {
 
   void register_host();
   void on_store();
+  void note_store(bool answers);
   void on_links();
   void mark_dirty(const char* why);
   void reconcile();
@@ -128,6 +132,8 @@ class Agent {
   store::Mirror mirror_;
   Snapshot snapshot_;
   bool snapshot_known_ = false;
+  bool store_answers_ = false;
+  WallTime store_since_;
   bool store_dirty_ = true;
   std::optional<Steady::time_point> store_dirty_since_;
   std::optional<Steady::time_point> incomplete_since_;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/remote.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -69,18 +70,38 @@ std::string_view word(store::State state) {
   return "disconnected";
 }
 
-// The overlay as this host sees it; null for a host in no tunnel zone.
+// The overlay as this host sees it; null for a host in no tunnel zone. `link` has the address `vtep`, null when none has.
 Json tunnel(const Agent& agent) {
   const Agent::Tunnel& is = agent.tunnel();
   if (!is.overlay) return nullptr;
   Json zones = Json::object();
   for (const auto& [zone, ip] : is.overlay->self.zones) zones[zone.to_string()] = ip.to_string();
-  return {{"vtep", is.overlay->self.vtep.to_string()},
-          {"vtepPresent", is.overlay->carried},
+  const bool carried = is.overlay->carried;
+  return {{"device", agent.options().tunnel_device},
+          {"udpPort", agent.options().tunnel_port},
+          {"vtep", is.overlay->self.vtep.to_string()},
+          {"vtepPresent", carried},
+          {"link", carried ? Json(is.overlay->link) : Json()},
+          {"linkMtu", carried ? Json(is.overlay->link_mtu) : Json()},
           {"zones", std::move(zones)},
           {"mtu", is.overlay->mtu},
           {"state", is.state ? "active" : "error"},
           {"error", is.state ? "" : is.state.error().message}};
+}
+
+// How many MAC addresses lead to each peer, by the address that frames for them are sent to.
+std::map<Ip, std::size_t> remote_macs(const Agent& agent, const Peers& peers) {
+  std::map<Ip, std::size_t> out;
+  const auto& overlay = agent.tunnel().overlay;
+  if (!overlay) return out;
+  const auto bound_here = [&agent](const Uuid& port) {
+    const BoundPort* bound = find_port(agent.snapshot(), port);
+    return bound == nullptr ? store::Revision{0} : bound->revision;
+  };
+  for (const RemoteBridge::Claim& claim :
+       remote_bridge(peers, overlay->self, agent.options().overlay.family, bound_here).macs)
+    ++out[claim.vtep];
+  return out;
 }
 
 // The bridges with ports bound here, and the other hosts that serve each.
@@ -89,13 +110,17 @@ Json bridges(const Agent& agent) {
   const auto& overlay = agent.tunnel().overlay;
   for (const auto& [id, bridge] : agent.snapshot().bridges) {
     Json peers = Json::array();
+    const std::map<Ip, std::size_t> macs = remote_macs(agent, *bridge.peers);
     for (const auto& [host, peer] : bridge.peers->hosts) {
       std::optional<Ip> ip;
-      if (peer->record && overlay) ip = address_of(*peer->record, overlay->self, agent.overlay_options().family);
+      if (peer->record && overlay) ip = address_of(*peer->record, overlay->self, agent.options().overlay.family);
       std::size_t ports = 0;
       for (const auto& [number, chunk] : peer->chunks) ports += chunk.offers ? chunk.offers->ports.size() : 0;
-      peers.push_back(
-          {{"hostId", host.to_string()}, {"address", ip ? Json(ip->to_string()) : Json()}, {"ports", ports}});
+      const auto count = ip ? macs.find(*ip) : macs.end();
+      peers.push_back({{"hostId", host.to_string()},
+                       {"address", ip ? Json(ip->to_string()) : Json()},
+                       {"ports", ports},
+                       {"macs", count == macs.end() ? 0 : count->second}});
     }
     Json one{{"bridgeId", id.to_string()}, {"offered", bridge.self}, {"peers", std::move(peers)}};
     one["vni"] = bridge.record && bridge.record->vni ? Json(bridge.record->vni->number()) : Json();
@@ -212,6 +237,7 @@ std::string BindingSocket::status() const {
            {"pid", ::getpid()},
            {"store", agent_.store().uri()},
            {"storeState", word(agent_.store().state())},
+           {"storeSince", rfc3339(agent_.store_since())},
            {"synchronised", agent_.synchronised()},
            {"reconciles", agent_.reconciles()},
            {"lastReconcile", nullptr},

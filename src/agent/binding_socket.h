@@ -3,7 +3,10 @@
 //
 //   PUT /binding/<portId> {"interfaceName": "tap0"}  200 {"portId", "interfaceName", "changed"}
 //   DELETE /binding/<portId>                         204
-//   GET /status                                      200 {"hostId", "version", "store", …, "tunnel": {...}, "bridges": [...], "ports": [...]}
+//   GET /status                                      200 {"hostId", "version", "store", "storeState", "storeSince", …,
+//                                                         "tunnel": {"device", "vtep", "link", "mtu", "state", "error", …},
+//                                                         "bridges": [{"bridgeId", "vni", "peers": [{"hostId", "address",
+//                                                         "ports", "macs"}]}], "ports": [...]}
 //   GET /metrics                                     200 Prometheus text
 //
 // Errors are one JSON object with `message` and `code`. The rules are topology/attach.h's: a PUT takes a port over that is

@@ -148,7 +148,10 @@ TEST_F(Socket, AStoreThatDoesNotAnswerIs503) {
   bed.store->cut();
   EXPECT_EQ(put(1, "tap1").status, 503);
   EXPECT_EQ(del(1).status, 503);
-  EXPECT_EQ(call("GET", "/status").json()["storeState"], "disconnected");
+  const Json before = call("GET", "/status").json();
+  EXPECT_EQ(before["storeState"], "disconnected");
+  bed.now += std::chrono::hours(1);
+  EXPECT_EQ(call("GET", "/status").json()["storeSince"], before["storeSince"]) << "since when it does not";
 }
 
 TEST_F(Socket, StatusTellsAboutTheAgentAndEveryPort) {

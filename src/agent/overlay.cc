@@ -48,7 +48,10 @@ std::optional<Overlay> overlay_of(const std::map<Uuid, Ip>& zones, const netlink
       if (!link.addresses.contains(ip)) continue;
       const std::uint32_t mtu = inside(link.mtu, ip);
       smallest = std::min(smallest.value_or(mtu), mtu);
-      if (ip == out.self.vtep) out.carried = true;
+      if (ip != out.self.vtep || (out.carried && out.link < link.name)) continue;
+      out.carried = true;
+      out.link = link.name;
+      out.link_mtu = link.mtu;
     }
   }
   out.mtu = options.mtu != 0 ? options.mtu : smallest.value_or(inside(ethernet_mtu, out.self.vtep));

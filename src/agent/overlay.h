@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/ip.h"
@@ -35,6 +36,8 @@ struct Overlay {
   // False: no interface of this host has the address `self.vtep`, so nothing that peers send arrives. The MTU is then that of
   // a tunnel over Ethernet's 1500.
   bool carried = false;
+  std::string link;            // which has it; with several, the first by name
+  std::uint32_t link_mtu = 0;  // of that one
   bool operator==(const Overlay&) const = default;
 };
 

@@ -114,19 +114,26 @@ Outcome status(const Session& session) {
     report.agent = &*agent;
   else
     report.agent_silence = "none: " + agent.error().message;
-  const auto root = session.api.get("");
-  if (!root) {
-    Failure why = failure(root.error());
-    const std::string here = agent ? agent_line(*agent, Json::array()) : report.agent_silence;
-    if (session.look.format != Format::json) why.output = text_table({}, {{"agent here", here}}, session.look.colour);
+  // What the agent says is told also when the API cannot.
+  const auto without_api = [&](const Error& error) {
+    Failure why = failure(error);
+    if (session.look.format == Format::json)
+      why.output = json_text({{"api", nullptr}, {"agent", agent ? *agent : Json()}});
+    else if (agent)
+      why.output = text_table({}, agent_rows(*agent, Json::array(), session.look), session.look.colour) +
+                   served_bridges(*agent, Json::array(), Json::array(), session.look);
+    else
+      why.output = text_table({}, {{"agent here", report.agent_silence}}, session.look.colour);
     return tl::unexpected<Failure>(std::move(why));
-  }
+  };
+  const auto root = session.api.get("");
+  if (!root) return without_api(root.error());
   report.api_version = text_of(*root, "version");
   const auto state = session.api.get("/system_state");
-  if (!state) return failed(state.error());
+  if (!state) return without_api(state.error());
   report.api_state = text_of(*state, "state") + " " + text_of(*state, "availability");
   const auto all = everything(session);
-  if (!all) return failed(all.error());
+  if (!all) return without_api(all.error());
   return health(report, all->hosts, all->bridges, all->ports, session.look);
 }
 

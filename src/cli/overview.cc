@@ -72,17 +72,90 @@ Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::strin
 
 }  // namespace
 
-std::string agent_line(const Json& agent, const Json& hosts) {
+namespace {
+
+std::string who(const Json& agent, const Json& hosts) {
   const std::string id = text_of(agent, "hostId");
   const std::string name = name_in(hosts, id);
   std::string line = name == id ? id : fmt::format("{} ({})", printable(name), id);
   if (const std::string version = text_of(agent, "version"); !version.empty()) line += ", version " + version;
   if (const Json& pid = member_of(agent, "pid"); pid.is_number_integer()) line += ", pid " + pid.dump();
-  if (const std::string store = text_of(agent, "store"); !store.empty())
-    line += fmt::format(", store {} {}", store, text_of(agent, "storeState"));
   if (const Json& synchronised = member_of(agent, "synchronised"); synchronised == false)
     line += ", not synchronised yet";
   return printable(line);
+}
+
+Cell store_cell(const Json& agent, const Look& look) {
+  const bool answers = text_of(agent, "storeState") == "connected";
+  std::string line = printable(text_of(agent, "store")) + (answers ? " answers" : " does not answer");
+  if (const std::string since = text_of(agent, "storeSince"); !since.empty())
+    line += ", since " + printable(look.format == Format::wide ? since : age(since, look.now));
+  return Cell(line, answers ? Tint::none : Tint::bad);
+}
+
+std::string number_of(const Json& object, const char* key) {
+  const Json& value = member_of(object, key);
+  return value.is_number_integer() ? value.dump() : "?";
+}
+
+// `tunnel` is an object.
+Cell tunnel_cell(const Json& tunnel) {
+  const std::string state = text_of(tunnel, "state");
+  const std::string link = text_of(tunnel, "link");
+  std::string line = fmt::format("{} {}, from {}", text_of(tunnel, "device"), state, text_of(tunnel, "vtep"));
+  line += link.empty() ? ", which no interface of this host has"
+                       : fmt::format(" on {} (mtu {})", link, number_of(tunnel, "linkMtu"));
+  line += fmt::format(", UDP port {}, mtu {} inside", number_of(tunnel, "udpPort"), number_of(tunnel, "mtu"));
+  if (const std::string error = text_of(tunnel, "error"); !error.empty()) line += ": " + error;
+  return Cell(printable(line), state == "active" && !link.empty() ? Tint::none : Tint::bad);
+}
+
+std::string counted(const Json& object, const char* key, const char* noun) {
+  const Json& value = member_of(object, key);
+  return value.is_number_integer() && value >= 0 ? plural(value.get<std::size_t>(), noun) : "";
+}
+
+}  // namespace
+
+std::vector<Row> agent_rows(const Json& agent, const Json& hosts, const Look& look) {
+  std::vector<Row> rows{{"agent here", Cell(who(agent, hosts))}};
+  if (!text_of(agent, "store").empty()) rows.push_back({"store", store_cell(agent, look)});
+  if (!agent.is_object() || !agent.contains("tunnel")) return rows;
+  const Json& tunnel = agent["tunnel"];
+  rows.push_back({"tunnel", tunnel.is_object()
+                                ? tunnel_cell(tunnel)
+                                : Cell("none: this host is in no tunnel zone (with an address that it may use)")});
+  return rows;
+}
+
+std::string served_bridges(const Json& agent, const Json& hosts, const Json& bridges, const Look& look) {
+  const Json& served = member_of(agent, "bridges");
+  if (!served.is_array() || served.empty()) return {};
+  constexpr std::size_t most = 20;
+  const Names bridge_names = names_of(bridges), host_names = names_of(hosts);
+  std::vector<Row> rows;
+  std::size_t left_out = 0;
+  const auto add = [&](Row row) {
+    rows.size() < most || look.format == Format::wide ? rows.push_back(std::move(row)) : void(++left_out);
+  };
+  for (const Json& bridge : served) {
+    const Cell name("  " + name_of(bridge_names, text_of(bridge, "bridgeId")));
+    const Cell vni("vni " + number_of(bridge, "vni"));
+    const Json& peers = member_of(bridge, "peers");
+    if (!peers.is_array() || peers.empty()) {
+      add({name, vni, Cell("no other host")});
+      continue;
+    }
+    for (const Json& peer : peers) {
+      const std::string address = text_of(peer, "address");
+      add({name, vni, Cell("to " + name_of(host_names, text_of(peer, "hostId"))),
+           address.empty() ? Cell("no usable address", Tint::bad) : Cell(address), Cell(counted(peer, "ports", "port")),
+           Cell(counted(peer, "macs", "MAC"))});
+    }
+  }
+  std::string out = "bridges served here:\n" + text_table({}, rows, look.colour);
+  if (left_out > 0) out += fmt::format("  and {} more: `midonet -o wide status`\n", left_out);
+  return out;
 }
 
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look) {
@@ -200,9 +273,12 @@ std::string health(const Health& health, const Json& hosts, const Json& bridges,
       {"API", Cell(fmt::format("{} at {}, {}", health.api_version, health.api_url, health.api_state))},
       {"hosts", Cell(fmt::format("{} alive{}", alive, down_text), down.empty() ? Tint::none : Tint::bad)},
       {"bridges", Cell(std::to_string(bridges.size()))},
-      {"ports", Cell(ports_text)},
-      {"agent here", Cell(health.agent != nullptr ? agent_line(*health.agent, hosts) : health.agent_silence)}};
+      {"ports", Cell(ports_text)}};
+  if (health.agent == nullptr) rows.push_back({"agent here", Cell(health.agent_silence)});
+  const std::vector<Row> more = health.agent == nullptr ? std::vector<Row>() : agent_rows(*health.agent, hosts, look);
+  rows.insert(rows.end(), more.begin(), more.end());
   std::string out = text_table({}, rows, look.colour);
+  if (health.agent != nullptr) out += served_bridges(*health.agent, hosts, bridges, look);
   if (unwell.empty()) return out;
 
   const Names bridge_names = names_of(bridges);

@@ -16,8 +16,16 @@ namespace midonet::cli {
 //     port 8e1f…  unbound
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
 
-// What an agent says of itself, on one line. `hosts` gives it its host's name, and may be empty.
-std::string agent_line(const Json& agent, const Json& hosts);
+// What an agent says of itself: who it is, its store, its tunnel to other hosts, and the bridges that it serves with those who
+// serve them, too. `hosts` and `bridges` give them their names, and may be empty.
+//
+//   agent here  cmp1 (3f25…), version 0.1.0, pid 7
+//   store       zookeeper://10.0.0.1:2181/midonet answers, since 3m
+//   tunnel      midonet-vxlan active, from 10.0.0.1 on eth0 (mtu 1600), UDP port 4789, mtu 1550 inside
+//   bridges served here:
+//     web  vni 7  to cmp2  10.0.0.2  2 ports  3 MACs
+std::vector<Row> agent_rows(const Json& agent, const Json& hosts, const Look& look);
+std::string served_bridges(const Json& agent, const Json& hosts, const Json& bridges, const Look& look);
 
 struct Health {
   std::string api_url;

@@ -1,5 +1,6 @@
 #include "cli/overview.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/json.h"
@@ -84,21 +85,78 @@ TEST(HealthText, OfAnEmptyCloudIsShort) {
             "agent here  none: no socket\n");
 }
 
-TEST(AgentLine, SaysWhichHostItIsAndHowItStands) {
-  Json agent{{"hostId", "11111111-0000-0000-0000-00000000000a"},
-             {"version", "0.1.0"},
-             {"pid", 7},
-             {"store", "embedded:/x"},
-             {"storeState", "connected"},
-             {"synchronised", true},
-             {"ports", Json::array()}};
-  EXPECT_EQ(agent_line(agent, hosts()),
-            "cmp1 (11111111-0000-0000-0000-00000000000a), version 0.1.0, pid 7, store embedded:/x connected");
+Json agent_json() {
+  return {
+      {"hostId", "11111111-0000-0000-0000-00000000000a"},
+      {"version", "0.1.0"},
+      {"pid", 7},
+      {"store", "zookeeper://z:2181/midonet"},
+      {"storeState", "connected"},
+      {"storeSince", "2026-03-01T11:57:00.000Z"},
+      {"synchronised", true},
+      {"tunnel",
+       {{"device", "midonet-vxlan"},
+        {"udpPort", 4789},
+        {"vtep", "192.0.2.1"},
+        {"link", "eth0"},
+        {"linkMtu", 1600},
+        {"mtu", 1550},
+        {"state", "active"},
+        {"error", ""}}},
+      {"bridges",
+       {{{"bridgeId", "bbbb0001-0000-0000-0000-000000000000"},
+         {"vni", 7},
+         {"peers",
+          {{{"hostId", "22222222-0000-0000-0000-00000000000b"}, {"address", "192.0.2.2"}, {"ports", 1}, {"macs", 3}},
+           {{"hostId", "33333333-0000-0000-0000-00000000000c"}, {"address", nullptr}, {"ports", 0}, {"macs", 0}}}}},
+        {{"bridgeId", "bbbb0002-0000-0000-0000-000000000000"}, {"vni", 8}, {"peers", Json::array()}}}},
+      {"ports", Json::array()}};
+}
+
+std::string agent_text(const Json& agent, const Json& hosts, Format format = Format::table) {
+  return text_table({}, agent_rows(agent, hosts, look(format)), false) +
+         served_bridges(agent, hosts, bridges(), look(format));
+}
+
+TEST(AgentText, SaysWhoItIsItsStoreItsTunnelAndItsPeers) {
+  EXPECT_EQ(agent_text(agent_json(), hosts()),
+            "agent here  cmp1 (11111111-0000-0000-0000-00000000000a), version 0.1.0, pid 7\n"
+            "store       zookeeper://z:2181/midonet answers, since 3m\n"
+            "tunnel      midonet-vxlan active, from 192.0.2.1 on eth0 (mtu 1600), UDP port 4789, mtu 1550 inside\n"
+            "bridges served here:\n"
+            "  db   vni 7  to cmp2                                  192.0.2.2          1 port   3 MACs\n"
+            "  db   vni 7  to 33333333-0000-0000-0000-00000000000c  no usable address  0 ports  0 MACs\n"
+            "  web  vni 8  no other host\n");
+}
+
+TEST(AgentText, SaysWhatIsWrong) {
+  Json agent = agent_json();
   agent["synchronised"] = false;
+  agent["storeState"] = "disconnected";
+  agent["tunnel"]["state"] = "error";
+  agent["tunnel"]["error"] = "midonet-vxlan is somebody else's";
+  agent["tunnel"]["link"] = nullptr;
+  agent["bridges"] = Json::array();
   EXPECT_EQ(
-      agent_line(agent, Json::array()),
-      "11111111-0000-0000-0000-00000000000a, version 0.1.0, pid 7, store embedded:/x connected, not synchronised yet");
-  EXPECT_EQ(agent_line(Json(), Json::array()), "");
+      agent_text(agent, Json::array(), Format::wide),
+      "agent here  11111111-0000-0000-0000-00000000000a, version 0.1.0, pid 7, not synchronised yet\n"
+      "store       zookeeper://z:2181/midonet does not answer, since 2026-03-01T11:57:00.000Z\n"
+      "tunnel      midonet-vxlan error, from 192.0.2.1, which no interface of this host has, UDP port 4789, mtu 1550 "
+      "inside: midonet-vxlan is somebody else's\n");
+  agent["tunnel"] = nullptr;
+  EXPECT_THAT(agent_text(agent, hosts()), ::testing::HasSubstr("tunnel      none: this host is in no tunnel zone"));
+}
+
+TEST(AgentText, OfAnAnswerThatMakesNoSenseIsShort) {
+  for (const Json& agent : {Json(), Json::array(), Json{{"bridges", 7}}, Json{{"bridges", {1, "x"}}, {"tunnel", 3}}})
+    EXPECT_THAT(agent_text(agent, Json::array()), ::testing::StartsWith("agent here"));
+}
+
+TEST(AgentText, CutsALongListShort) {
+  Json agent = agent_json();
+  for (int i = 0; i < 30; ++i) agent["bridges"].push_back(agent["bridges"][1]);
+  EXPECT_TRUE(agent_text(agent, hosts()).ends_with("  and 13 more: `midonet -o wide status`\n"));
+  EXPECT_TRUE(agent_text(agent, hosts(), Format::wide).ends_with("no other host\n"));
 }
 
 TEST(HealthText, CutsALongListShort) {

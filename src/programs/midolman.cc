@@ -113,7 +113,12 @@ int run(const Flags& flags) {
 
   agent::collect_port_metrics(registry, **datapath);
   agent::Agent agent(loop, **store, **monitor, **datapath, registry,
-                     {.host = *host, .host_name = host_name(), .version = MIDONET_VERSION, .overlay = flags.overlay});
+                     {.host = *host,
+                      .host_name = host_name(),
+                      .version = MIDONET_VERSION,
+                      .overlay = flags.overlay,
+                      .tunnel_device = flags.tunnel_device,
+                      .tunnel_port = flags.tunnel_port});
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;

@@ -2,9 +2,11 @@
 """Three ZooKeeper servers, of which some or all are gone for a while: what was acknowledged stays, frames flow on."""
 
 import os
+import subprocess
 import threading
 import time
 
+import bed
 from bed import Stream, main, wait_until
 from cluster_bed import ClusterTest
 
@@ -150,6 +152,15 @@ class Outage(ClusterTest):
             came = self.tap(self.h1, "waiting0")
             status = self.h1.agent_status()
             self.assertEqual((status["storeState"], status["synchronised"]), ("disconnected", False))
+            status = self.h2.agent_status()
+            self.assertEqual((status["storeState"], status["synchronised"]), ("disconnected", True))
+            argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--timeout", "1", "--socket",
+                                                os.path.join(self.h2.run_directory, "midolman.sock"), "status")
+            said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+            self.assertEqual(said.returncode, 4, said)
+            self.assertRegex(said.stdout, r"(?m)^store .* does not answer, since [0-9]+s$")
+            self.assertRegex(said.stdout, r"(?m)^tunnel +midonet-vxlan active")
             done = self.h1.mm_ctl("--timeout", "1", "--store", self.h1.store, "--host-id-file", self.h1.host_id_file,
                                   "--bind-port", late, "late0")
             self.assertEqual((done.returncode, done.stderr.count("\n")), (3, 1), done.stderr)

@@ -3,7 +3,10 @@
 
 import json
 import os
+import re
+import subprocess
 
+import bed
 import frame
 from bed import Stream, main, wait_until
 from cluster_bed import ClusterTest
@@ -73,6 +76,41 @@ class Overlay(OverlayTest):
         for payload in (b"x", os.urandom(1400)):
             self.assert_passes(a, b, payload)
             self.assert_passes(b, a, payload)
+
+    def midonet_status(self, host, *flags):
+        """`midonet status` as on that host; its exit status and what it prints."""
+        argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--socket",
+                                            os.path.join(host.run_directory, "midolman.sock"), *flags, "status")
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stdout
+
+    def test_midonet_status_shows_the_store_the_tunnel_and_who_else_serves_each_bridge(self):
+        self.plug(self.h1, self.h2, self.h2)
+        lonely = self.new_bridge()
+        self.plugged(self.h1, lonely, "alone")
+
+        def peers():
+            _, out = self.midonet_status(self.h1, "-o", "json")
+            served = {bridge["bridgeId"]: bridge["peers"] for bridge in json.loads(out)["agent"]["bridges"]}
+            return served if served[self.bridge] and served[self.bridge][0]["macs"] == 2 else None
+        served = wait_until(peers, 20, "both MACs that were heard on h2 lead there", interval=0.05)
+        self.assertEqual(served[self.bridge], [{"hostId": self.h2.id, "address": self.h2.address, "ports": 2, "macs": 2}])
+        self.assertEqual(served[lonely], [])
+        status, text = self.midonet_status(self.h1)
+        self.assertEqual(status, 0)
+        self.assertRegex(text, rf"(?m)^store +{re.escape(self.cluster.store)} answers, since [0-9]+[smh]$")
+        self.assertRegex(text, rf"(?m)^tunnel +midonet-vxlan active, from {self.h1.address} on eth0 \(mtu 1600\), UDP port 4789, "
+                               rf"mtu {1600 - self.overhead} inside$")
+        self.assertRegex(text, rf"(?m)^  \S+ +vni [0-9]+ +to \S+ +{self.h2.address} +2 ports +2 MACs$")
+        self.assertRegex(text, r"(?m)^  \S+ +vni [0-9]+ +no other host$")
+
+    def test_midonet_status_shows_why_the_tunnel_is_not_complete(self):
+        self.h1.namespace.ip("addr", "del", f"{self.h1.address}/{64 if self.ipv6 else 24}", "dev", "eth0")
+        try:
+            wait_until(lambda: "which no interface of this host has" in self.midonet_status(self.h1)[1], 20, "it says so")
+        finally:
+            self.h1.namespace.ip("addr", "add", f"{self.h1.address}/{64 if self.ipv6 else 24}", "dev", "eth0")
+        wait_until(lambda: f"from {self.h1.address} on eth0" in self.midonet_status(self.h1)[1], 20, "it is back")
 
     def test_a_broadcast_reaches_each_guest_on_each_host_once_and_not_its_sender(self):
         taps = [tap for _, tap in self.plug(*self.cluster.hosts, *self.cluster.hosts)]
