@@ -94,12 +94,19 @@ std::map<Ip, std::size_t> remote_macs(const Agent& agent, const Peers& peers) {
   std::map<Ip, std::size_t> out;
   const auto& overlay = agent.tunnel().overlay;
   if (!overlay) return out;
-  const auto bound_here = [&agent](const Uuid& port) {
-    const BoundPort* bound = find_port(agent.snapshot(), port);
-    return bound == nullptr ? store::Revision{0} : bound->revision;
+  const auto own = [&agent](const Uuid& id) -> std::optional<model::OfferedPort> {
+    model::OfferedPort word;
+    const auto lingering = agent.lingering().find(id);
+    if (const BoundPort* bound = find_port(agent.snapshot(), id))
+      word.revision = bound->revision;
+    else if (lingering != agent.lingering().end())
+      word.revision = lingering->second.revision;
+    else
+      return {};
+    word.standby = agent.standby().contains(id);
+    return word;
   };
-  for (const RemoteBridge::Claim& claim :
-       remote_bridge(peers, overlay->self, agent.options().overlay.family, bound_here).macs)
+  for (const RemoteBridge::Claim& claim : remote_bridge(peers, overlay->self, agent.options().overlay.family, own).macs)
     ++out[claim.vtep];
   return out;
 }
