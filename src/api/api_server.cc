@@ -44,7 +44,7 @@ class ApiServer::Impl {
                  }});
   }
 
-  Result<std::string> start() {
+  Result<std::string> listen() {
     const Result<http::Endpoint> endpoint = http::Endpoint::parse(options_.listen);
     if (!endpoint) return tl::unexpected(endpoint.error());
     if (!endpoint->is_loopback() && options_.auth.kind == AuthOptions::Kind::none && !options_.allow_unauthenticated)
@@ -59,23 +59,34 @@ class ApiServer::Impl {
     auto auth = make_authenticator(loop_, store_, options_.auth);
     if (!auth) return tl::unexpected(auth.error());
     auth_ = *std::move(auth);
-    if (!auth_->asks_nobody())
+    router_.set_guard([](const http::Request&, const std::function<void(Status)>& passed) {
+      passed(fail(Code::unavailable, "The store has not answered since this server started."));
+    });
+    Result<std::string> bound = server_.listen_tcp(options_.listen);
+    if (!bound) return bound;
+    router_.set_authority(*bound);
+    bound_ = *bound;
+    return bound;
+  }
+
+  void serve() {
+    auth_->begin();
+    if (auth_->asks_nobody())
+      router_.set_guard({});
+    else
       router_.set_guard([this](const http::Request& request, const std::function<void(Status)>& passed) {
         const auto token = token_of(request);
         if (!token) return passed(fail(Code::unauthenticated, "A token is needed; POST {}/login gives one.", root));
         auth_->check(*token, passed);
       });
-    Result<std::string> bound = server_.listen_tcp(options_.listen);
-    if (!bound) return bound;
-    router_.set_authority(*bound);
-    log::info("api listening on http://{}{}", *bound, root);
-    return bound;
+    log::info("api listening on http://{}{}", bound_, root);
   }
 
   void stop(std::function<void()> stopped) { server_.stop(std::move(stopped)); }
 
  private:
   const Options options_;
+  std::string bound_;
   Loop& loop_;
   store::Store& store_;
   Router router_;
@@ -87,7 +98,13 @@ class ApiServer::Impl {
 ApiServer::ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options)
     : impl_(std::make_unique<Impl>(loop, store, registry, std::move(options))) {}
 ApiServer::~ApiServer() = default;
-Result<std::string> ApiServer::start() { return impl_->start(); }
+Result<std::string> ApiServer::listen() { return impl_->listen(); }
+void ApiServer::serve() { impl_->serve(); }
+Result<std::string> ApiServer::start() {
+  Result<std::string> bound = impl_->listen();
+  if (bound) impl_->serve();
+  return bound;
+}
 void ApiServer::stop(std::function<void()> stopped) { impl_->stop(std::move(stopped)); }
 
 }  // namespace midonet::api

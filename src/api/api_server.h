@@ -2,7 +2,8 @@
 // midonet-api and midolman (standalone), which own the loop, the store and the registry.
 //
 //   api::ApiServer api(loop, *store, registry, {.listen = "127.0.0.1:8181"});
-//   Result<std::string> bound = api.start();       // "127.0.0.1:8181"
+//   Result<std::string> bound = api.listen();      // "127.0.0.1:8181"; answers 503
+//   api.serve();                                   // when the store's layout is known
 //   …  api.stop([&] { loop.stop(); });
 #pragma once
 
@@ -33,8 +34,13 @@ class ApiServer {
   ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options);
   ~ApiServer();  // closes everything at once
 
-  // Listens; the result is the address bound. invalid: an address that is none, or not loopback without `auth` or
-  // allow_unauthenticated; options that do not fit together; conflict: in use.
+  // Listens; the result is the address bound. What is asked for is answered 503 until serve(), metrics and logins apart.
+  // The store is not touched. invalid: an address that is none, or not loopback without `auth` or allow_unauthenticated;
+  // options that do not fit together; conflict: in use.
+  Result<std::string> listen();
+  // After listen(). The store's layout is one that this program may write to.
+  void serve();
+  // Both, for a store that is there.
   Result<std::string> start();
   // Accepts no more, lets requests in progress finish (bounded by limits.stop_time), then calls `stopped`.
   void stop(std::function<void()> stopped);

@@ -138,6 +138,22 @@ TEST_F(UsersOfAFile, AndNobodyElseLearnsWhatThereIs) {
   EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(UsersOfAFile, CannotLogInBeforeTheStoreIsKnownAndNothingIsWrittenThere) {
+  api = make(users());
+  address = *api->listen();
+  const std::string basic = "Authorization: Basic " + credentials + "\r\n";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(status("POST", "/login", basic), 503);
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: x\r\n"), 503);
+  std::optional<Code> key;
+  store->get("/token_key",
+             [&](const Result<store::NodePtr>& node) { key = node ? Code::internal : node.error().code; });
+  ASSERT_TRUE(loop.run_until([&] { return key.has_value(); }, 60s));
+  EXPECT_EQ(*key, Code::not_found);
+  api->serve();
+  EXPECT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: x\r\n"), 401);
+}
+
 TEST_F(UsersOfAFile, HaveTokensThatAreGoodAtEveryServer) {
   serve(users());
   const std::string token = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";

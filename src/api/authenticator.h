@@ -40,6 +40,8 @@ class Authenticator {
   virtual void login(const Credentials& credentials, LoginDone done) = 0;
   // Likewise. The token as the client sent it: any bytes.
   virtual void check(const std::string& token, CheckDone done) = 0;
+  // The store may be touched from now on: its layout is known.
+  virtual void begin() {}
   // Whether check() lets everybody pass.
   virtual bool asks_nobody() const { return false; }
 };

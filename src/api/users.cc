@@ -83,10 +83,11 @@ class Users final : public Authenticator {
     thread_.join();
   }
 
-  Status start() {
-    if (Status read = refresh(); !read) return read;
+  Status start() { return refresh(); }
+
+  void begin() override {
+    begun_ = true;
     look_for_key();
-    return {};
   }
 
   void login(const Credentials& credentials, LoginDone done) override {
@@ -145,6 +146,7 @@ class Users final : public Authenticator {
   }
 
   void look_for_key() {
+    if (!begun_) return;
     bool absent = false;
     const Status read = mirror_.read([&](store::View& view) -> Status {
       const auto node = view.get(key_path);
@@ -183,6 +185,7 @@ class Users final : public Authenticator {
   Hashes users_;
   FileState read_;
   std::string key_;  // empty: not known
+  bool begun_ = false;
   bool drawing_ = false;
   std::size_t waiting_ = 0;
   store::Mirror mirror_;

@@ -122,7 +122,13 @@ int run(const Flags& flags) {
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;
-  if (flags.standalone) api.emplace(loop, **store, registry, flags.api);
+  std::string bound;
+  if (flags.standalone) {
+    api.emplace(loop, **store, registry, flags.api);
+    auto listening = api->listen();
+    if (!listening) return refuse(listening.error());
+    bound = *std::move(listening);
+  }
 
   // Nothing of the store is touched before its layout is known to be ours.
   int exit_code = 0;
@@ -139,9 +145,8 @@ int run(const Flags& flags) {
       loop, **store,
       [&] {
         if (api) {
-          const auto bound = api->start();
-          if (!bound) return end(bound.error());
-          log::info("api=http://{}/midonet-api", *bound);
+          api->serve();
+          log::info("api=http://{}/midonet-api", bound);
         }
         agent.start();
         // What is reported as ready answers: the next turn of the loop has made the listener accept.

@@ -1,6 +1,8 @@
 // midonet-api: the REST API over a store. Exit code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong usage.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <functional>
+#include <utility>
 
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
@@ -37,14 +39,25 @@ int run(const Flags& flags) {
     exit_code = refuse(error);
     loop.stop();
   };
+  const Result<std::string> bound = api.listen();
+  if (!bound) return refuse(bound.error());
+  // A start that waits for its store is over when that is known: systemd would end it.
+  std::function<void()> ready = [told = false]() mutable {
+    if (std::exchange(told, true)) return;
+    if (const Status sent = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), "READY=1"); !sent)
+      log::warning("{}", sent.error().message);
+  };
   const programs::StoreGate gate(
       loop, **store,
       [&] {
-        if (const Result<std::string> bound = api.start(); !bound) return end(bound.error());
-        if (const Status told = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), "READY=1"); !told)
-          log::warning("{}", told.error().message);
+        api.serve();
+        ready();
       },
-      end);
+      end,
+      [&] {
+        log::info("api at http://{} answers 503 until then", *bound);
+        ready();
+      });
   loop.on_stop_signal([&] {
     log::info("midonet-api stops: requests in progress may finish");
     api.stop([&] { loop.stop(); });

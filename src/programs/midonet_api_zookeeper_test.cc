@@ -9,7 +9,9 @@
 #include "base/json.h"
 #include "http/client.h"
 #include "http/raw_client.h"
+#include "http/server.h"
 #include "programs/child.h"
+#include "programs/notify_socket.h"
 #include "store/transaction.h"
 #include "store/uri.h"
 #include "store/zookeeper_server.h"
@@ -121,6 +123,74 @@ TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
   EXPECT_EQ(status, 200);
   EXPECT_EQ(one->get("/bridges").at(0)["name"], "net");
   EXPECT_EQ(one->stop(), 0);
+}
+
+// An address on which nobody listens, so that the server's is known before it says anything.
+std::string free_address() {
+  Loop loop;
+  Registry registry;
+  http::Server server(loop, registry, {.name = "free"}, [](const http::Request&, const http::Responder&) {});
+  return *server.listen_tcp("127.0.0.1:0");
+}
+
+TEST_F(MidonetApiOnZookeeper, AStartDuringAnOutageListensAtOnceAnswers503AndServesWhenTheStoreIsThere) {
+  servers->kill(0);
+  const std::string at = free_address();
+  NotifySocket systemd(directory / "notify");
+  Child child({"/usr/bin/env", "NOTIFY_SOCKET=" + directory / "notify", MIDONET_API, "--config", config, "--store",
+               servers->uri("/midonet"), "--listen", at});
+  const auto call = [&](const std::string& path) { return http::call("http://" + at, "GET", path, {}, "", 60s); };
+  Result<http::Response> answer = fail(Code::unavailable, "not asked yet");
+  const auto began = std::chrono::steady_clock::now();
+  while (!(answer = call("/midonet-api/bridges")) && std::chrono::steady_clock::now() < began + 60s)
+    (void)::poll(nullptr, 0, 10);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_TRUE(answer->headers.contains("Retry-After"));
+  EXPECT_EQ(json::parse(answer->body)["message"], "The store has not answered since this server started.");
+  EXPECT_EQ(call("/nothing/here")->status, 503);
+  EXPECT_EQ(call("/metrics")->status, 200);
+  EXPECT_EQ(systemd.receive(), "READY=1") << "while it waits, or systemd would end it";
+  EXPECT_EQ(call("/midonet-api")->status, 503);
+
+  servers->start(0);
+  ASSERT_TRUE(servers->wait());
+  child.read_err_until("/midonet-api\n");
+  EXPECT_EQ(call("/midonet-api/bridges")->status, 200);
+  EXPECT_EQ(call("/nothing/here")->status, 404);
+  ::kill(child.pid(), SIGTERM);
+  EXPECT_EQ(child.wait().status, 0);
+}
+
+TEST_F(MidonetApiOnZookeeper, AStartDuringAnOutageCanBeStopped) {
+  servers->kill(0);
+  Child child({MIDONET_API, "--config", config, "--store", servers->uri("/midonet"), "--listen", "127.0.0.1:0"});
+  EXPECT_NE(child.read_err_until("answers 503 until then\n"), "");
+  ::kill(child.pid(), SIGTERM);
+  EXPECT_EQ(child.wait().status, 0);
+}
+
+TEST_F(MidonetApiOnZookeeper, AStoreOfANewerProgramEndsItWithTheReason) {
+  Loop loop;
+  const auto store = store::open(loop, servers->uri("/midonet"), {});
+  ASSERT_TRUE(store) << store.error().message;
+  std::optional<Status> written;
+  store::transact(
+      **store,
+      [](store::Transaction& t) -> Status {
+        const auto version = t.get("/version");
+        if (!version) return tl::unexpected(version.error());
+        t.set("/version", R"({"layout": 9, "minReader": 9})");
+        return {};
+      },
+      [&](const Result<store::Revision>& done) { written = done ? Status() : tl::unexpected(done.error()); });
+  ASSERT_TRUE(loop.run_until([&] { return written.has_value(); }, 60s));
+  ASSERT_TRUE(*written) << written->error().message;
+  const Ended ended =
+      run({MIDONET_API, "--config", config, "--store", servers->uri("/midonet"), "--listen", "127.0.0.1:0"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, ::testing::HasSubstr("midonet-api cannot start: store " + servers->uri("/midonet") +
+                                              ": store layout 9: needs a program that knows layout 9"));
 }
 
 TEST_F(MidonetApiOnZookeeper, EventsTellWhatTheOtherWroteAndOutliveAnOutage) {

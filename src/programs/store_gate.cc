@@ -17,8 +17,8 @@ constexpr std::chrono::milliseconds last_delay{10'000};
 }  // namespace
 
 StoreGate::StoreGate(Loop& loop, store::Store& store, std::function<void()> open,
-                     std::function<void(const Error&)> refused)
-    : loop_(loop), store_(store), open_(std::move(open)), refused_(std::move(refused)) {
+                     std::function<void(const Error&)> refused, std::function<void()> waits)
+    : loop_(loop), store_(store), open_(std::move(open)), refused_(std::move(refused)), waits_(std::move(waits)) {
   subscription_ = store_.on_state([this](store::State state) {
     if (state != store::State::disconnected) look();
   });
@@ -28,8 +28,9 @@ StoreGate::StoreGate(Loop& loop, store::Store& store, std::function<void()> open
 
 void StoreGate::say(const std::string& why) {
   say_.cancel();
-  if (!std::exchange(said_, true))
-    log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(), why);
+  if (std::exchange(said_, true)) return;
+  log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(), why);
+  if (waits_) waits_();
 }
 
 void StoreGate::look() {

@@ -18,8 +18,9 @@ namespace midonet::programs {
 class StoreGate {
  public:
   // One of the two is called, once: `open` when the layout is there, `refused` when it cannot be read (then nothing was
-  // written).
-  StoreGate(Loop& loop, store::Store& store, std::function<void()> open, std::function<void(const Error&)> refused);
+  // written). Before that `waits`, once, when the store has been waited for so long that it is talked of.
+  StoreGate(Loop& loop, store::Store& store, std::function<void()> open, std::function<void(const Error&)> refused,
+            std::function<void()> waits = {});
   StoreGate(const StoreGate&) = delete;
   StoreGate& operator=(const StoreGate&) = delete;
 
@@ -32,6 +33,7 @@ class StoreGate {
   store::Store& store_;
   std::function<void()> open_;
   std::function<void(const Error&)> refused_;
+  std::function<void()> waits_;
   bool looking_ = false;
   bool done_ = false;
   bool said_ = false;

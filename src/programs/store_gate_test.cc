@@ -32,7 +32,8 @@ class StoreGateTest : public testing::Test {
         [this](const Error& error) {
           ++refused_;
           error_ = error;
-        });
+        },
+        [this] { ++waited_; });
   }
   bool decided() {
     return loop_.run_until([this] { return opened_ + refused_ > 0; }, 10s);
@@ -43,6 +44,7 @@ class StoreGateTest : public testing::Test {
   store::FlakyStore store_{[this] { return database_->session(); }};
   int opened_ = 0, refused_ = 0;
   Error error_{};
+  int waited_ = 0;
   std::optional<StoreGate> gate_;
 };
 
@@ -50,6 +52,7 @@ TEST_F(StoreGateTest, OpensWhenTheLayoutIsMade) {
   make_gate();
   ASSERT_TRUE(decided());
   EXPECT_EQ(opened_, 1);
+  EXPECT_EQ(waited_, 0);
   EXPECT_EQ(store_.commits, 1);
 }
 
@@ -71,6 +74,7 @@ TEST_F(StoreGateTest, AsksAgainWhereTheStoreIsConnectedButFails) {
   make_gate();
   ASSERT_TRUE(decided());
   EXPECT_EQ(opened_, 1);
+  EXPECT_EQ(waited_, 1);
 }
 
 TEST_F(StoreGateTest, RefusesALayoutThatIsNewerAndWritesNothing) {
