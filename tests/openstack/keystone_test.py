@@ -250,6 +250,27 @@ class Keystone(OpenStackTest):
         for token in (known, new):
             self.assertEqual(self.get(token).status, 200)
 
+    # -- Neutron's mechanism driver
+
+    def test_the_drivers_client_logs_in_and_again_when_its_token_is_revoked(self):
+        script = ("import sys; from oslo_config import cfg; from midonet_neutron.rest import RestClient; "
+                  "conf = cfg.ConfigOpts(); client = RestClient(conf); [conf.set_override(*pair.split('=', 1), group='midonet') "
+                  "for pair in sys.argv[1:]]; conf([]); client = RestClient(conf); client.hosts_named('x'); "
+                  "print(client._token, flush=True); sys.stdin.readline(); client.hosts_named('x'); print(client._token)")
+        argv = ["env", f"PYTHONPATH={os.path.join(bed.TOP, 'openstack', 'neutron')}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3",
+                "-c", script, "api_url=http://127.0.0.1:8181/midonet-api", "username=operator", "password=operator's",
+                "project=network"]
+        client = subprocess.Popen(self.cluster.control.command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        first = client.stdout.readline().strip()
+        self.assertEqual(self.get(first).status, 200)
+        self.keystone.revoke(first, self.admin)
+        time.sleep(CACHE_SECONDS + 0.5)
+        second, _ = client.communicate("\n", 300)
+        self.assertNotIn(second.strip(), ("", first))
+        self.assertEqual(self.get(second.strip()).status, 200)
+
     # -- midonet, the operator's command
 
     def midonet(self, variables, *arguments):
