@@ -14,6 +14,28 @@ PORTS = {"identity": (5000, "/v3"), "compute": (8774, "/v2.1"), "image": (9292, 
 Record = dict[str, Any]
 
 
+class MidoNet(rest.Client):
+    """Our REST API with the administrator's token: it asks Keystone whose that is."""
+
+    openstack: OpenStack
+
+    @classmethod
+    def of(cls, namespace: Namespace, openstack: OpenStack) -> MidoNet:
+        made = cls.tcp(namespace, timeout=60)
+        made.openstack = openstack
+        return made
+
+    def call(self, method: str, uri: str, body: Any = None, headers: dict[str, str] | None = None,
+             raw: bytes | None = None) -> rest.Answer:
+        return super().call(method, uri, body, {"X-Auth-Token": self.openstack.token(), **(headers or {})}, raw)
+
+    def asks_who_is_there(self) -> bool:
+        try:
+            return super().call("GET", "/").status == 401
+        except OSError:
+            return False
+
+
 class OpenStack:
     """Reached inside the controller's namespace. A token is asked for when the first call needs one, and lives for the run."""
 

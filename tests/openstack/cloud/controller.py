@@ -10,7 +10,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from clients import PASSWORD, PORTS, OpenStack
+from clients import PASSWORD, PORTS, MidoNet, OpenStack
 from ini import Settings, merged
 from machine import Machine
 from midolman import Agent, install_programs
@@ -18,10 +18,9 @@ from process import wait_until
 from progress import Progress
 from zookeeper import ZooKeeper
 
-import rest
-
 DATABASES = ("keystone", "glance", "placement", "nova_api", "nova_cell0", "nova", "neutron")
 REGION = "RegionOne"
+DRIVER_PASSWORD = "the driver's"
 # Answers come when the machine has time.
 SECONDS = 600
 
@@ -30,7 +29,7 @@ class Controller:
     def __init__(self, machine: Machine, programs: str, driver: str, progress: Progress) -> None:
         self.machine, self.programs, self.driver, self.progress = machine, programs, driver, progress
         self.openstack = OpenStack(machine.namespace)
-        self.midonet = rest.Client.tcp(machine.namespace, timeout=60)
+        self.midonet = MidoNet.of(machine.namespace, self.openstack)
         self.zookeeper = ZooKeeper(machine.namespace, machine.directory, [machine.address])
         self.agent = Agent(machine, self.zookeeper.uri())
 
@@ -118,16 +117,14 @@ class Controller:
 
     def _start_midonet_api(self) -> None:
         machine = self.machine
-        machine.write("/etc/midolman/midonet-api.conf", f"store = {self.zookeeper.uri()}\n")
+        machine.write("/etc/midolman/midonet-api.conf", f"store = {self.zookeeper.uri()}\nauth = keystone\n"
+                                                        f"keystone-url = {self.auth_url}\n")
         machine.start("midonet-api", "midonet-api", "--config", "/etc/midolman/midonet-api.conf")
 
         def answers() -> bool:
             machine.services["midonet-api"].must_run()
-            try:
-                return self.midonet.call("GET", "/").status == 200
-            except OSError:
-                return False
-        wait_until(answers, SECONDS, "the REST API answers", interval=0.05)
+            return self.midonet.asks_who_is_there()
+        wait_until(answers, SECONDS, "the REST API asks who is there", interval=0.05)
 
     # -- configuration
 
@@ -176,7 +173,8 @@ class Controller:
             "ml2": {"type_drivers": "vxlan", "tenant_network_types": "vxlan", "mechanism_drivers": "midonet",
                     "extension_drivers": "port_security"},
             "ml2_type_vxlan": {"vni_ranges": "1:100000"},
-            "midonet": {"api_url": "http://127.0.0.1:8181/midonet-api"}})
+            "midonet": {"api_url": "http://127.0.0.1:8181/midonet-api", "username": "neutron", "password": DRIVER_PASSWORD,
+                        "project": "service"}})
         self.configure("/etc/neutron/dhcp_agent.ini", {
             "DEFAULT": {"interface_driver": "midonet",
                         "enable_isolated_metadata": "false", "debug": "true"}})
@@ -235,9 +233,13 @@ class Controller:
             for interface in ("public", "internal", "admin"):
                 call("identity", "POST", "/endpoints", {"endpoint": {"service_id": service, "interface": interface, "url": url,
                                                                      "region_id": REGION}})
-        roles = {role["name"] for role in call("identity", "GET", "/roles")["roles"]}
+        roles = {role["name"]: role["id"] for role in call("identity", "GET", "/roles")["roles"]}
         if "service" not in roles:
             call("identity", "POST", "/roles", {"role": {"name": "service"}})
+        # Whom our driver logs in as at midonet-api.
+        project = call("identity", "POST", "/projects", {"project": {"name": "service"}})["project"]["id"]
+        neutron = call("identity", "POST", "/users", {"user": {"name": "neutron", "password": DRIVER_PASSWORD}})["user"]["id"]
+        call("identity", "PUT", f"/projects/{project}/users/{neutron}/roles/{roles['admin']}")
 
     def _start_services(self) -> None:
         self._unit("placement-api", "placement")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Timeline:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.events = watch.Events(cloud.controller.machine.namespace)
+        self.events = watch.Events(cloud.controller.machine.namespace, cloud.openstack.token())
         self.links = {host.name: watch.Links(host.machine) for host in cloud.hosts}
         self.shares: list[float] = []
 

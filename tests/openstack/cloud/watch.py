@@ -31,12 +31,13 @@ class Moment(NamedTuple):
 class Events:
     """A client of GET /events, in a thread of its own: nobody else may be late because of us."""
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, token: str) -> None:
         self.seen: list[tuple[float, str, dict[str, object]]] = []
         self.ended: str | None = None
         with namespace.entered():
             self._socket = socket.create_connection(("127.0.0.1", API_PORT), timeout=30)
-        self._socket.sendall(b"GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        self._socket.sendall(b"GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+                             b"X-Auth-Token: " + token.encode() + b"\r\n\r\n")
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
