@@ -1,5 +1,6 @@
 // An exterior port of a bridge. Record at /ports/<id>. hostId and interfaceName say where it is bound; they
-// change only with the binding at /hosts/<hostId>/ports/<id>, in one commit.
+// change only with the binding at /hosts/<hostId>/ports/<id>, in one commit. Where it was taken over from stands in the
+// record, too, beside the table: taken_from.h.
 #pragma once
 
 #include <cstdint>

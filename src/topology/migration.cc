@@ -14,10 +14,13 @@ using model::TakenFrom;
 
 namespace {
 
-// What a host offers of a port; nothing where it does not, or where its offers cannot be read. The node that says so is
-// guarded: that a host begins or ends to offer the port, or hears its guest, is a race that this transaction loses.
+// Whether a race with the agents, which write what they offer, is to be lost. A bind is not to fail for that: it would go on with
+// an origin that was right a moment ago.
+enum class Guarded { no, yes };
+
+// What a host offers of a port; nothing where it does not, or where its offers cannot be read.
 Result<std::optional<model::OfferedPort>> find_offer(store::Transaction& t, const Uuid& bridge, const Uuid& host,
-                                                     const Uuid& port) {
+                                                     const Uuid& port, Guarded guarded) {
   const std::optional<model::OfferedPort> nothing;
   const std::string folder = paths::bridge_host(bridge, host);
   const Result<store::NodePtr> node = t.get(folder);
@@ -38,7 +41,7 @@ Result<std::optional<model::OfferedPort>> find_offer(store::Transaction& t, cons
     for (const model::OfferedPort& offer : offers->ports) {
       if (offer.port_id != port) continue;
       found = offer;
-      t.guard(path);
+      if (guarded == Guarded::yes) t.guard(path);
     }
   }
   if (!steps.outcome()) return failed(steps.outcome());
@@ -46,9 +49,9 @@ Result<std::optional<model::OfferedPort>> find_offer(store::Transaction& t, cons
 }
 
 // Whether the guest of a port that was taken over still runs where it was taken from.
-Result<bool> unfinished(store::Transaction& t, const Port& port, const TakenFrom& from) {
-  const auto there = find_offer(t, port.bridge_id, from.host_id, port.id);
-  const auto here = find_offer(t, port.bridge_id, *port.host_id, port.id);
+Result<bool> unfinished(store::Transaction& t, const Port& port, const TakenFrom& from, Guarded guarded) {
+  const auto there = find_offer(t, port.bridge_id, from.host_id, port.id, guarded);
+  const auto here = find_offer(t, port.bridge_id, *port.host_id, port.id, guarded);
   Steps steps;
   steps.add(there);
   steps.add(here);
@@ -64,7 +67,7 @@ Result<std::optional<TakenFrom>> origin_of(store::Transaction& t, const Stored<P
   if (!port.host_id || !port.interface_name) return std::optional<TakenFrom>();
   std::optional<TakenFrom> from = model::taken_from(stored.node->value);
   if (from) {
-    const auto still_there = unfinished(t, port, *from);
+    const auto still_there = unfinished(t, port, *from, Guarded::no);
     if (!still_there) return failed(still_there);
     if (!*still_there) from.reset();
   }
@@ -78,7 +81,7 @@ Result<std::optional<TakenFrom>> way_back(store::Transaction& t, const Stored<Po
   const Port& port = stored.record;
   const std::optional<TakenFrom> from = model::taken_from(stored.node->value);
   if (!from || !port.host_id || from->host_id == *port.host_id) return none;
-  const Result<bool> there = unfinished(t, port, *from);
+  const Result<bool> there = unfinished(t, port, *from, Guarded::yes);
   const Result<bool> taken = exists(t, paths::bound_interface(from->host_id, from->interface_name));
   const Result<bool> host = exists(t, paths::host(from->host_id));
   Steps steps;
