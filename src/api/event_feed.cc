@@ -170,8 +170,8 @@ void EventFeed::Impl::look() {
   std::vector<std::string> names;
   const Status read = root->read([&names](store::View& view) -> Status {
     auto listed = view.list(model::paths::hosts);
-    if (listed) names = *std::move(listed);
     if (!listed && listed.error().code != Code::not_found) return tl::unexpected(listed.error());
+    if (listed) names = *std::move(listed);
     return {};
   });
   if (!read) return;

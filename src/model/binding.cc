@@ -19,6 +19,7 @@ constexpr std::array<std::pair<PortState, std::string_view>, 6> states{{
 
 std::vector<std::string> state_names() {
   std::vector<std::string> names;
+  names.reserve(states.size());
   for (const auto& [state, text] : states) names.emplace_back(text);
   return names;
 }

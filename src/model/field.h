@@ -151,6 +151,7 @@ Status read(const Json& value, std::vector<S>& out) {
 template <class S>
 void write(const std::vector<S>& value, Json& out) {
   std::vector<const void*> objects;
+  objects.reserve(value.size());
   for (const S& one : value) objects.push_back(&one);
   write_objects(table<S>(), objects, out);
 }

@@ -183,7 +183,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   void forget_unless_armed(const EntryPtr<T>& entry) {
     entry->value.reset();
     if (entry->armed) return;
-    const EntryPtr<T> keep = entry;
+    const EntryPtr<T> keep = entry;  // NOLINT(performance-unnecessary-copy-initialization): it is kept, as it says
     table<T>().erase(keep->path);
   }
 

@@ -87,6 +87,7 @@ class Notify {
  public:
   Notify() = default;
   template <class F>
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): the constraint says so in a way that clang-tidy 14 does not know
   requires(std::is_invocable_v<F&> && !std::is_same_v<std::remove_cvref_t<F>, Notify>) Notify(F&& call)
       : call_(std::forward<F>(call)) {}  // NOLINT: a callable is one
   Notify(std::weak_ptr<const void> owner, std::function<void()> call)
