@@ -4,7 +4,8 @@
 //   probe ping ADDRESS PORT US SECONDS    sends a numbered datagram every US microseconds to an echo, for that long or until
 //                                         SIGTERM, and prints
 //                                         sent=N received=N lost=N gap_us=N gap_at=SECONDS first_lost=N last_lost=N
-//                                         where the gap is the longest time between two answers, and gap_at when it began
+//                                         where the gap is the longest time between two answers, and gap_at when it began,
+//                                         in seconds since the guest's start (as /proc/uptime)
 //   probe sink PORT                       takes one TCP connection, prints bytes=N hash=H of what came
 //   probe flow ADDRESS PORT MIB           sends that much over TCP, prints the same and ms=N
 //
@@ -34,9 +35,9 @@ namespace {
   std::exit(1);
 }
 
-std::int64_t now_us(clockid_t clock = CLOCK_MONOTONIC) {
+std::int64_t now_us() {
   timespec now{};
-  clock_gettime(clock, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000LL + now.tv_nsec / 1000;
 }
 
@@ -100,7 +101,7 @@ class Answers {
       const std::int64_t now = now_us();
       if (now - last_ > gap_) {
         gap_ = now - last_;
-        gap_at_ = now_us(CLOCK_REALTIME) - gap_;
+        gap_at_ = last_;
       }
       last_ = now;
     }

@@ -263,10 +263,11 @@ class Steps:
         vm.wait("ACTIVE")
         vm.moved_to(to)
         # What is still going on there goes on for a second, in which answers are waited for.
-        said = other.console.run("killall probe; while killall -0 probe 2>/dev/null; do sleep 0.2; done; cat /tmp/ping", seconds=300)
+        said = other.console.run("killall probe; while killall -0 probe 2>/dev/null; do sleep 0.2; done; cat /tmp/ping /proc/uptime", seconds=300)
+        read = time.time()
         vm.console.run("killall probe")
         checks.agree(self.cloud, self.vms)
-        self.timeline.show_migration(vm, source, to, since, said, self.progress)
+        self.timeline.show_migration(vm, source, to, since, said, read, self.progress)
         self._ping_both()
 
     def _boot_is_refused(self, host: Compute) -> None:

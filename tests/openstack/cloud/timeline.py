@@ -73,13 +73,17 @@ class Timeline:
             what = re.sub(r"^port [0-9a-f-]{36} ?", "", moment.what.replace(f"port={port} ", "").replace(port, "…"))
             progress.note(f"  {(moment.at - zero) * 1000:9.1f}  {moment.who:12} {what[:120]}")
 
-    def show_migration(self, vm: Vm, source: Compute, to: Compute, since: float, ping: str, progress: Progress) -> None:
-        """`ping` is what the probe in the other guest said. The guest stands still from «Paused» on the source to «Resumed» on
-        the destination; what the gap has beyond that is the network's."""
+    def show_migration(self, vm: Vm, source: Compute, to: Compute, since: float, ping: str, read: float, progress: Progress) -> None:
+        """`ping` is what the probe in the other guest said, with that guest's uptime at the moment `read`. The guest stands still
+        from «Paused» on the source to «Resumed» on the destination; what the gap has beyond that is the network's, or that of a
+        guest whose turn did not come: the time line says when the gap was."""
         said = dict(re.findall(r"(\w+)=(\S+)", ping))
         gap = int(said["gap_us"]) / 1000
         port = vm.ports["eth0"]
         moments = self.of(port, since) + watch.lifecycle(source.machine, source.nova_log(), vm.id, since)
+        began = read - float(ping.splitlines()[-1].split()[0]) + float(said["gap_at"])
+        moments += [Moment(began, "ping", "the last answer before the longest gap (to 0.1 s)"),
+                    Moment(began + gap / 1000, "ping", "the first one after it")]
         moments = sorted(moments + watch.lifecycle(to.machine, to.nova_log(), vm.id, since))
         progress.note(f"{vm.name} from {source.name} to {to.name}: longest gap {gap:.1f} ms, {said['lost']} of {said['sent']} lost")
         progress.note("  in ms from the start of the migration:")
