@@ -1,6 +1,6 @@
 // For tests and benchmarks: real ZooKeeper servers, Debian's, alone or as an ensemble, on a loopback address of this
-// process's own and in a temporary directory. They end, and the directory goes, with this object, and with the process,
-// however that ends. Blocking, off the loop.
+// process's own and in a temporary directory, which goes with this object. They end with it, and with the process, however
+// that ends. Blocking, off the loop.
 #pragma once
 
 #include <sys/types.h>
