@@ -9,12 +9,15 @@
 #include "api/resource.h"
 #include "base/json.h"
 #include "model/binding.h"
+#include "model/paths.h"
 #include "store/mirror.h"
 #include "topology/ports.h"
 
 namespace midonet::api {
 
+namespace paths = model::paths;
 using model::AttachInterface;
+using model::Port;
 using model::PortState;
 using model::table;
 using topology::AttachRequest;
@@ -162,12 +165,28 @@ void post(Context& context, const Call& call, Reply reply) {
   AttachInterface body;
   if (!read_body(call, table<AttachInterface>(), model::Writing::create, &body, reply)) return;
   const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
-  store::transact<topology::Attached>(
-      context.store, [request](Transaction& t) { return topology::attach(t, request); },
-      [&context, request, call, reply, wait = *wait](const Result<topology::Attached>& attached) {
-        if (!attached) return reply(failed(attached));
+  // Asked before the commit, and so answered before it.
+  auto alive = std::make_shared<std::optional<bool>>();
+  context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
+    if (node || node.error().code == Code::not_found) *alive = node.has_value();
+  });
+  auto bound = std::make_shared<Port>();
+  store::transact(
+      context.store,
+      [request, bound](Transaction& t) -> Status {
+        if (const auto attached = topology::attach(t, request); !attached) return failed(attached);
+        const auto now = topology::read_port(t, request.port_id);
+        if (!now) return failed(now);
+        *bound = now->record;
+        return {};
+      },
+      [&context, request, call, reply, wait = *wait, alive, bound](const Result<store::Revision>& committed) {
+        if (!committed) return reply(failed(committed));
         if (wait) return context.waits->add(context, request, call, reply, *wait);
-        // Read after the commit, because that gave the binding its revision.
+        // Of a binding that is new nobody can have reported anything. The agent reads it now: the store is left to it.
+        if (const bool made = *committed != 0; made && *alive)
+          return reply(ok_json(
+              call, port_entity(*bound, topology::effective_status(*committed, **alive, nullptr), call.base_uri)));
         answer(
             context, [request, call](Transaction& t) { return attached_port(t, request, call, 200); }, reply);
       });

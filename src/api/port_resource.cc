@@ -16,9 +16,13 @@ Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& 
   if (!port) return failed(port);
   const Result<model::PortStatus> status = topology::port_status(view, port->record);
   if (!status) return failed(status);
-  const Json described = model::entity(*status, base_uri, Json::object());
-  return model::entity(port->record, base_uri,
-                       {{"status", described}, {"active", topology::is_active(*status)}, {"mtu", described.at("mtu")}});
+  return port_entity(port->record, *status, base_uri);
+}
+
+Json port_entity(const Port& port, const model::PortStatus& status, const std::string& base_uri) {
+  const Json described = model::entity(status, base_uri, Json::object());
+  return model::entity(port, base_uri,
+                       {{"status", described}, {"active", topology::is_active(status)}, {"mtu", described.at("mtu")}});
 }
 
 namespace {

@@ -13,7 +13,9 @@
 #include "api/answer.h"
 #include "api/router.h"
 #include "base/loop.h"
+#include "model/binding.h"
 #include "model/entity.h"
+#include "model/port.h"
 #include "store/store.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
@@ -108,6 +110,7 @@ void add_events(Router& router, Context& context);
 
 // One port with its status; not_found.
 Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& id);
+Json port_entity(const model::Port& port, const model::PortStatus& status, const std::string& base_uri);
 // The binding of a port on a host with its status; not_found.
 Result<Json> describe_binding(View& view, const std::string& base_uri, const Uuid& host, const Uuid& port);
 

@@ -183,6 +183,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
         !revision && (revision.error().code == Code::conflict || revision.error().code == Code::not_found);
     if (lost && races_++ < max_races) {
       transaction_ = Transaction();
+      transaction_.refused_ = true;
       run_body();
       return go_on();
     }

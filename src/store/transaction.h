@@ -35,6 +35,9 @@ class Transaction : public View {
   // The commit fails (and the body is run again) when the node has changed since it was read: was set, removed or, if
   // it was absent, created (its parent must be there then). A path that was not read must exist.
   void guard(const std::string& path);
+  // The store refused an earlier try. Until then a body may leave it to the commit to find out what a commit refuses anyway,
+  // and read only then what its error is to say.
+  bool refused() const { return refused_; }
 
  private:
   friend class TransactionRun;
@@ -50,6 +53,7 @@ class Transaction : public View {
   std::vector<Op> ops_;
   std::map<std::string, NodePtr> staged_;
   std::set<std::string> made_here_;  // created by this transaction, so without children in the store
+  bool refused_ = false;
 };
 
 // How often a commit that lost a race is tried again before the answer is Code::conflict. A commit lost a race when the

@@ -36,8 +36,8 @@ Status may_move(const AttachRequest& request, const Port& port) {
 }
 
 // Stages the records of a port that is bound nowhere any more as bound there.
-void bind(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
-          const std::optional<model::TakenFrom>& taken_from) {
+void record_binding(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
+                    const std::optional<model::TakenFrom>& taken_from) {
   Port port = stored.record;
   port.host_id = place.host_id;
   port.interface_name = place.interface_name;
@@ -67,6 +67,16 @@ Status unbind(store::Transaction& t, const Port& port) {
 Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
   if (Status name = check_interface_name(request.interface_name); !name)
     return tl::unexpected<Error>(Error{Code::invalid, name.error().message, "interface"});
+  const model::TakenFrom place{request.host_id, request.interface_name};
+  if (!t.refused()) {
+    // The usual case takes one read: the commit fails when the host is not there or the interface is taken.
+    const Result<Stored<Port>> unbound = read_port(t, request.port_id);
+    if (!unbound && unbound.error().code == Code::pending) return failed(unbound);
+    if (unbound && !unbound->record.host_id && !request.previous_host_id) {
+      record_binding(t, *unbound, place, {});
+      return Attached{true};
+    }
+  }
   const std::string index = paths::bound_interface(request.host_id, request.interface_name);
   read_ahead(t, {paths::port(request.port_id), paths::host(request.host_id), index});
 
@@ -88,7 +98,7 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
   steps.add(origin);
   steps.add(unbind(t, port));
   if (!steps.outcome()) return failed(steps.outcome());
-  bind(t, *stored, {request.host_id, request.interface_name}, *origin);
+  record_binding(t, *stored, place, *origin);
   return Attached{true};
 }
 
@@ -105,7 +115,7 @@ Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optiona
   steps.add(unbind(t, port));
   if (!steps.outcome()) return failed(steps.outcome());
   if (*back) {
-    bind(t, *stored, **back, {});
+    record_binding(t, *stored, **back, {});
     return Detached{true, *back};
   }
   port.host_id.reset();

@@ -106,6 +106,17 @@ TEST_F(Topology, AttachWritesTheBindingTheIndexAndThePortInOneCommit) {
   EXPECT_EQ(fixture.get(paths::port(port_1))->stat.modified, binding->stat.modified);
 }
 
+TEST_F(Topology, AttachReadsThePortAndCommits) {
+  int tries = 0;
+  ASSERT_TRUE(fixture.run<Attached>([&](Transaction& t) {
+    ++tries;
+    const auto attached = topology::attach(t, {port_1, host_a, "tap0"});
+    if (attached) EXPECT_FALSE(t.get(paths::host(host_a))) << "the host was read";
+    return attached;
+  }));
+  EXPECT_EQ(tries, 2);
+}
+
 TEST_F(Topology, AttachingAgainWritesNothing) {
   ASSERT_TRUE(attach({port_1, host_a, "tap0"}));
   const auto before = fixture.dump();
