@@ -368,8 +368,9 @@ TEST_F(ManyHosts, WhatAnAgentFollowsDoesNotGrowWithTheCloud) {
   }
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(h(0).agent->followed(), followed);
-  EXPECT_EQ(followed, 9u)
-      << "zones, its place in one; bindings, the one and its port; the bridge, its two tables, its hosts";
+  EXPECT_EQ(followed, 11u)
+      << "zones, its place in one; bindings and their news, the one and its port; the bridge, its two "
+         "tables, its hosts and their news";
 }
 
 TEST(ManyHostsAtOnce, AnAttachTouchesOnlyTheHostsThatServeItsBridge) {

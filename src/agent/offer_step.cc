@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/latest.h"
 #include "model/paths.h"
 
 namespace midonet::agent {
@@ -36,9 +37,9 @@ class Step {
   }
 
  private:
-  // Index and host may both have to be written or removed, beside what was counted.
+  // Index, host and the folder's news may all have to be written or removed, beside what was counted.
   bool full() const {
-    return checks_.size() + touched_.size() + 4 >= limits_.ops || (bytes_ >= limits_.bytes && !touched_.empty());
+    return checks_.size() + touched_.size() + 5 >= limits_.ops || (bytes_ >= limits_.bytes && !touched_.empty());
   }
 
   void touch(std::int64_t number, const OwnChunk& chunk) {
@@ -147,11 +148,11 @@ class Step {
       return;
     }
     // The host before its first chunk.
-    write_host();
+    write_host(chunks);
     out_.ops.insert(out_.ops.end(), std::make_move_iterator(chunks.begin()), std::make_move_iterator(chunks.end()));
   }
 
-  void write_host() {
+  void write_host(const std::vector<Op>& chunks) {
     if (!self_) return;  // the rest of what goes is for the next commit
     model::BridgeHost record = *self_;
     record.chunks.clear();
@@ -160,7 +161,10 @@ class Step {
     own_.indexed = true;
     std::string value = encode(record, own_.value);
     if (!own_.there) {
+      model::Latest latest{{node_, value}};
+      for (const Op& chunk : chunks) latest.emplace(chunk.path, chunk.value);
       out_.ops.push_back(Op::create(node_, value));
+      out_.ops.push_back(Op::set(paths::bridge_hosts(bridge_), model::encode_latest(latest)));
       own_.version = 0;
     } else if (value != own_.value) {
       out_.ops.push_back(Op::set(node_, value, own_.version));

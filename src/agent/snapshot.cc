@@ -6,6 +6,7 @@
 #include "base/interface_name.h"
 #include "model/binding.h"
 #include "model/bridge_tables.h"
+#include "model/latest.h"
 #include "model/paths.h"
 #include "model/record.h"
 #include "model/tunnel_zone.h"
@@ -58,6 +59,7 @@ class Reader {
 
   Result<Snapshot> read() {
     const auto names = view_.list(paths::bindings(host_));
+    const bool news = hear(paths::bindings(host_));
     if (!names) return tl::unexpected<Error>(names.error());
     out_.ports.reserve(names->size());
     for (const std::string& name : *names) {
@@ -66,6 +68,7 @@ class Reader {
       else
         out_.foreign.push_back(name);
     }
+    if (news) heard(paths::bindings(host_));
     lingering();
     // A view answers what it has and notes what it lacks: everything is asked for before anybody gives up.
     zones();
@@ -77,9 +80,45 @@ class Reader {
   }
 
  private:
+  // Asks for a folder's news. True when it is of use: it came while the folder was followed, so that nothing that was known
+  // before is taken for new; then what it tells stands in for records that are still being read, until heard().
+  bool hear(const std::string& folder) {
+    latest_.clear();
+    latest_read_ = true;
+    const auto node = view_.get(folder);
+    const auto known = before_.news.find(folder);
+    if (look(node) != Look::there) {
+      if (known != before_.news.end()) out_.news.insert(*known);
+      return false;
+    }
+    News& news = out_.news[folder];
+    news.revision = (*node)->stat.modified;
+    const bool old = known == before_.news.end() || (known->second.revision == news.revision && !known->second.open);
+    if (old) return false;
+    for (auto& [path, record] : model::decode_latest((*node)->value))
+      latest_.emplace(path, std::make_shared<const store::Node>(
+                                store::Node{std::move(record), {news.revision, news.revision, 0, 0}}));
+    return true;
+  }
+
+  void heard(const std::string& folder) {
+    out_.news[folder].open = !latest_read_;
+    latest_.clear();
+  }
+
+  // A record, by the news while it is not read.
+  Result<store::NodePtr> get(const std::string& path) {
+    auto node = view_.get(path);
+    if (node || node.error().code != Code::pending) return node;
+    const auto told = latest_.find(path);
+    if (told == latest_.end()) return node;
+    latest_read_ = false;
+    return told->second;
+  }
+
   void port(const Uuid& id) {
-    const auto binding = view_.get(paths::binding(host_, id));
-    const auto record = view_.get(paths::port(id));
+    const auto binding = get(paths::binding(host_, id));
+    const auto record = get(paths::port(id));
     if (look(binding) == Look::unknown) out_.complete = false;
     if (look(binding) != Look::there) return;  // absent: unbound since the list was read, which is being read anew
 
@@ -251,6 +290,7 @@ class Reader {
     const ServedBridge* old = at == before_.bridges.end() ? nullptr : &at->second;
     const std::string folder = paths::bridge_hosts(id);
     const auto names = view_.list(folder);
+    const bool news = hear(folder);
     if (!names) {
       out.peers_known = names.error().code == Code::not_found;
       if (out.peers_known) return;
@@ -274,6 +314,7 @@ class Reader {
       }
       peers.emplace_hint(peers.end(), *host, peer(paths::child(folder, name), known));
     }
+    if (news) heard(folder);
     out.peers = old && old->peers->hosts == peers ? old->peers : std::make_shared<const Peers>(std::move(peers));
     out.peers_known = std::exchange(out_.peers_read, out_.peers_read && others_read);
   }
@@ -281,7 +322,7 @@ class Reader {
   std::shared_ptr<const Peer> peer(const std::string& path, const std::shared_ptr<const Peer>* known) {
     const Peer* old = known ? known->get() : nullptr;
     Peer out;
-    const auto node = view_.get(path);
+    const auto node = get(path);
     if (look(node) == Look::unknown) {
       out_.peers_read = false;
       if (old) return *known;
@@ -305,7 +346,7 @@ class Reader {
   }
 
   void chunk(const std::string& path, const Peer::Chunk* old, Peer::Chunk& out) {
-    const auto node = view_.get(path);
+    const auto node = get(path);
     if (look(node) == Look::unknown) {
       out_.peers_read = false;
       if (old) out = *old;
@@ -338,6 +379,8 @@ class Reader {
   const Uuid& host_;
   const Snapshot& before_;
   const std::map<Uuid, OwnBridge>* offered_;
+  std::map<std::string, store::NodePtr> latest_;  // of the folder that is being looked at
+  bool latest_read_ = true;                       // none of it stood in for a record
   Snapshot out_;
 };
 

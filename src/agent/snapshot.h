@@ -6,6 +6,7 @@
 //   /hosts/<h>/ports                 and per binding  <p>, /ports/<p>
 //   /bridges/<b>                     per bridge of those, with {mac_table,arp_table}/*
 //   /bridges/<b>/hosts               and per other host there  <h>, <h>/<n>
+//   the values of /hosts/<h>/ports and /bridges/<b>/hosts: their latest news, of use while the records themselves are being read
 //   /tunnel_zones                    and per zone  <z>/hosts/<h>
 //   /ports/<p>                       per port that is not bound here any more and whose guest may still run here (ADR 9)
 //
@@ -112,6 +113,12 @@ struct Membership {
   std::optional<Ip> address;  // as last read well
 };
 
+// What a folder's news (model/latest.h) was when it was looked at last.
+struct News {
+  store::Revision revision = 0;
+  bool open = false;  // it came while the folder was followed, and a record that it tells of is still being read
+};
+
 struct Snapshot {
   Uuid host;
   std::vector<BoundPort> ports;          // ascending by id
@@ -122,8 +129,9 @@ struct Snapshot {
   // What is wrong with records of tunnel zones and of other hosts, a sentence each with its path; what was read of them
   // before stays in force.
   std::map<std::string, std::string> damaged;
-  bool complete = false;    // nothing of this host's own is still being read
-  bool peers_read = false;  // nor of the others
+  std::map<std::string, News> news;  // by the folder
+  bool complete = false;             // nothing of this host's own is still being read
+  bool peers_read = false;           // nor of the others
 };
 
 const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here

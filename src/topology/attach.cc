@@ -2,6 +2,7 @@
 
 #include "base/interface_name.h"
 #include "model/binding.h"
+#include "model/latest.h"
 #include "model/paths.h"
 #include "topology/hosts.h"
 #include "topology/lookup.h"
@@ -41,9 +42,13 @@ void record_binding(store::Transaction& t, const Stored<Port>& stored, const mod
   Port port = stored.record;
   port.host_id = place.host_id;
   port.interface_name = place.interface_name;
-  t.create(paths::binding(place.host_id, port.id), encode(Binding{port.id, place.interface_name}));
+  const std::string path = paths::binding(place.host_id, port.id);
+  const std::string binding = encode(Binding{port.id, place.interface_name});
+  const std::string record = model::with_taken_from(encode(port, stored.node->value), taken_from);
+  t.create(path, binding);
   t.create(paths::bound_interface(place.host_id, place.interface_name), encode(BoundInterface{port.id}));
-  t.set(paths::port(port.id), model::with_taken_from(encode(port, stored.node->value), taken_from));
+  t.set(paths::port(port.id), record);
+  t.set(paths::bindings(place.host_id), model::encode_latest({{path, binding}, {paths::port(port.id), record}}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "model/binding.h"
+#include "model/latest.h"
 #include "model/paths.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
@@ -22,6 +23,7 @@ using model::PortStatus;
 using store::Transaction;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 Uuid uuid(const char* text) { return *Uuid::parse(text); }
 const Uuid host_a = uuid("aaaaaaaa-0000-4000-8000-00000000000a");
@@ -103,7 +105,13 @@ TEST_F(Topology, AttachWritesTheBindingTheIndexAndThePortInOneCommit) {
   EXPECT_EQ(port(port_1).host_id, host_a);
   EXPECT_EQ(port(port_1).interface_name, "tap0");
   EXPECT_EQ(index->stat.modified, binding->stat.modified);
-  EXPECT_EQ(fixture.get(paths::port(port_1))->stat.modified, binding->stat.modified);
+  const auto record = fixture.get(paths::port(port_1));
+  EXPECT_EQ(record->stat.modified, binding->stat.modified);
+  // The host hears of it with the records themselves.
+  const auto news = fixture.get(paths::bindings(host_a));
+  EXPECT_EQ(news->stat.modified, binding->stat.modified);
+  EXPECT_THAT(model::decode_latest(news->value), ElementsAre(Pair(paths::binding(host_a, port_1), binding->value),
+                                                             Pair(paths::port(port_1), record->value)));
 }
 
 TEST_F(Topology, AttachReadsThePortAndCommits) {

@@ -1,0 +1,183 @@
+// What a folder's news (model/latest.h) is good for, and what it must not do.
+#include "agent/snapshot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/binding.h"
+#include "model/latest.h"
+#include "model/paths.h"
+#include "model/record.h"
+
+namespace midonet::agent {
+namespace {
+
+namespace paths = model::paths;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Uuid host = *Uuid::parse("aaaaaaaa-0000-4000-8000-00000000000a");
+const Uuid other = *Uuid::parse("bbbbbbbb-0000-4000-8000-00000000000b");
+const Uuid net = *Uuid::parse("11111111-0000-4000-8000-000000000001");
+const Uuid port_1 = *Uuid::parse("22222222-0000-4000-8000-000000000001");
+const Uuid port_2 = *Uuid::parse("22222222-0000-4000-8000-000000000002");
+const Uuid zone = *Uuid::parse("33333333-0000-4000-8000-000000000001");
+
+// What has been read so far of a store; the rest is pending. Lists are all read.
+class Read : public store::View {
+ public:
+  Result<store::NodePtr> get(const std::string& path) override {
+    if (const auto at = nodes.find(path); at != nodes.end()) return at->second;
+    return fail(Code::pending, "{} is being read", path);
+  }
+  Result<std::vector<std::string>> list(const std::string& path) override { return lists[path]; }
+
+  void put(const std::string& path, std::string value, store::Revision revision) {
+    nodes[path] = std::make_shared<const store::Node>(store::Node{std::move(value), {revision, revision, 0, 0}});
+  }
+
+  std::map<std::string, store::NodePtr> nodes;
+  std::map<std::string, std::vector<std::string>> lists;
+};
+
+std::string binding(const Uuid& port, const std::string& interface) { return encode(model::Binding{port, interface}); }
+std::string port_record(const std::string& interface) {
+  model::Port port;
+  port.bridge_id = net;
+  port.host_id = host;
+  port.interface_name = interface;
+  return encode(port);
+}
+
+class SnapshotNews : public ::testing::Test {
+ protected:
+  SnapshotNews() {
+    store.put(paths::bindings(host), "", 1);
+    store.put(paths::bridge(net), encode(model::Bridge{}), 1);
+    store.put(paths::bridge_hosts(net), "", 1);
+    store.put(paths::tunnel_zone_host(zone, host), R"({"ipAddress": "172.30.0.1"})", 1);
+    store.lists[paths::tunnel_zones] = {zone.to_string()};
+    look();
+  }
+
+  const Snapshot& look() { return now = *read_snapshot(store, host, now); }
+
+  void bound(const Uuid& port) { store.lists[paths::bindings(host)].push_back(port.to_string()); }
+  void told(const Uuid& port, const std::string& interface, store::Revision revision) {
+    store.put(paths::bindings(host),
+              model::encode_latest({{paths::binding(host, port), binding(port, interface)},
+                                    {paths::port(port), port_record(interface)}}),
+              revision);
+  }
+  void read(const Uuid& port, const std::string& interface, store::Revision revision) {
+    store.put(paths::binding(host, port), binding(port, interface), revision);
+    store.put(paths::port(port), port_record(interface), revision);
+  }
+
+  Read store;
+  Snapshot now;
+};
+
+TEST_F(SnapshotNews, ABindingIsKnownByTheNewsUntilItsRecordsAreRead) {
+  bound(port_1);
+  told(port_1, "tap1", 5);
+  for (int i = 0; i < 2; ++i) {
+    look();
+    ASSERT_THAT(now.ports, SizeIs(1));
+    EXPECT_EQ(now.ports[0].interface, "tap1");
+    EXPECT_EQ(now.ports[0].revision, 5);
+    EXPECT_EQ(now.ports[0].port_revision, 5);
+    ASSERT_TRUE(now.ports[0].port);
+    EXPECT_EQ(now.ports[0].port->id, port_1);
+    EXPECT_TRUE(now.bridges.contains(net));
+    EXPECT_TRUE(now.complete);
+  }
+  const auto port = now.ports[0].port;
+  read(port_1, "tap1", 5);
+  look();
+  ASSERT_THAT(now.ports, SizeIs(1));
+  EXPECT_EQ(now.ports[0].port, port) << "what did not change is not parsed again";
+  EXPECT_TRUE(now.complete);
+}
+
+TEST_F(SnapshotNews, WhatIsReadCountsAndNotTheNews) {
+  bound(port_1);
+  told(port_1, "tap1", 5);
+  read(port_1, "tap9", 7);
+  look();
+  ASSERT_THAT(now.ports, SizeIs(1));
+  EXPECT_EQ(now.ports[0].interface, "tap9");
+  EXPECT_EQ(now.ports[0].revision, 7);
+}
+
+TEST_F(SnapshotNews, NewsOfAPortThatIsNotBoundIsNothing) {
+  told(port_1, "tap1", 5);
+  EXPECT_THAT(look().ports, IsEmpty());
+}
+
+TEST_F(SnapshotNews, NewsThatStoodThereBeforeIsOld) {
+  told(port_1, "tap1", 5);
+  now = {};
+  bound(port_1);
+  look();  // the first look of an agent: the news may be about a binding that has been made anew since
+  EXPECT_THAT(now.ports, IsEmpty());
+  EXPECT_FALSE(now.complete);
+  look();
+  EXPECT_THAT(now.ports, IsEmpty());
+}
+
+TEST_F(SnapshotNews, NewsIsOldOnceItsRecordsWereRead) {
+  bound(port_1);
+  told(port_1, "tap1", 5);
+  read(port_1, "tap1", 5);
+  look();
+  // Unbound and bound again by somebody who tells no news: what was told of the first time is not taken for it.
+  store.nodes.erase(paths::binding(host, port_1));
+  store.nodes.erase(paths::port(port_1));
+  EXPECT_THAT(look().ports, IsEmpty());
+  EXPECT_FALSE(now.complete);
+}
+
+TEST_F(SnapshotNews, OfTwoBindingsTheOneThatIsNotToldOfWaits) {
+  bound(port_1), bound(port_2);
+  told(port_2, "tap2", 6);
+  look();
+  ASSERT_THAT(now.ports, SizeIs(1));
+  EXPECT_EQ(now.ports[0].id, port_2);
+  EXPECT_FALSE(now.complete);
+}
+
+TEST_F(SnapshotNews, DamagedNewsIsNone) {
+  bound(port_1);
+  store.put(paths::bindings(host), R"({"latest": 7)", 5);
+  EXPECT_THAT(look().ports, IsEmpty());
+  EXPECT_FALSE(now.complete);
+}
+
+TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {
+  bound(port_1);
+  read(port_1, "tap1", 5);
+  look();
+  const std::string folder = paths::bridge_host(net, other), chunk = paths::child(folder, "0");
+  model::BridgeHost record;
+  record.vtep = *Ip::parse("172.30.0.2");
+  record.chunks = {0};
+  model::OfferChunk offers;
+  offers.ports.push_back({.port_id = port_2, .revision = 8});
+  store.lists[paths::bridge_hosts(net)] = {other.to_string()};
+  store.put(paths::bridge_hosts(net), model::encode_latest({{folder, encode(record)}, {chunk, encode(offers)}}), 9);
+  look();
+  const Peers& peers = *now.bridges.at(net).peers;
+  ASSERT_TRUE(peers.find(port_2));
+  EXPECT_EQ(peers.find(port_2)->peer->record->vtep, record.vtep);
+  EXPECT_TRUE(now.bridges.at(net).peers_known);
+  // Its records count as soon as they are read.
+  offers.ports[0].revision = 10;
+  store.put(folder, encode(record), 9);
+  store.put(chunk, encode(offers), 11);
+  look();
+  EXPECT_EQ(now.bridges.at(net).peers->find(port_2)->port->revision, 10);
+}
+
+}  // namespace
+}  // namespace midonet::agent

@@ -1,0 +1,32 @@
+#include "model/latest.h"
+
+#include "base/json.h"
+
+namespace midonet::model {
+
+using Json = nlohmann::json;
+
+std::string encode_latest(const Latest& latest) {
+  std::size_t bytes = 0;
+  Json records = Json::object();
+  for (const auto& [path, record] : latest) {
+    bytes += path.size() + record.size();
+    if (bytes > max_latest_bytes) return "{}";
+    records[path] = Json::parse(record, nullptr, false);
+  }
+  return Json{{"latest", std::move(records)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Latest decode_latest(std::string_view value) {
+  Latest out;
+  if (value.empty()) return out;
+  const Json json = Json::parse(value, nullptr, false);
+  if (!json.is_object()) return out;
+  const auto records = json.find("latest");
+  if (records == json.end() || !records->is_object()) return out;
+  for (const auto& [path, record] : records->items())
+    if (record.is_object()) out.emplace(path, record.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return out;
+}
+
+}  // namespace midonet::model
