@@ -27,14 +27,14 @@ MTU = 1500
 
 
 class Cloud:
-    def __init__(self, directory: str, programs: str, driver: str, progress: Progress) -> None:
+    def __init__(self, directory: str, programs: str, driver: str, progress: Progress, split_neutron: bool = False) -> None:
         self.directory, self.programs, self.progress = directory, programs, progress
         self._close = contextlib.ExitStack()
         self.image = self.flavor = ""
         try:
             self.underlay = Underlay(f"{os.path.basename(directory)}.underlay", MTU)
             self._close.callback(self.underlay.remove)
-            self.controller = Controller(self._machine("ctl", CONTROLLER), programs, driver, progress)
+            self.controller = Controller(self._machine("ctl", CONTROLLER), programs, driver, progress, split_neutron)
             self._close.callback(self.controller.close)
             self.hosts = [Compute(self._machine(f"cmp{number}", number), number, self.controller)
                           for number in range(1, HOSTS + 1)]

@@ -26,7 +26,10 @@ SECONDS = 600
 
 
 class Controller:
-    def __init__(self, machine: Machine, programs: str, driver: str, progress: Progress) -> None:
+    """`split`: Neutron's API under uwsgi, its RPC server, and our driver's worker beside them, instead of neutron-server."""
+
+    def __init__(self, machine: Machine, programs: str, driver: str, progress: Progress, split: bool = False) -> None:
+        self.split = split
         self.machine, self.programs, self.driver, self.progress = machine, programs, driver, progress
         self.openstack = OpenStack(machine.namespace)
         self.midonet = MidoNet.of(machine.namespace, self.openstack)
@@ -244,22 +247,31 @@ class Controller:
     def _start_services(self) -> None:
         self._unit("placement-api", "placement")
         self._unit("glance-api", "glance")
-        self.start_neutron()
+        neutron = self.start_neutron()
         wait_until(lambda: "completed with" in self.machine.services["rabbitmq"].output(), SECONDS, "RabbitMQ has started",
                    interval=0.2)
         for name in ("nova-conductor", "nova-scheduler", "nova-api"):
             self._unit(name, "nova")
-        for kind, service in (("placement", "placement-api"), ("image", "glance-api"), ("network", "neutron-server"),
+        for kind, service in (("placement", "placement-api"), ("image", "glance-api"), ("network", neutron[0]),
                               ("compute", "nova-api")):
             self._answers(kind, service)
 
-    def start_neutron(self) -> None:
-        """neutron-server, which runs drivers' own workers, too; Debian's neutron-rpc-server does not (Neutron 21)."""
-        self.machine.start("neutron-server", "neutron-server", "--config-file", "/etc/neutron/neutron.conf", "--config-file",
-                           "/etc/neutron/plugins/ml2/ml2_conf.ini", user="neutron")
+    def start_neutron(self) -> tuple[str, ...]:
+        """neutron-server, which runs drivers' own workers, too; Debian's neutron-rpc-server does not (Neutron 21). The names of
+        the services, the one that answers requests first."""
+        files = "--config-file", "/etc/neutron/neutron.conf", "--config-file", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+        if self.split:
+            self._unit("neutron-api", "neutron")
+            self._unit("neutron-rpc-server", "neutron")
+            self.machine.start("midonet-neutron-worker", "midonet-neutron-worker", *files, user="neutron")
+            self._neutron = ("neutron-api", "neutron-rpc-server", "midonet-neutron-worker")
+        else:
+            self.machine.start("neutron-server", "neutron-server", *files, user="neutron")
+            self._neutron = ("neutron-server",)
+        return self._neutron
 
     def neutron_log(self) -> str:
-        return self.machine.services["neutron-server"].output()
+        return "".join(self.machine.services[name].output() for name in self._neutron)
 
     def start_dhcp(self) -> None:
         """The agent of the controller as a host of ours, and Neutron's DHCP agent on it."""

@@ -260,7 +260,7 @@ class Steps:
         vm.act("os-migrateLive", {"host": to.name, "block_migration": "auto"})
         wait_until(lambda: self.cloud.openstack.server(vm.id)["OS-EXT-SRV-ATTR:host"] == to.name, MIGRATION_SECONDS,
                    f"{vm.name} is on {to.name}", interval=0.2)
-        vm.wait("ACTIVE")
+        self._wait_migrated(vm)
         vm.moved_to(to)
         # What is still going on there goes on for a second, in which answers are waited for.
         said = other.console.run("killall probe; while killall -0 probe 2>/dev/null; do sleep 0.2; done; cat /tmp/ping /proc/uptime", seconds=300)
@@ -269,6 +269,18 @@ class Steps:
         checks.agree(self.cloud, self.vms)
         self.timeline.show_migration(vm, source, to, since, said, read, self.progress)
         self._ping_both()
+
+    def _wait_migrated(self, vm: Vm) -> None:
+        """ACTIVE. Two threads of Nova's activate one binding, and when they do it in the same moment Neutron 21 answers one of them
+        with 500, after which Nova takes the server for broken: then what docs/openstack.md says is done."""
+        try:
+            vm.wait("ACTIVE")
+        except AssertionError as error:
+            if "is in ERROR" not in str(error) or "UnmappedInstanceError" not in self.cloud.controller.neutron_log():
+                raise
+            self.progress.note("Nova's two threads activated one binding in the same moment: the server is set to ACTIVE by hand")
+            vm.act("os-resetState", {"state": "active"})
+            vm.wait("ACTIVE")
 
     def _boot_is_refused(self, host: Compute) -> None:
         """A server that is to run there ends in ERROR, and leaves nothing."""
