@@ -44,12 +44,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       datapath_(datapath),
       registry_(registry),
       options_(std::move(options)),
-      mirror_seconds_(stage("mirror")),
-      plan_seconds_(stage("plan")),
-      apply_seconds_(stage("apply")),
-      report_seconds_(stage("report")),
-      total_seconds_(stage("total")),
-      offer_seconds_(stage("offer")),
+      times_(registry),
       reconcile_counter_(registry.counter("midonet_agent_reconciles_total", "Times that the host was reconciled")),
       retry_counter_(registry.counter("midonet_agent_retries_total", "Reconciles because something had failed before")),
       drift_counter_(registry.counter("midonet_agent_drifts_total",
@@ -58,7 +53,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
                                       "Ports that another host has taken over and whose guest still runs here")),
       published_(loop, store, registry, options_.host,
-                 {[this](const std::string& path) { written(path); }, [this] { register_host(); },
+                 {[this](const std::string& path) { times_.written(path); }, [this] { register_host(); },
                   [this](const std::string& path, const std::string& value) { report_.found(path, value); }}),
       report_(published_, registry, options_.host, options_.now),
       mirror_(loop, store, [this] { on_store(); }),
@@ -69,21 +64,13 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
                    store_dirty_ = true;  // what is read depends on it
                    mark_dirty("offers known");
                  },
-                 [this](const Uuid& port, store::Revision revision) { offered(port, revision); },
+                 [this](const Uuid& port, store::Revision revision) { times_.offered(port, revision); },
                  [this] { register_host(); }}) {}
 
 // Both outlive it, and have nobody to tell from here on.
 Agent::~Agent() {
   links_.on_changed([] {});
   datapath_.on_drift([](const std::string&) {});
-}
-
-Histogram Agent::stage(const char* name) {
-  return registry_.histogram(
-      "midonet_agent_attach_seconds",
-      "Time of each stage of an attach; total is from the binding seen to the status written, offer from the binding "
-      "seen to the store's word that other hosts can read of it, for ports that could be plugged at once",
-      Registry::latency_buckets(), {{"stage", name}});
 }
 
 void Agent::start() {
@@ -179,7 +166,7 @@ void Agent::reconcile() {
   const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard());
   note_migrations(plan);
   const auto planned = Steady::now();
-  plan_seconds_.observe(seconds(planned - begin));
+  times_.plan(planned - begin);
   apply(plan, planned);
 
   const auto end = Steady::now();
@@ -217,11 +204,11 @@ bool Agent::look_at_store() {
   complain();
   const auto now = Steady::now();
   if (snapshot_.complete && store_dirty_since_) {
-    mirror_seconds_.observe(seconds(now - *store_dirty_since_));
-    note_bindings(*store_dirty_since_);
+    times_.mirror(now - *store_dirty_since_);
+    times_.bound(snapshot_.ports, *store_dirty_since_);
     store_dirty_since_.reset();
   } else {
-    note_bindings(store_dirty_since_.value_or(now));
+    times_.bound(snapshot_.ports, store_dirty_since_.value_or(now));
   }
   return true;
 }
@@ -236,34 +223,6 @@ void Agent::complain() {
   for (const std::string& complaint : now)
     if (!complaints_.contains(complaint)) log::warning("{}", complaint);
   complaints_ = std::move(now);
-}
-
-// Logs what was bound and unbound, and begins to time the new ones.
-void Agent::note_bindings(Steady::time_point now) {
-  auto old = bound_.begin();
-  const auto drop_until = [&](const Uuid* next) {
-    while (old != bound_.end() && (next == nullptr || old->first < *next)) {
-      log::info("unbound port={} revision={}", old->first, old->second);
-      attaches_.erase(old->first);
-      offering_since_.erase(old->first);
-      old = bound_.erase(old);
-    }
-  };
-  for (const BoundPort& port : snapshot_.ports) {
-    drop_until(&port.id);
-    const bool known = old != bound_.end() && old->first == port.id;
-    if (!known || old->second != port.revision) {
-      log::info("bound port={} revision={} interface={}", port.id, port.revision, port.interface);
-      attaches_[port.id] = Attach{port.revision, now};
-    }
-    if (known) {
-      old->second = port.revision;
-      ++old;
-    } else {
-      bound_.emplace_hint(old, port.id, port.revision);
-    }
-  }
-  drop_until(nullptr);
 }
 
 // Logs which ports wait for their guests; which are kept that other hosts have taken over, and why they go. One that went
@@ -316,7 +275,7 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   const bool sweep = snapshot_.complete && (swept_ || (snapshot_.peers_read && offering_.known()));
   const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
-  apply_seconds_.observe(seconds(end - now));
+  times_.apply(end - now);
   if (sweep && !std::exchange(swept_, true))
     log::info("synchronised: bindings={} plugged={} in {:.1f} ms", plan.ports.size(), plan.desired.ports.size(),
               seconds(end - now) * 1000);
@@ -412,51 +371,18 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
     const auto status = current.find(id);
     if (status == current.end()) continue;
     const PortStatus& is = status->second;
-    const auto attach = attaches_.find(id);
-    const bool timed = attach != attaches_.end() && attach->second.revision == is.revision;
+    const auto took = times_.said(id, is, plan.overlay.has_value(), now);
     const std::string line = fmt::format(
         "port={} revision={} interface={} ifindex={} state={}{}{}", id, is.revision, interface_of(id), is.ifindex,
         model::name(is.state), is.reason.empty() ? "" : " reason=", is.reason.empty() ? "" : '"' + is.reason + '"');
     if (is.state == PortState::error) {
       log::warning("{}", line);
-    } else if (timed) {
-      log::info("{} after={:.2f}ms", line, seconds(now - attach->second.seen) * 1000);
+    } else if (took) {
+      log::info("{} after={:.2f}ms", line, seconds(*took) * 1000);
     } else {
       log::info("{}", line);
     }
-    if (!timed) continue;
-    if (is.state == PortState::active) {
-      attach->second.reported = now;
-      if (plan.overlay) offering_since_[id] = {is.revision, attach->second.seen};
-    } else {
-      attaches_.erase(attach);  // how long it takes from here on is not ours
-    }
   }
-}
-
-void Agent::written(const std::string& path) {
-  if (attaches_.empty()) return;
-  const auto id = Uuid::parse(std::string_view(path).substr(path.rfind('/') + 1));
-  if (!id) return;
-  const auto attach = attaches_.find(*id);
-  if (attach == attaches_.end() || !attach->second.reported) return;
-  const auto now = Steady::now();
-  report_seconds_.observe(seconds(now - *attach->second.reported));
-  total_seconds_.observe(seconds(now - attach->second.seen));
-  log::debug("written port={} revision={} after={:.2f}ms", *id, attach->second.revision,
-             seconds(now - attach->second.seen) * 1000);
-  attaches_.erase(attach);
-}
-
-void Agent::offered(const Uuid& port, store::Revision revision) {
-  const auto at = offering_since_.find(port);
-  if (at == offering_since_.end()) return;
-  if (at->second.first == revision) {
-    const double took = seconds(Steady::now() - at->second.second);
-    offer_seconds_.observe(took);
-    log::debug("offered port={} revision={} after={:.2f}ms", port, revision, took * 1000);
-  }
-  offering_since_.erase(at);
 }
 
 std::string Agent::interface_of(const Uuid& port) const {

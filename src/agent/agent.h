@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 
+#include "agent/attach_times.h"
 #include "agent/offering.h"
 #include "agent/overlay.h"
 #include "agent/plan.h"
@@ -92,11 +93,6 @@ class Agent {
 
  private:
   using Steady = std::chrono::steady_clock;
-  struct Attach {  // on its way to active
-    store::Revision revision;
-    Steady::time_point seen;
-    std::optional<Steady::time_point> reported{};  // as active, and being written
-  };
 
   void register_host();
   void on_store();
@@ -105,16 +101,12 @@ class Agent {
   void mark_dirty(const char* why);
   void reconcile();
   bool look_at_store();
-  void note_bindings(Steady::time_point now);
   void note_migrations(const Plan& plan);
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
   void complain();
   bool in_doubt(const Uuid& port, store::Revision revision, Steady::time_point now);
   void say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now);
-  void written(const std::string& path);
-  void offered(const Uuid& port, store::Revision revision);
-  Histogram stage(const char* name);
 
   Loop& loop_;
   store::Store& store_;
@@ -123,7 +115,7 @@ class Agent {
   Registry& registry_;
   Options options_;
 
-  Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_, offer_seconds_;
+  AttachTimes times_;
   Counter reconcile_counter_, retry_counter_, drift_counter_;
   Gauge connected_, lingering_gauge_;
 
@@ -142,11 +134,8 @@ class Agent {
   Offering offering_;
   Tunnel tunnel_;
   bool swept_ = false;
-  std::map<Uuid, Attach> attaches_;
-  std::map<Uuid, std::pair<store::Revision, Steady::time_point>> offering_since_;  // on their way to other hosts
   std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
-  std::map<Uuid, store::Revision> bound_;    // as last logged
-  std::map<Uuid, LingeringPlan> lingering_;  // likewise
+  std::map<Uuid, LingeringPlan> lingering_;  // as last logged
   std::map<Uuid, Uuid> standby_;             // likewise
   Retry retries_;
   std::optional<LastReconcile> last_;
