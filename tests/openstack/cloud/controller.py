@@ -261,6 +261,8 @@ class Controller:
         the services, the one that answers requests first."""
         files = "--config-file", "/etc/neutron/neutron.conf", "--config-file", "/etc/neutron/plugins/ml2/ml2_conf.ini"
         if self.split:
+            # Neutron 21 patches its API for eventlet, which hangs with more than one thread (docs/openstack.md).
+            self.configure("/etc/neutron/neutron-api-uwsgi.ini", {"uwsgi": {"threads": 1}})
             self._unit("neutron-api", "neutron")
             self._unit("neutron-rpc-server", "neutron")
             self.machine.start("midonet-neutron-worker", "midonet-neutron-worker", *files, user="neutron")
@@ -271,7 +273,9 @@ class Controller:
         return self._neutron
 
     def neutron_log(self) -> str:
-        return "".join(self.machine.services[name].output() for name in self._neutron)
+        # Debian's units of the parts log to files.
+        files = [path for path in (f"/var/log/neutron/{name}.log" for name in self._neutron) if os.path.exists(self.machine.path(path))]
+        return "".join([self.machine.services[name].output() for name in self._neutron] + [self.machine.read(path) for path in files])
 
     def start_dhcp(self) -> None:
         """The agent of the controller as a host of ours, and Neutron's DHCP agent on it."""
