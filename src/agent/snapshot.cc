@@ -95,6 +95,7 @@ class Reader {
     news.revision = (*node)->stat.modified;
     const bool old = known == before_.news.end() || (known->second.revision == news.revision && !known->second.open);
     if (old) return false;
+    news.open = true;  // until it was heard
     for (auto& [path, record] : model::decode_latest((*node)->value))
       latest_.emplace(path, std::make_shared<const store::Node>(
                                 store::Node{std::move(record), {news.revision, news.revision, 0, 0}}));
