@@ -165,11 +165,12 @@ void post(Context& context, const Call& call, Reply reply) {
   AttachInterface body;
   if (!read_body(call, table<AttachInterface>(), model::Writing::create, &body, reply)) return;
   const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
-  // Asked before the commit, and so answered before it.
+  // For the answer. Asked before the commit, and so answered before it.
   auto alive = std::make_shared<std::optional<bool>>();
-  context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
-    if (node || node.error().code == Code::not_found) *alive = node.has_value();
-  });
+  if (!*wait)
+    context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
+      if (node || node.error().code == Code::not_found) *alive = node.has_value();
+    });
   auto bound = std::make_shared<Port>();
   store::transact(
       context.store,
