@@ -8,8 +8,10 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cerrno>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "api/token.h"
 #include "base/json.h"
@@ -25,6 +27,7 @@ using Hashes = std::map<std::string, std::string>;
 
 const std::string key_path = "/token_key";
 constexpr std::size_t most_waiting = 32;  // for the thread; 3 s of work
+constexpr auto longest_wait_for_key = std::chrono::seconds(2);
 
 struct FileState {
   timespec modified{};
@@ -91,8 +94,16 @@ class Users final : public Authenticator {
   }
 
   void login(const Credentials& credentials, LoginDone done) override {
+    with_key([this, credentials, done = std::move(done)] { login_with_key(credentials, done); });
+  }
+
+  void check(const std::string& token, CheckDone done) override {
+    with_key([this, token, done = std::move(done)] { done(check_with_key(token)); });
+  }
+
+ private:
+  void login_with_key(const Credentials& credentials, LoginDone done) {
     if (const Status read = refresh(); !read) return done(fail(Code::unavailable, "{}", read.error().message));
-    if (key_.empty()) look_for_key();
     if (key_.empty()) return done(no_key());
     if (waiting_ >= most_waiting)
       return done(fail(Code::unavailable, "{} others are logging in at the moment.", waiting_));
@@ -115,20 +126,35 @@ class Users final : public Authenticator {
     });
   }
 
-  void check(const std::string& token, CheckDone done) override {
-    if (const Status read = refresh(); !read) return done(fail(Code::unavailable, "{}", read.error().message));
-    if (key_.empty()) look_for_key();
-    if (key_.empty()) return done(no_key());
+  Status check_with_key(const std::string& token) {
+    if (const Status read = refresh(); !read) return fail(Code::unavailable, "{}", read.error().message);
+    if (key_.empty()) return no_key();
     const auto hash_of = [this](const std::string& name) {
       const auto user = users_.find(name);
       return user == users_.end() ? std::nullopt : std::optional(user->second);
     };
     if (!check_token(key_, token, std::chrono::system_clock::now(), hash_of))
-      return done(fail(Code::unauthenticated, "The token is not valid (any more)."));
-    done({});
+      return fail(Code::unauthenticated, "The token is not valid (any more).");
+    return {};
   }
 
- private:
+  // Right after begin(), and after a key was removed, the key comes in a moment: whoever asks then waits for it.
+  void with_key(std::function<void()> task) {
+    if (key_.empty()) look_for_key();
+    if (!key_.empty() || !begun_ || damaged_) return task();
+    if (wait_for_key_.empty()) key_is_late_ = loop_.after(longest_wait_for_key, [this] { end_wait_for_key(); });
+    wait_for_key_.push_back(std::move(task));
+  }
+
+  void end_wait_for_key() {
+    key_is_late_.cancel();
+    if (wait_for_key_.empty()) return;
+    loop_.post([alive = std::weak_ptr(alive_), tasks = std::exchange(wait_for_key_, {})] {
+      for (const auto& task : tasks)
+        if (!alive.expired()) task();
+    });
+  }
+
   tl::unexpected<Error> no_key() const {
     return fail(Code::unavailable, "The key of tokens has not been read from {} yet.", store_.uri());
   }
@@ -156,11 +182,14 @@ class Users final : public Authenticator {
       const auto key = json.is_object() ? json.find("key") : json.end();
       const bool good = json.is_object() && key != json.end() && key->is_string();
       key_ = good ? key->get<std::string>() : "";
-      if (!good) log::error("{}: the node is damaged; remove it, and a new key is drawn", key_path);
+      damaged_ = !good;
+      if (damaged_) log::error("{}: the node is damaged; remove it, and a new key is drawn", key_path);
       return {};
     });
-    if (read || !absent) return;
+    if (read) return end_wait_for_key();
+    if (!absent) return;
     key_.clear();
+    damaged_ = false;
     if (std::exchange(drawing_, true)) return;
     // Of several servers that draw one at the same time, the first is right; the mirror says which.
     store::transact(
@@ -185,6 +214,9 @@ class Users final : public Authenticator {
   Hashes users_;
   FileState read_;
   std::string key_;  // empty: not known
+  std::vector<std::function<void()>> wait_for_key_;
+  Timer key_is_late_;
+  bool damaged_ = false;  // the key
   bool begun_ = false;
   bool drawing_ = false;
   std::size_t waiting_ = 0;

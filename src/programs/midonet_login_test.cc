@@ -96,6 +96,7 @@ TEST_F(MidonetLogin, TakesATokenInstead) {
            url});
   const std::string token = got.out.substr(0, got.out.find('\n'));
   ASSERT_FALSE(token.empty());
+  ASSERT_EQ(token.find(' '), std::string::npos) << token;
   lists({}, {"--token", token});
   lists({"MIDONET_TOKEN=" + token}, {});
   lists({"OS_TOKEN=" + token}, {});
