@@ -31,6 +31,8 @@ constexpr std::chrono::milliseconds interfaces_delay{100};
 constexpr std::chrono::milliseconds longest_pause{50};
 constexpr std::chrono::milliseconds first_registration_delay{100};
 constexpr std::chrono::milliseconds last_registration_delay{10'000};
+// A host that is expected to serve a bridge, and does not, is sent to for so long, at most twice.
+constexpr std::chrono::seconds expectation{1};
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -201,6 +203,7 @@ bool Agent::look_at_store() {
   }
   snapshot_ = std::move(next);
   snapshot_known_ = true;
+  forget_expected();
   complain();
   const auto now = Steady::now();
   if (snapshot_.complete && store_dirty_since_) {
@@ -211,6 +214,19 @@ bool Agent::look_at_store() {
     times_.bound(snapshot_.ports, store_dirty_since_.value_or(now));
   }
   return true;
+}
+
+void Agent::forget_expected() {
+  const auto expects = [](const auto& bridge) { return !bridge.second.expected.empty(); };
+  if (expected_timer_.armed() || std::none_of(snapshot_.bridges.begin(), snapshot_.bridges.end(), expects)) return;
+  expected_timer_ = loop_.after(expectation, [this] {
+    for (auto& [id, bridge] : snapshot_.bridges) {
+      if (std::erase_if(bridge.expected, [](const auto& host) { return host.second.aged; }) != 0) store_dirty_ = true;
+      for (auto& [host, expected] : bridge.expected) expected.aged = true;
+    }
+    if (store_dirty_) mark_dirty("expected");
+    forget_expected();
+  });
 }
 
 // Logs what is wrong with records that no port's status tells of, once.
@@ -393,8 +409,8 @@ std::string Agent::interface_of(const Uuid& port) const {
 
 bool Agent::idle() const {
   return swept_ && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() && !doubt_timer_.armed() &&
-         !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() && published_.settled() &&
-         offering_.settled() && snapshot_.peers_read;
+         !expected_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() &&
+         published_.settled() && offering_.settled() && snapshot_.peers_read;
 }
 
 }  // namespace midonet::agent

@@ -102,6 +102,7 @@ class Agent {
   void reconcile();
   bool look_at_store();
   void note_migrations(const Plan& plan);
+  void forget_expected();
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
   void complain();
@@ -144,7 +145,7 @@ class Agent {
   unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_;
+  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, expected_timer_;
 };
 
 }  // namespace midonet::agent

@@ -37,6 +37,41 @@ TEST_F(ManyHosts, WhatIsOfferedStandsInTheContractsNodes) {
   EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net2)));
 }
 
+TEST_F(ManyHosts, AHostIsSentToFromTheMomentInWhichAPortIsBoundThereAndNotForLongIfItDoesNotServe) {
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  cloud.stop(h(0));
+  plug(1, 0);
+  ASSERT_TRUE(cloud.until([&] { return peers(1) == std::set{vtep(0)}; }));
+  EXPECT_FALSE(offered_host(0));
+  ASSERT_TRUE(cloud.until([&] { return peers(1).empty(); })) << "nobody forwards there";
+
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(peers(1), std::set{vtep(0)});
+  cloud.leave(h(0), zone);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(cloud.node(paths::served_bridges(h(0).id))->value, "") << "nobody reaches it any more";
+}
+
+TEST_F(ManyHosts, WhereAHostIsReachedIsSaidAnewWhenItsFoldersWereGone) {
+  plug(1, 0);
+  ASSERT_TRUE(cloud.settle());
+  const auto place = model::decode_bridge_host(cloud.node(paths::served_bridges(h(0).id))->value);
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->vtep, vtep(0));
+  EXPECT_TRUE(place->chunks.empty());
+  ASSERT_TRUE(cloud.remove(paths::served_bridge(h(0).id, net)));
+  ASSERT_TRUE(cloud.remove(paths::served_bridges(h(0).id)));
+  cloud.leave(h(0), zone);
+  cloud.join(h(0), zone, "192.0.2.100");
+  ASSERT_TRUE(cloud.until([&] {
+    const auto node = cloud.node(paths::served_bridges(h(0).id));
+    const auto now = model::decode_bridge_host(node ? node->value : "");
+    return now && now->vtep == ip("192.0.2.100");
+  }));
+}
+
 TEST_F(ManyHosts, WhatIsDetachedIsOfferedNoMore) {
   plug(1, 0);
   plug(2, 0);

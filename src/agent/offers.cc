@@ -34,8 +34,8 @@ Offers::Offers(Loop& loop, store::Store& store, Registry& registry, const Uuid& 
 Offers::~Offers() = default;
 
 void Offers::start() {
-  if (std::exchange(started_, true)) return;
-  look();
+  if (!std::exchange(started_, true)) return look();
+  if (!place_) look_again();
 }
 
 void Offers::want(std::optional<model::BridgeHost> self, std::map<Uuid, WantedBridge> bridges, bool complete) {
@@ -62,7 +62,15 @@ void Offers::look_again() {
   if (started_ && looked_ && !in_flight_) look();
 }
 
-bool Offers::settled() const { return looked_ && dirty_.empty() && !in_flight_; }
+bool Offers::settled() const { return looked_ && dirty_.empty() && !in_flight_ && (!told_ || !new_place()); }
+
+// Where this host is reached, for who binds a port here and tells the others (topology/attach.cc). None: as it stands.
+std::optional<std::string> Offers::new_place() const {
+  if (!place_ || (!self_ && !complete_)) return {};
+  std::string place = self_ ? encode(*self_) : "";
+  if (place == place_) return {};
+  return place;
+}
 
 void Offers::dirty_all() {
   for (const auto& [bridge, own] : own_) dirty_.insert(bridge);
@@ -86,7 +94,10 @@ void Offers::look() {
   looked_ = look_failed_ = false;
   looking_ = 0;
   own_.clear();
+  place_.reset();
   const auto unindexed = alone_;
+  store_.get(paths::served_bridges(host_),
+             expect<store::NodePtr>([this](const store::NodePtr& node) { place_ = node->value; }));
   store_.list(paths::served_bridges(host_), expect<std::vector<std::string>>(
                                                 [this](std::vector<std::string> names) {
                                                   for (const std::string& name : names) {
@@ -154,7 +165,7 @@ void Offers::looked() {
 
 // From the loop, so that all that is wanted in one go is sent in one go, and after the statuses of the same turn.
 void Offers::pump_soon() {
-  if (!looked_ || !told_ || in_flight_ || pump_timer_.armed() || dirty_.empty()) return;
+  if (!looked_ || !told_ || in_flight_ || pump_timer_.armed() || (dirty_.empty() && !new_place())) return;
   if (store_.state() == store::State::disconnected) return;
   pump_timer_ = loop_.after(std::chrono::nanoseconds(0), [this] { pump(); });
 }
@@ -168,6 +179,8 @@ void Offers::pump() {
   std::optional<Steady::time_point> next;
   const auto now = Steady::now();
   static const WantedBridge nothing;
+  const auto place = new_place();
+  if (place) ops.push_back(store::Op::set(paths::served_bridges(host_), *place));
   for (auto at = dirty_.begin(); at != dirty_.end();) {
     const Uuid bridge = *at;
     if (const auto trouble = troubles_.find(bridge); trouble != troubles_.end() && trouble->second.not_before > now) {
@@ -201,6 +214,7 @@ void Offers::pump() {
   }
   in_flight_ = true;
   commits_.add();
+  if (place) place_ = *place;
   store_.commit(std::move(ops), [this, alive = std::weak_ptr(alive_), bridges = std::move(bridges),
                                  offered = std::move(offered)](const Result<store::Revision>& result) {
     if (!alive.expired()) committed(bridges, offered, result);

@@ -39,7 +39,7 @@ class Offers {
   Offers(const Offers&) = delete;
   Offers& operator=(const Offers&) = delete;
 
-  void start();  // the host's folders exist
+  void start();  // the host's folders exist, or do so again
   // Without `self` the host takes no part in the overlay, and offers nothing. Only with `complete` something goes.
   void want(std::optional<model::BridgeHost> self, std::map<Uuid, WantedBridge> bridges, bool complete);
   // Somebody removed what is ours.
@@ -71,6 +71,7 @@ class Offers {
   void committed(const std::vector<Uuid>& bridges, const std::vector<std::pair<Uuid, store::Revision>>& offered,
                  const Result<store::Revision>& result);
   void try_later();
+  std::optional<std::string> new_place() const;
   std::chrono::nanoseconds delay(unsigned failures);
 
   Loop& loop_;
@@ -81,6 +82,7 @@ class Offers {
   Gauge bridges_;
 
   std::map<Uuid, OwnBridge> own_;
+  std::optional<std::string> place_;  // what stands in the index's folder; none: there is no folder
   std::optional<model::BridgeHost> self_;
   std::map<Uuid, WantedBridge> wanted_;
   bool told_ = false;  // what is wanted

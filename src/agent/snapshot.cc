@@ -300,10 +300,13 @@ class Reader {
       return;
     }
     const bool others_read = std::exchange(out_.peers_read, true);
+    if (old) out.expected = old->expected;
+    if (news) expect(folder, out.expected);
     std::map<Uuid, std::shared_ptr<const Peer>> peers;
     for (const std::string& name : *names) {
       const auto host = Uuid::parse(name);
       if (!host || host->to_string() != name) continue;
+      out.expected.erase(*host);
       if (*host == host_) {
         out.self = true;
         continue;
@@ -316,8 +319,25 @@ class Reader {
       peers.emplace_hint(peers.end(), *host, peer(paths::child(folder, name), known));
     }
     if (news) heard(folder);
+    for (const auto& [host, expected] : out.expected) peers.emplace(host, expected.peer);
     out.peers = old && old->peers->hosts == peers ? old->peers : std::make_shared<const Peers>(std::move(peers));
     out.peers_known = std::exchange(out_.peers_read, out_.peers_read && others_read);
+  }
+
+  // The hosts that the news names and that may not be there yet.
+  void expect(const std::string& folder, std::map<Uuid, ServedBridge::Expected>& out) const {
+    for (const auto& [path, node] : latest_) {
+      if (!path.starts_with(folder + "/")) continue;
+      const auto host = Uuid::parse(path.substr(folder.size() + 1));
+      const auto record = model::decode_bridge_host(node->value);
+      if (!host || *host == host_ || !record) continue;
+      const auto known = out.find(*host);
+      if (known != out.end() && known->second.peer->revision == node->stat.modified) continue;
+      Peer peer;
+      peer.revision = node->stat.modified;
+      peer.record = std::make_shared<const model::BridgeHost>(*record);
+      out[*host] = {std::make_shared<const Peer>(std::move(peer)), false};
+    }
   }
 
   std::shared_ptr<const Peer> peer(const std::string& path, const std::shared_ptr<const Peer>* known) {

@@ -103,6 +103,13 @@ struct ServedBridge {
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
   std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
+  // Those of them that only the news names: bound to the bridge a moment ago, they are about to serve it. Nobody takes one
+  // back that does not: whoever keeps the snapshot forgets it after a while.
+  struct Expected {
+    std::shared_ptr<const Peer> peer;
+    bool aged = false;
+  };
+  std::map<Uuid, Expected> expected;
   bool peers_known = false;  // all of them, and what they offer
   bool self = false;         // this host is among those that serve it
 };

@@ -186,5 +186,68 @@ TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {
   EXPECT_EQ(now.bridges.at(net).peers->find(port_2)->port->revision, 10);
 }
 
+TEST_F(SnapshotNews, AHostThatOnlyTheNewsNamesIsExpected) {
+  bound(port_1);
+  read(port_1, "tap1", 5);
+  look();
+  model::BridgeHost record;
+  record.vtep = *Ip::parse("172.30.0.2");
+  const std::string folder = paths::bridge_host(net, other);
+  store.put(paths::bridge_hosts(net),
+            model::encode_latest({{folder, encode(record)}, {paths::bridge_host(net, host), "{}"}}), 9);
+  for (int i = 0; i < 2; ++i) {
+    look();
+    const ServedBridge& bridge = now.bridges.at(net);
+    ASSERT_THAT(bridge.peers->hosts, SizeIs(1)) << "this host needs no news of itself";
+    ASSERT_TRUE(bridge.peers->hosts.contains(other));
+    EXPECT_EQ(bridge.peers->hosts.at(other)->record->vtep, record.vtep);
+    EXPECT_TRUE(bridge.peers_known);
+    EXPECT_TRUE(now.peers_read);
+    EXPECT_TRUE(bridge.expected.contains(other));
+  }
+  const auto peers = now.bridges.at(net).peers;
+  look();
+  EXPECT_EQ(now.bridges.at(net).peers, peers) << "nothing has changed";
+
+  // Other news leaves it expected; whoever keeps the snapshot forgets it.
+  store.put(paths::bridge_hosts(net), "", 10);
+  EXPECT_THAT(look().bridges.at(net).peers->hosts, SizeIs(1));
+  now.bridges.at(net).expected.clear();
+  EXPECT_THAT(look().bridges.at(net).peers->hosts, IsEmpty());
+}
+
+TEST_F(SnapshotNews, AnExpectedHostIsOneThatServesOnceItIsListed) {
+  bound(port_1);
+  read(port_1, "tap1", 5);
+  look();
+  model::BridgeHost record;
+  record.vtep = *Ip::parse("172.30.0.2");
+  const std::string folder = paths::bridge_host(net, other);
+  store.put(paths::bridge_hosts(net), model::encode_latest({{folder, encode(record)}}), 9);
+  look();
+  store.lists[paths::bridge_hosts(net)] = {other.to_string()};
+  look();
+  EXPECT_THAT(now.bridges.at(net).expected, IsEmpty());
+  EXPECT_FALSE(now.bridges.at(net).peers_known);
+  ASSERT_THAT(now.bridges.at(net).peers->hosts, SizeIs(1));
+  EXPECT_TRUE(now.bridges.at(net).peers->hosts.at(other)->record) << "what was told stays until its record is read";
+  record.vtep = *Ip::parse("172.30.0.3");
+  store.put(folder, encode(record), 12);
+  look();
+  EXPECT_EQ(now.bridges.at(net).peers->hosts.at(other)->record->vtep, record.vtep);
+  store.lists[paths::bridge_hosts(net)].clear();
+  EXPECT_THAT(look().bridges.at(net).peers->hosts, IsEmpty());
+}
+
+TEST_F(SnapshotNews, AHostThatWasToldOfBeforeIsNotExpected) {
+  model::BridgeHost record;
+  record.vtep = *Ip::parse("172.30.0.2");
+  store.put(paths::bridge_hosts(net), model::encode_latest({{paths::bridge_host(net, other), encode(record)}}), 9);
+  bound(port_1);
+  read(port_1, "tap1", 10);
+  look();
+  EXPECT_THAT(look().bridges.at(net).peers->hosts, IsEmpty());
+}
+
 }  // namespace
 }  // namespace midonet::agent

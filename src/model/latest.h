@@ -6,7 +6,7 @@
 //   {"latest": {"/hosts/<h>/ports/<p>": {…}, "/ports/<p>": {…}}}
 //
 // In /hosts/<h>/ports: the binding that was made last, with its port. In /bridges/<b>/hosts: the host that began to serve the
-// bridge last, with what it offers.
+// bridge last, with what it offers; or the one that is about to, since the first port of the bridge was bound there.
 #pragma once
 
 #include <map>

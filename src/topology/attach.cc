@@ -1,5 +1,7 @@
 #include "topology/attach.h"
 
+#include <algorithm>
+
 #include "base/interface_name.h"
 #include "model/binding.h"
 #include "model/latest.h"
@@ -51,6 +53,30 @@ void record_binding(store::Transaction& t, const Stored<Port>& stored, const mod
   t.set(paths::bindings(place.host_id), model::encode_latest({{path, binding}, {paths::port(port.id), record}}));
 }
 
+// Where a host is reached by others, as its agent says, and which bridges it serves: what is known of that, read in the same
+// round as the port.
+struct Serving {
+  Result<store::NodePtr> place;
+  Result<std::vector<std::string>> bridges;
+  Serving(store::View& view, const Uuid& host)
+      : place(view.get(paths::served_bridges(host))), bridges(view.list(paths::served_bridges(host))) {}
+
+  bool pending() const {
+    return (!place && place.error().code == Code::pending) || (!bridges && bridges.error().code == Code::pending);
+  }
+  bool begins(const Uuid& bridge) const {
+    return place && !(*place)->value.empty() && bridges &&
+           !std::binary_search(bridges->begin(), bridges->end(), bridge.to_string());
+  }
+};
+
+// Those that serve the bridge hear of a host that is about to while its agent still reads what it is to do.
+void announce(store::Transaction& t, const Serving& serving, const Uuid& host, const Uuid& bridge) {
+  if (serving.begins(bridge))
+    t.set(paths::bridge_hosts(bridge),
+          model::encode_latest({{paths::bridge_host(bridge, host), (*serving.place)->value}}));
+}
+
 }  // namespace
 
 Status unbind(store::Transaction& t, const Port& port) {
@@ -74,11 +100,14 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
     return tl::unexpected<Error>(Error{Code::invalid, name.error().message, "interface"});
   const model::TakenFrom place{request.host_id, request.interface_name};
   if (!t.refused()) {
-    // The usual case takes one read: the commit fails when the host is not there or the interface is taken.
+    // The usual case takes one round: the commit fails when the host is not there or the interface is taken.
     const Result<Stored<Port>> unbound = read_port(t, request.port_id);
+    const Serving serving(t, request.host_id);
     if (!unbound && unbound.error().code == Code::pending) return failed(unbound);
+    if (serving.pending()) return fail(Code::pending, "{} is being read", paths::served_bridges(request.host_id));
     if (unbound && !unbound->record.host_id && !request.previous_host_id) {
       record_binding(t, *unbound, place, {});
+      announce(t, serving, request.host_id, unbound->record.bridge_id);
       return Attached{true};
     }
   }

@@ -125,6 +125,26 @@ TEST_F(Topology, AttachReadsThePortAndCommits) {
   EXPECT_EQ(tries, 2);
 }
 
+TEST_F(Topology, TheFirstPortOfABridgeOnAHostIsToldToThoseThatServeIt) {
+  const std::string place = R"({"vtep": "192.0.2.1"})", folder = paths::bridge_hosts(net);
+  fixture.put(paths::served_bridges(host_a), place);
+  EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
+  const auto news = fixture.get(folder);
+  EXPECT_EQ(news->stat.modified, fixture.get(paths::binding(host_a, port_1))->stat.modified);
+  const auto told = model::decode_latest(news->value);
+  ASSERT_THAT(told, ElementsAre(Pair(paths::bridge_host(net, host_a), testing::_)));
+  EXPECT_EQ(Json::parse(told.begin()->second), Json::parse(place));
+
+  fixture.put(paths::served_bridge(host_a, net), "");
+  EXPECT_TRUE(attach({port_2, host_a, "tap1"}));
+  EXPECT_EQ(fixture.get(folder)->stat.modified, news->stat.modified) << "it serves the bridge already";
+}
+
+TEST_F(Topology, AHostThatNobodyReachesIsToldToNobody) {
+  EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
+  EXPECT_EQ(fixture.value(paths::bridge_hosts(net)), "");
+}
+
 TEST_F(Topology, AttachingAgainWritesNothing) {
   ASSERT_TRUE(attach({port_1, host_a, "tap0"}));
   const auto before = fixture.dump();
