@@ -364,7 +364,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   std::set<Uuid> doubted;
   for (const PortPlan& port : plan.ports) {
     if (port.doubtful) doubted.insert(port.id);
-    if (port.unknown || (port.doubtful && in_doubt(port.id, port.revision, now))) {
+    if (port.unknown || port.provisional || (port.doubtful && in_doubt(port.id, port.revision, now))) {
       // Nothing new to say; what was said stays, marked with the revision that it was about.
       if (const auto old = current.find(port.id); old != current.end()) statuses.emplace_hint(statuses.end(), *old);
       continue;
@@ -382,7 +382,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
 
   const std::vector<Uuid> changed = report_.ports(std::move(statuses));
-  if (snapshot_.complete) published_.all_said(Published::Urgency::status);
+  if (snapshot_.complete && !snapshot_.provisional) published_.all_said(Published::Urgency::status);
   for (const Uuid& id : changed) {
     const auto status = current.find(id);
     if (status == current.end()) continue;
@@ -408,9 +408,9 @@ std::string Agent::interface_of(const Uuid& port) const {
 }
 
 bool Agent::idle() const {
-  return swept_ && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() && !doubt_timer_.armed() &&
-         !expected_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() &&
-         published_.settled() && offering_.settled() && snapshot_.peers_read;
+  return swept_ && snapshot_.complete && !snapshot_.provisional && !store_dirty_ && !reconcile_timer_.armed() &&
+         !doubt_timer_.armed() && !expected_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() &&
+         retries_.empty() && published_.settled() && offering_.settled() && snapshot_.peers_read;
 }
 
 }  // namespace midonet::agent

@@ -64,6 +64,27 @@ TEST_F(AgentOnFakes, TapFirstThenBindingIsActive) {
   EXPECT_NE(bed.node(paths::status(bed.host, id(1)))->stat.owner, 0);
 }
 
+// The port is plugged by what its record knows of the bridge, and nothing is said of it before the bridge itself was read.
+TEST_F(AgentOnFakes, APortIsNotCalledActiveWhoseBridgeWentDownSinceItWasMade) {
+  ASSERT_TRUE(bed.verb([](store::Transaction& t) {
+    return topology::update_bridge(t, net, [](model::Bridge& bridge) { bridge.admin_state_up = false; });
+  }));
+  bed.links.add("tap1");
+  bool bare = false, early = false;
+  ASSERT_TRUE(bed.attach(id(1), "tap1"));
+  ASSERT_TRUE(bed.until([&] {
+    const auto& all = bed.agent->statuses();
+    const auto said = all.find(id(1));
+    if (said == all.end()) early |= plugged(1);
+    if (said != all.end() && said->second.reason.empty()) bare = true;
+    return said != all.end();
+  }));
+  EXPECT_TRUE(early);
+  EXPECT_FALSE(bare);
+  EXPECT_EQ(bed.agent->statuses().at(id(1)).reason, "the bridge's adminStateUp is false: no frame passes");
+  EXPECT_FALSE(bed.kernel.plugged().bridges.begin()->second.admin_up);
+}
+
 TEST_F(AgentOnFakes, BindingFirstThenTapIsPendingThenActive) {
   ASSERT_TRUE(bed.attach(id(1), "tap1"));
   ASSERT_TRUE(reaches(1, PortState::pending_interface));

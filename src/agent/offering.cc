@@ -143,7 +143,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     const bool known = status != statuses.end() && status->first == port.id;
     const bool plugged = known && status->second.revision == port.revision &&
                          (status->second.state == PortState::active || status->second.state == PortState::down);
-    if (port.unknown || port.undecided || (port.doubtful && plugged)) {
+    if (port.unknown || port.provisional || port.undecided || (port.doubtful && plugged)) {
       out[bound.port->bridge_id].keep.insert(port.id);
       continue;
     }

@@ -132,6 +132,7 @@ class Planner {
       out.unknown = true;
       return refuse(out, "its bridge is being read");
     }
+    out.provisional = bridge.provisional;
     if (!bridge.damage.empty()) return refuse(out, bridge.damage);
     if (!bridge.record) return refuse(out, fmt::format("there is no Bridge with ID {}", record.bridge_id), true);
     if (!bridge.record->vni) return refuse(out, fmt::format("bridge {} has no VNI", record.bridge_id));

@@ -47,7 +47,8 @@ struct PortPlan {
   bool doubtful = false;
   // A record that this rests on is still being read: nothing is to be said about the port yet.
   bool unknown = false;
-  bool standby = false;  // taken over from another host that has its guest
+  bool provisional = false;  // likewise, but it is plugged: its bridge's VNI is known already
+  bool standby = false;      // taken over from another host that has its guest
   bool undecided =
       false;  // or may have it: what others offer is still being read, and until then nothing is to be offered
 };

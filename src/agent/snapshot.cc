@@ -8,6 +8,7 @@
 #include "model/bridge_tables.h"
 #include "model/latest.h"
 #include "model/paths.h"
+#include "model/port_vni.h"
 #include "model/record.h"
 #include "model/tunnel_zone.h"
 
@@ -135,7 +136,11 @@ class Reader {
     }
 
     read_record(record, old, out);
-    if (out.port) out_.bridges.try_emplace(out.port->bridge_id);
+    if (out.port) {
+      ServedBridge& bridge = out_.bridges[out.port->bridge_id];
+      const auto told = latest_.find(paths::port(id));
+      if (told != latest_.end() && told->second == *record) stand_in(**record, bridge);
+    }
     out_.ports.push_back(std::move(out));
   }
 
@@ -192,15 +197,31 @@ class Reader {
     out_.lingering.push_back(std::move(out));
   }
 
+  // What the record of a port tells of its bridge.
+  static void stand_in(const store::Node& port, ServedBridge& out) {
+    const auto vni = model::port_vni(port.value);
+    if (!vni) return;
+    out.created = port.stat.modified;
+    out.record.emplace().vni = *vni;
+  }
+
   void bridge(const Uuid& id, ServedBridge& out) {
     const auto at = before_.bridges.find(id);
     const ServedBridge* old = at == before_.bridges.end() ? nullptr : &at->second;
+    // Only of a bridge that was not known before: what was read of one stays in force.
+    std::optional<model::Bridge> told = std::exchange(out.record, {});
+    if (old) told = old->provisional ? old->record : std::nullopt;
     const auto node = view_.get(paths::bridge(id));
     const auto macs = view_.list(paths::mac_table(id));
     const auto addresses = view_.list(paths::arp_table(id));
     out.known = true;
     switch (look(node)) {
-      case Look::unknown: out.known = false; break;
+      case Look::unknown:
+        out.known = out.provisional = told.has_value();
+        out.record = std::move(told);
+        if (out.record) out.record->id = id;
+        if (old) out.created = old->created;
+        break;
       case Look::absent: return;
       case Look::there:
         out.created = (*node)->stat.created;
@@ -216,14 +237,17 @@ class Reader {
         }
         break;
     }
-    table<model::MacEntry>(paths::mac_table(id), macs, old ? &old->mac_table : nullptr, out.mac_table, out.known,
+    bool tables = true;
+    table<model::MacEntry>(paths::mac_table(id), macs, old ? &old->mac_table : nullptr, out.mac_table, tables,
                            [](store::Revision revision, const model::MacEntry& entry) {
                              return ServedBridge::MacTarget{revision, entry.port_id};
                            });
-    table<model::ArpEntry>(paths::arp_table(id), addresses, old ? &old->arp_table : nullptr, out.arp_table, out.known,
+    table<model::ArpEntry>(paths::arp_table(id), addresses, old ? &old->arp_table : nullptr, out.arp_table, tables,
                            [](store::Revision revision, const model::ArpEntry& entry) {
                              return ServedBridge::Neighbour{revision, entry.mac};
                            });
+    if (!tables && !out.provisional) out.known = false;
+    if (out.provisional) out_.provisional = true;
     if (!out.known) out_.complete = false;
   }
 

@@ -86,6 +86,9 @@ struct Peers {
 
 struct ServedBridge {
   bool known = false;  // as port_known; false also while its tables are being read
+  // All that is known is the VNI, by the record of a port that was bound here a moment ago; the rest is being read. What of it
+  // matters to frames is not in force yet, and nothing is to be said of its ports.
+  bool provisional = false;
   store::Revision created = 0;
   store::Revision revision = 0;
   std::optional<model::Bridge> record;  // none: it does not exist, or it is damaged
@@ -137,7 +140,8 @@ struct Snapshot {
   // before stays in force.
   std::map<std::string, std::string> damaged;
   std::map<std::string, News> news;  // by the folder
-  bool complete = false;             // nothing of this host's own is still being read
+  bool complete = false;             // nothing of this host's own is still being read, but for provisional bridges
+  bool provisional = false;          // there are such
   bool peers_read = false;           // nor of the others
 };
 

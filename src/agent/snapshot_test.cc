@@ -7,6 +7,7 @@
 #include "model/binding.h"
 #include "model/latest.h"
 #include "model/paths.h"
+#include "model/port_vni.h"
 #include "model/record.h"
 
 namespace midonet::agent {
@@ -28,6 +29,7 @@ class Read : public store::View {
  public:
   Result<store::NodePtr> get(const std::string& path) override {
     if (const auto at = nodes.find(path); at != nodes.end()) return at->second;
+    if (path == absent) return fail(Code::not_found, "there is no {}", path);
     return fail(Code::pending, "{} is being read", path);
   }
   Result<std::vector<std::string>> list(const std::string& path) override {
@@ -41,7 +43,7 @@ class Read : public store::View {
 
   std::map<std::string, store::NodePtr> nodes;
   std::map<std::string, std::vector<std::string>> lists;
-  std::string unread_list;
+  std::string unread_list, absent;
 };
 
 std::string binding(const Uuid& port, const std::string& interface) { return encode(model::Binding{port, interface}); }
@@ -156,6 +158,79 @@ TEST_F(SnapshotNews, DamagedNewsIsNone) {
   store.put(paths::bindings(host), R"({"latest": 7)", 5);
   EXPECT_THAT(look().ports, IsEmpty());
   EXPECT_FALSE(now.complete);
+}
+
+// The news of a port whose record has a copy of its bridge's VNI.
+void tell_with_vni(Read& store, const Uuid& port, Vni vni, store::Revision revision) {
+  store.put(paths::bindings(host),
+            model::encode_latest({{paths::binding(host, port), binding(port, "tap1")},
+                                  {paths::port(port), model::with_port_vni(port_record("tap1"), vni)}}),
+            revision);
+}
+
+TEST_F(SnapshotNews, ABridgeIsKnownByItsVniUntilItIsRead) {
+  store.nodes.erase(paths::bridge(net));
+  store.unread_list = paths::mac_table(net);
+  bound(port_1);
+  tell_with_vni(store, port_1, *Vni::from(7), 5);
+  for (int i = 0; i < 2; ++i) {
+    look();
+    EXPECT_TRUE(now.complete);
+    EXPECT_TRUE(now.provisional);
+    const ServedBridge& bridge = now.bridges.at(net);
+    EXPECT_TRUE(bridge.known);
+    EXPECT_TRUE(bridge.provisional);
+    ASSERT_TRUE(bridge.record);
+    EXPECT_EQ(bridge.record->vni, *Vni::from(7));
+    read(port_1, "tap1", 5);  // the port's record is read first
+  }
+  model::Bridge record;
+  record.vni = *Vni::from(8);
+  store.put(paths::bridge(net), encode(record), 3);
+  look();
+  EXPECT_FALSE(now.complete) << "its tables are being read";
+  EXPECT_FALSE(now.provisional);
+  store.unread_list.clear();
+  look();
+  EXPECT_TRUE(now.complete);
+  EXPECT_EQ(now.bridges.at(net).record->vni, *Vni::from(8));
+  EXPECT_EQ(now.bridges.at(net).created, 3);
+}
+
+TEST_F(SnapshotNews, ABridgeThatIsGoneIsNoProvisionalOne) {
+  store.nodes.erase(paths::bridge(net));
+  bound(port_1);
+  tell_with_vni(store, port_1, *Vni::from(7), 5);
+  look();
+  store.absent = paths::bridge(net);
+  look();
+  EXPECT_TRUE(now.bridges.at(net).known);
+  EXPECT_FALSE(now.bridges.at(net).provisional);
+  EXPECT_FALSE(now.bridges.at(net).record);
+}
+
+TEST_F(SnapshotNews, OfABridgeThatWasKnownBeforeNothingIsMadeUp) {
+  store.nodes.erase(paths::bridge(net));
+  bound(port_1), bound(port_2);
+  read(port_1, "tap1", 4);
+  look();
+  EXPECT_FALSE(now.complete);
+  tell_with_vni(store, port_2, *Vni::from(7), 5);
+  look();
+  EXPECT_FALSE(now.complete);
+  EXPECT_FALSE(now.provisional);
+  EXPECT_FALSE(now.bridges.at(net).known);
+}
+
+TEST_F(SnapshotNews, AVniThatWasNotToldButReadIsNoReasonToHurry) {
+  now = {};
+  store.nodes.erase(paths::bridge(net));
+  bound(port_1);
+  read(port_1, "tap1", 5);
+  store.put(paths::port(port_1), model::with_port_vni(port_record("tap1"), *Vni::from(7)), 5);
+  look();  // a start: the kernel may have tables of this bridge
+  EXPECT_FALSE(now.complete);
+  EXPECT_FALSE(now.bridges.at(net).known);
 }
 
 TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {

@@ -1,6 +1,7 @@
 #include "topology/ports.h"
 
 #include "model/paths.h"
+#include "model/port_vni.h"
 #include "topology/attach.h"
 #include "topology/bridge_tables.h"
 #include "topology/bridges.h"
@@ -17,13 +18,15 @@ Result<Stored<Port>> read_port(store::View& view, const Uuid& id) { return read<
 
 Status create_port(store::Transaction& t, const Port& port) {
   Steps steps;
-  steps.add(read_bridge(t, port.bridge_id));
+  const auto bridge = read_bridge(t, port.bridge_id);
+  steps.add(bridge);
   const Result<bool> used = exists(t, paths::port(port.id));
   if (steps.add(used) && *used)
     steps.add(Status(fail(Code::conflict, "A(n) Port with ID {} already exists.", port.id)));
   steps.add(check_references(t, port));
   if (!steps.outcome()) return steps.outcome();
-  t.create(paths::port(port.id), encode(port));
+  const bool copied = bridge->record.vni && bridge->record.admin_state_up;
+  t.create(paths::port(port.id), copied ? model::with_port_vni(encode(port), *bridge->record.vni) : encode(port));
   t.create(paths::bridge_port(port.bridge_id, port.id), "");  // fails when the bridge has gone meanwhile
   return {};
 }

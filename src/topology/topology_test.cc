@@ -5,6 +5,7 @@
 #include "model/binding.h"
 #include "model/latest.h"
 #include "model/paths.h"
+#include "model/port_vni.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
 #include "topology/hosts.h"
@@ -138,6 +139,19 @@ TEST_F(Topology, TheFirstPortOfABridgeOnAHostIsToldToThoseThatServeIt) {
   fixture.put(paths::served_bridge(host_a, net), "");
   EXPECT_TRUE(attach({port_2, host_a, "tap1"}));
   EXPECT_EQ(fixture.get(folder)->stat.modified, news->stat.modified) << "it serves the bridge already";
+}
+
+TEST_F(Topology, APortOfABridgeThatIsUpKnowsItsVni) {
+  const auto vni = model::decode<Bridge>(*fixture.value(paths::bridge(net)))->vni;
+  ASSERT_TRUE(vni);
+  EXPECT_EQ(model::port_vni(*fixture.value(paths::port(port_1))), vni);
+  EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
+  EXPECT_EQ(model::port_vni(*fixture.value(paths::port(port_1))), vni);
+
+  ASSERT_TRUE(
+      fixture.run([](Transaction& t) { return update_bridge(t, net, [](Bridge& b) { b.admin_state_up = false; }); }));
+  ASSERT_TRUE(create_port(nobody));
+  EXPECT_FALSE(model::port_vni(*fixture.value(paths::port(nobody)))) << "no frame may pass before the bridge was read";
 }
 
 TEST_F(Topology, AHostThatNobodyReachesIsToldToNobody) {
