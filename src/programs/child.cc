@@ -88,6 +88,13 @@ std::string Child::read_err_until(std::string_view text) {
   return err_so_far_;
 }
 
+std::string endpoint_of(Child& midonet_api) {
+  const std::string log = midonet_api.read_err_until("/midonet-api\n");
+  // The last one: where the store takes its time, it says before that it answers 503 there until then.
+  const auto at = log.rfind("http://"), end = log.rfind("/midonet-api\n");
+  return at == std::string::npos || end == std::string::npos ? "" : log.substr(at, end - at);
+}
+
 TemporaryDirectory::TemporaryDirectory() {
   char name[] = "/tmp/midonet-test-XXXXXX";
   if (::mkdtemp(name) == nullptr) std::abort();

@@ -41,6 +41,9 @@ inline Ended run(const std::vector<std::string>& argv, const std::function<void(
   return Child(argv, prepare).wait();
 }
 
+// Where a midonet-api serves ("http://127.0.0.1:40123"), from what it logs once it does; empty if it does not say so in time.
+std::string endpoint_of(Child& midonet_api);
+
 // A directory of the test's own, removed with all that is in it.
 class TemporaryDirectory {
  public:

@@ -26,12 +26,6 @@ struct MidonetApi : ::testing::Test {
   Child start(std::vector<std::string> arguments = {"--listen", "127.0.0.1:0"}) {
     return Child(command(std::move(arguments)), [this] { ::setenv("NOTIFY_SOCKET", systemd.name().c_str(), 1); });
   }
-  // "http://127.0.0.1:40123", from what it logs when it listens.
-  static std::string endpoint_of(Child& child) {
-    const std::string log = child.read_err_until("/midonet-api\n");
-    const auto at = log.find("http://");
-    return at == std::string::npos ? "" : log.substr(at, log.find("/midonet-api\n") - at);
-  }
   static json get(const std::string& endpoint, const std::string& path) {
     const auto response = http::call(endpoint, "GET", "/midonet-api" + path, {}, "", 10s);
     EXPECT_TRUE(response) << response.error().message;

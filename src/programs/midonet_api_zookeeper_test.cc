@@ -27,11 +27,8 @@ class OneApi {
  public:
   OneApi(const std::string& config, const std::string& store)
       : child_({MIDONET_API, "--config", config, "--store", store, "--listen", "127.0.0.1:0", "--session-timeout",
-                "30000"}) {
-    const std::string log = child_.read_err_until("/midonet-api\n");
-    const auto at = log.find("http://");
-    if (at != std::string::npos) endpoint_ = log.substr(at, log.find("/midonet-api\n") - at);
-  }
+                "30000"}),
+        endpoint_(endpoint_of(child_)) {}
   Result<http::Response> call(const std::string& method, const std::string& path, const std::string& body = "") {
     return http::call(endpoint_, method, "/midonet-api" + path, {{"Content-Type", "application/json"}}, body, 60s);
   }
