@@ -80,6 +80,19 @@ class SnapshotNews : public ::testing::Test {
     store.put(paths::port(port), port_record(interface), revision);
   }
 
+  // The host has a port of the bridge, as it is known.
+  void serve() {
+    bound(port_1);
+    read(port_1, "tap1", 5);
+    look();
+  }
+  static model::BridgeHost reached_at(const char* vtep) {
+    model::BridgeHost record;
+    record.vtep = *Ip::parse(vtep);
+    return record;
+  }
+
+  const std::string folder = paths::bridge_host(net, other);  // of the other host, on the bridge
   Read store;
   Snapshot now;
 };
@@ -234,12 +247,9 @@ TEST_F(SnapshotNews, AVniThatWasNotToldButReadIsNoReasonToHurry) {
 }
 
 TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {
-  bound(port_1);
-  read(port_1, "tap1", 5);
-  look();
-  const std::string folder = paths::bridge_host(net, other), chunk = paths::child(folder, "0");
-  model::BridgeHost record;
-  record.vtep = *Ip::parse("172.30.0.2");
+  serve();
+  const std::string chunk = paths::child(folder, "0");
+  model::BridgeHost record = reached_at("172.30.0.2");
   record.chunks = {0};
   model::OfferChunk offers;
   offers.ports.push_back({.port_id = port_2, .revision = 8});
@@ -262,14 +272,12 @@ TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {
 }
 
 TEST_F(SnapshotNews, AHostThatOnlyTheNewsNamesIsExpected) {
-  bound(port_1);
-  read(port_1, "tap1", 5);
-  look();
-  model::BridgeHost record;
-  record.vtep = *Ip::parse("172.30.0.2");
-  const std::string folder = paths::bridge_host(net, other);
+  serve();
+  model::BridgeHost record = reached_at("172.30.0.2");
   store.put(paths::bridge_hosts(net),
-            model::encode_latest({{folder, encode(record)}, {paths::bridge_host(net, host), "{}"}}), 9);
+            model::encode_latest(
+                {{folder, encode(record)}, {paths::bridge_host(net, host), encode(reached_at("172.30.0.1"))}}),
+            9);
   for (int i = 0; i < 2; ++i) {
     look();
     const ServedBridge& bridge = now.bridges.at(net);
@@ -292,12 +300,8 @@ TEST_F(SnapshotNews, AHostThatOnlyTheNewsNamesIsExpected) {
 }
 
 TEST_F(SnapshotNews, AnExpectedHostIsOneThatServesOnceItIsListed) {
-  bound(port_1);
-  read(port_1, "tap1", 5);
-  look();
-  model::BridgeHost record;
-  record.vtep = *Ip::parse("172.30.0.2");
-  const std::string folder = paths::bridge_host(net, other);
+  serve();
+  model::BridgeHost record = reached_at("172.30.0.2");
   store.put(paths::bridge_hosts(net), model::encode_latest({{folder, encode(record)}}), 9);
   look();
   store.lists[paths::bridge_hosts(net)] = {other.to_string()};
@@ -315,9 +319,8 @@ TEST_F(SnapshotNews, AnExpectedHostIsOneThatServesOnceItIsListed) {
 }
 
 TEST_F(SnapshotNews, AHostThatWasToldOfBeforeIsNotExpected) {
-  model::BridgeHost record;
-  record.vtep = *Ip::parse("172.30.0.2");
-  store.put(paths::bridge_hosts(net), model::encode_latest({{paths::bridge_host(net, other), encode(record)}}), 9);
+  model::BridgeHost record = reached_at("172.30.0.2");
+  store.put(paths::bridge_hosts(net), model::encode_latest({{folder, encode(record)}}), 9);
   bound(port_1);
   read(port_1, "tap1", 10);
   look();
