@@ -165,7 +165,9 @@ TEST_F(UsersOfAFile, AreToldAtOnceOfADamagedKey) {
                 [&](const Result<store::Revision>& done) { written = done.has_value(); });
   ASSERT_TRUE(loop.run_until([&] { return written; }, 60s));
   serve(users());
-  for (int i = 0; i < 3; ++i) EXPECT_THAT(login(credentials), HasSubstr("The key of tokens has not been read"));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THAT(login(credentials),
+                HasSubstr("The key of tokens at /token_key of embedded::memory: is damaged: remove the node"));
   store->commit({store::Op::remove("/token_key")}, [](const Result<store::Revision>&) {});
   std::string answer;
   for (int i = 0; i < 1000 && !answer.starts_with("HTTP/1.1 200 "); ++i) answer = login(credentials);

@@ -156,6 +156,10 @@ class Users final : public Authenticator {
   }
 
   tl::unexpected<Error> no_key() const {
+    if (damaged_)
+      return fail(Code::unavailable,
+                  "The key of tokens at {} of {} is damaged: remove the node, and a new key is drawn.", key_path,
+                  store_.uri());
     return fail(Code::unavailable, "The key of tokens has not been read from {} yet.", store_.uri());
   }
 
