@@ -167,10 +167,14 @@ void post(Context& context, const Call& call, Reply reply) {
   const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
   // For the answer. Asked before the commit, and so answered before it.
   auto alive = std::make_shared<std::optional<bool>>();
-  if (!*wait)
-    context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
-      if (node || node.error().code == Code::not_found) *alive = node.has_value();
-    });
+  const auto have = [alive](const Result<store::NodePtr>& node) {
+    if (node || node.error().code == Code::not_found) *alive = node.has_value();
+  };
+  if (const auto known = context.recent.get(paths::alive(request.host_id))) {
+    have(*known);
+  } else if (!*wait) {
+    context.store.get(paths::alive(request.host_id), have);
+  }
   auto bound = std::make_shared<Port>();
   store::transact(
       context.store,
@@ -190,7 +194,8 @@ void post(Context& context, const Call& call, Reply reply) {
               call, port_entity(*bound, topology::effective_status(*committed, **alive, nullptr), call.base_uri)));
         answer(
             context, [request, call](Transaction& t) { return attached_port(t, request, call, 200); }, reply);
-      });
+      },
+      &context.recent);
 }
 
 void show(Context& context, const Call& call, Reply reply) {

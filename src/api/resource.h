@@ -16,6 +16,7 @@
 #include "model/binding.h"
 #include "model/entity.h"
 #include "model/port.h"
+#include "store/recent.h"
 #include "store/store.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
@@ -37,6 +38,7 @@ struct Context {
   Loop& loop;
   store::Store& store;
   bool require_tunnel_zone;
+  store::Recent recent{loop, store};
   std::shared_ptr<Waits> waits{};
   std::shared_ptr<EventFeed> events{};
 };

@@ -6,11 +6,12 @@
 namespace midonet::api {
 
 struct Resources::Impl {
+  Impl(Loop& loop, store::Store& store, const Options& options) : context{loop, store, options.require_tunnel_zone} {}
   Context context;
 };
 
 Resources::Resources(Loop& loop, store::Store& store, Options options)
-    : impl_(std::make_unique<Impl>(Impl{{loop, store, options.require_tunnel_zone}})) {}
+    : impl_(std::make_unique<Impl>(loop, store, options)) {}
 
 Resources::~Resources() = default;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/path.h"
+#include "store/recent.h"
 
 namespace midonet::store {
 namespace {
@@ -48,6 +49,22 @@ Result<std::vector<std::string>> Transaction::list(const std::string& path) {
     if (it->second != nullptr && !listed) names.insert(at, name);
   }
   return names;
+}
+
+bool Transaction::recall(std::initializer_list<std::string> nodes, std::initializer_list<std::string> lists) {
+  if (recent_ == nullptr) return false;
+  std::map<std::string, Result<NodePtr>> known_nodes;
+  std::map<std::string, Result<std::vector<std::string>>> known_lists;
+  // All of it is asked for, so that all of it is known the next time.
+  for (const std::string& path : nodes)
+    if (auto node = recent_->get(path)) known_nodes.emplace(path, *std::move(node));
+  for (const std::string& path : lists)
+    if (auto names = recent_->list(path)) known_lists.emplace(path, *std::move(names));
+  if (known_nodes.size() < nodes.size() || known_lists.size() < lists.size()) return false;
+  recalled_.insert(nodes);
+  nodes_.merge(known_nodes);
+  lists_.merge(known_lists);
+  return true;
 }
 
 std::int32_t Transaction::version_to_guard(const std::string& path) const {
@@ -102,8 +119,11 @@ void Transaction::guard(const std::string& path) {
 // One call of transact(): alive for as long as a callback of the store holds it.
 class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
  public:
-  TransactionRun(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done)
-      : store_(store), body_(std::move(body)), done_(std::move(done)) {}
+  TransactionRun(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
+                 Recent* recent)
+      : store_(store), body_(std::move(body)), done_(std::move(done)) {
+    transaction_.recent_ = recent;
+  }
 
   void start() {
     run_body();
@@ -135,7 +155,11 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       answer_ = Revision(0);
     } else {
       next_ = Next::commit;
+      for (const std::string& path : transaction_.recalled_) transaction_.guard(path);
     }
+    if (next_ != Next::answer || transaction_.recalled_.empty()) return;
+    transaction_ = Transaction();  // which has nothing to recall from
+    run_body();
   }
 
   void go_on() {
@@ -204,8 +228,9 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
   int races_ = 0;
 };
 
-void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done) {
-  std::make_shared<TransactionRun>(store, std::move(body), std::move(done))->start();
+void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
+              Recent* recent) {
+  std::make_shared<TransactionRun>(store, std::move(body), std::move(done), recent)->start();
 }
 
 }  // namespace midonet::store

@@ -100,7 +100,10 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
     return tl::unexpected<Error>(Error{Code::invalid, name.error().message, "interface"});
   const model::TakenFrom place{request.host_id, request.interface_name};
   if (!t.refused()) {
-    // The usual case takes one round: the commit fails when the host is not there or the interface is taken.
+    // The usual case takes one round, or none: the commit fails when the host is not there or the interface is taken.
+    const std::string served = paths::served_bridges(request.host_id);
+    // That it is still the same port its version does not tell alone; that of all ports' folder does (note_ports_removed()).
+    t.recall({paths::port(request.port_id), paths::ports, served}, {served});
     const Result<Stored<Port>> unbound = read_port(t, request.port_id);
     const Serving serving(t, request.host_id);
     if (!unbound && unbound.error().code == Code::pending) return failed(unbound);

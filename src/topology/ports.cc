@@ -49,8 +49,11 @@ Status delete_port(store::Transaction& t, const Uuid& id) {
   if (!steps.outcome()) return steps.outcome();
   t.remove(paths::port(id));
   t.remove(paths::bridge_port(stored->record.bridge_id, id));
+  note_ports_removed(t);
   return {};
 }
+
+void note_ports_removed(store::Transaction& t) { t.set(paths::ports, ""); }
 
 void read_status_ahead(store::View& view, const Uuid& host, const Uuid& port) {
   read_ahead(view, {paths::binding(host, port), paths::alive(host), paths::status(host, port)});

@@ -20,6 +20,10 @@ Status update_port(store::Transaction& t, const Uuid& id, const std::function<vo
 // With its binding, in the same commit. not_found.
 Status delete_port(store::Transaction& t, const Uuid& id);
 
+// A part of the deletion of ports and bridges: makes the version of the ports' folder another one, so that who goes on from what
+// was read before does not take a port for the one that was made anew under its id (attach()).
+void note_ports_removed(store::Transaction& t);
+
 // What became of the port's present binding: what the agent reported of this very revision of it, while the agent is
 // alive; pending_host when there is no such report; unbound when the port is.
 Result<model::PortStatus> port_status(store::View& view, const model::Port& port);
