@@ -10,6 +10,7 @@
 #include "store/transaction.h"
 #include "topology/hosts.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 namespace midonet::agent {
@@ -33,6 +34,16 @@ constexpr std::chrono::milliseconds first_registration_delay{100};
 constexpr std::chrono::milliseconds last_registration_delay{10'000};
 // A host that is expected to serve a bridge, and does not, is sent to for so long, at most twice.
 constexpr std::chrono::seconds expectation{1};
+
+// After a start that long, everything that it read has been written or thrown away.
+constexpr std::chrono::seconds start_is_over{1};
+
+// What a start throws away again lies among what stays: the C library keeps it unless it is asked.
+void give_memory_back() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -292,9 +303,11 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   times_.apply(end - now);
-  if (sweep && !std::exchange(swept_, true))
+  if (sweep && !std::exchange(swept_, true)) {
     log::info("synchronised: bindings={} plugged={} in {:.1f} ms", plan.ports.size(), plan.desired.ports.size(),
               seconds(end - now) * 1000);
+    memory_timer_ = loop_.after(start_is_over, give_memory_back);
+  }
   if (!applied.tunnel && (tunnel_.state || tunnel_.state.error() != applied.tunnel.error()))
     log::warning("the tunnel to other hosts: {}", applied.tunnel.error().message);
   tunnel_ = {plan.overlay, applied.tunnel};

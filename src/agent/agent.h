@@ -145,7 +145,8 @@ class Agent {
   unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, expected_timer_;
+  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, expected_timer_,
+      memory_timer_;
 };
 
 }  // namespace midonet::agent

@@ -14,6 +14,13 @@ namespace midonet::agent {
 namespace paths = model::paths;
 using store::Op;
 
+namespace {
+
+// With its memory: there is one for each port and interface of the host.
+void forget(std::string& value) { std::string().swap(value); }
+
+}  // namespace
+
 Published::Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events)
     : loop_(loop),
       store_(store),
@@ -76,9 +83,11 @@ void Published::look() {
   look_failed_ = false;
   in_flight_ = false;
   looking_ = scopes_.size();
+  unread_.clear();
+  reading_ = 0;
   for (auto& [path, entry] : entries_) {
     entry.presence = Presence::absent;
-    entry.there.clear();
+    forget(entry.there);
     dirty_.emplace(entry.urgency, path);
   }
   for (const Scope& scope : scopes_) {
@@ -98,15 +107,27 @@ void Published::listed(const Scope& scope, const Result<std::vector<std::string>
     for (const std::string& name : *names) {
       if (!scope.only.empty() && name != scope.only) continue;
       ++looking_;
-      std::string path = paths::child(scope.folder, name);
-      store_.get(path, [this, alive = std::weak_ptr(alive_), session = session_, &scope,
-                        path](const Result<store::NodePtr>& node) {
-        if (alive.expired() || session != session_) return;
-        found(scope, path, node);
-      });
+      unread_.emplace_back(&scope, paths::child(scope.folder, name));
     }
+    read_more();
   }
   looked();
+}
+
+// A few at a time: at a start the agent reads what is bound here, of which there is as much, and that comes first.
+void Published::read_more() {
+  while (!unread_.empty() && reading_ < reads_at_once) {
+    auto [scope, path] = std::move(unread_.front());
+    unread_.pop_front();
+    ++reading_;
+    store_.get(path, [this, alive = std::weak_ptr(alive_), session = session_, scope = scope,
+                      path = path](const Result<store::NodePtr>& node) {
+      if (alive.expired() || session != session_) return;
+      --reading_;
+      read_more();
+      found(*scope, path, node);
+    });
+  }
 }
 
 void Published::found(const Scope& scope, const std::string& path, const Result<store::NodePtr>& node) {
@@ -161,7 +182,7 @@ void Published::pump() {
       continue;
     }
     if (entry.wanted && entry.presence == Presence::ours && entry.there == entry.value) {
-      at->second.there = {};
+      forget(at->second.there);
       if (events_.written) events_.written(path);
       continue;
     }
@@ -200,7 +221,7 @@ void Published::committed(std::vector<Sent> sent, const Result<store::Revision>&
     const auto at = entries_.find(one.path);
     Entry& entry = at->second;
     entry.presence = one.wanted ? Presence::ours : Presence::absent;
-    entry.there.clear();
+    forget(entry.there);
     if (entry.change != one.change) continue;  // changed again meanwhile: it is dirty
     if (!entry.wanted) entries_.erase(at);
     if (events_.written) events_.written(one.path);

@@ -11,11 +11,13 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/loop.h"
@@ -54,6 +56,7 @@ class Published {
   // What goes into one commit at most: it must stay far below what a store takes at once.
   static constexpr std::size_t ops_per_commit = 256;
   static constexpr std::size_t bytes_per_commit = 256 * 1024;
+  static constexpr std::size_t reads_at_once = 256;
 
  private:
   enum class Presence : std::uint8_t { absent, ours, foreign };
@@ -80,6 +83,7 @@ class Published {
   void on_state(store::State state);
   void look();
   void listed(const Scope& scope, const Result<std::vector<std::string>>& names);
+  void read_more();
   void found(const Scope& scope, const std::string& path, const Result<store::NodePtr>& node);
   void looked();
   void pump_soon();
@@ -97,7 +101,9 @@ class Published {
   std::set<std::pair<Urgency, std::string>> dirty_;
   bool started_ = false;
   bool looked_ = false;      // `presence` is right
-  std::size_t looking_ = 0;  // reads that are under way
+  std::size_t looking_ = 0;  // reads that are under way or to be made
+  std::deque<std::pair<const Scope*, std::string>> unread_;
+  std::size_t reading_ = 0;
   std::array<bool, 3> said_{};
   bool look_failed_ = false;
   bool in_flight_ = false;

@@ -42,7 +42,10 @@ std::vector<Uuid> Report::ports(std::map<Uuid, PortStatus> statuses) {
     status.since = known && old->second.state == status.state ? old->second.since : now;
     if (!known && !earlier_.empty()) {
       const auto earlier = earlier_.find(id);
-      if (earlier != earlier_.end() && same_state(earlier->second, status)) status.since = earlier->second.since;
+      if (earlier != earlier_.end()) {
+        if (same_state(earlier->second, status)) status.since = earlier->second.since;
+        earlier_.erase(earlier);
+      }
     }
     if (!known || old->second != status) {
       published_.put(Published::Urgency::status, paths::status(host_, id), encode(status));

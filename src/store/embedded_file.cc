@@ -40,16 +40,16 @@ constexpr const char* settings = R"(
   PRAGMA temp_store = MEMORY;
   PRAGMA synchronous = FULL;
   PRAGMA journal_size_limit = 16777216;
-  PRAGMA cache_size = -2048;
+  PRAGMA cache_size = -1024;
   PRAGMA trusted_schema = OFF;
 )";
 
+// No index by owner: it would hold every path again, and sessions end seldom.
 constexpr const char* ephemerals = R"(
   CREATE TEMP TABLE ephemerals (
     parent TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     created INTEGER NOT NULL, modified INTEGER NOT NULL, version INTEGER NOT NULL, owner INTEGER NOT NULL,
     PRIMARY KEY (parent, name)) WITHOUT ROWID;
-  CREATE INDEX temp.ephemerals_of_owner ON ephemerals (owner);
 )";
 
 Status make_directory(const std::filesystem::path& directory) {

@@ -1,11 +1,13 @@
 #include "store/mirror.h"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 
 namespace midonet::store {
 namespace {
@@ -119,6 +121,15 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     entry->reading = true;
     entry->again = false;
     ++issued_;
+    if (issued_ - answered_ > reads_at_once) {
+      waiting_.emplace_back(entry);
+    } else {
+      send(entry);
+    }
+  }
+
+  template <class T>
+  void send(const EntryPtr<T>& entry) {
     Store::Notify notify;
     if (!entry->armed) {
       entry->armed = true;
@@ -141,6 +152,11 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   void on_answer(const EntryPtr<T>& entry, std::uint32_t watch, Result<T> result) {
     entry->reading = false;
     ++answered_;
+    if (!waiting_.empty()) {
+      const auto next = std::move(waiting_.front());
+      waiting_.pop_front();
+      std::visit([this](const auto& waiting) { this->send(waiting); }, next);
+    }
     const bool answer = is_answer(result);
     // With an answer comes a watch, unless the path is one that cannot be.
     const bool watched = answer && (result || result.error().code == Code::not_found);
@@ -285,7 +301,8 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   std::uint64_t issued_ = 0;  // reads, and how many of them were answered
   std::uint64_t answered_ = 0;
   std::uint64_t notify_after_ = 0;
-  bool dirty_ = false;       // something differs from what the reader saw
+  std::deque<std::variant<EntryPtr<NodePtr>, EntryPtr<Names>>> waiting_;  // to be read, in their turn
+  bool dirty_ = false;                                                    // something differs from what the reader saw
   bool notify_due_ = false;  // and `changed` is to be posted after `notify_after_` answers
   bool posted_ = false;
   Timer retry_;

@@ -30,6 +30,10 @@ class Mirror {
 
   std::size_t followed() const;  // number of nodes and lists
 
+  // How many reads are with the store at a time: enough to keep it busy. A start asks for tens of thousands at once, each of
+  // which is some hundred bytes while the store has it.
+  static constexpr std::size_t reads_at_once = 2048;
+
  private:
   class Impl;
   std::shared_ptr<Impl> impl_;

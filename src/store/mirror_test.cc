@@ -135,6 +135,40 @@ TEST_F(MirrorTest, TheFirstReadOfManyNodesIsToldOnce) {
   EXPECT_EQ(seen_.size(), 4992u);
 }
 
+TEST_F(MirrorTest, OfVeryManyReadsAFewAreWithTheStoreAtATimeAndTheReaderIsToldOnce) {
+  constexpr std::size_t number = 2 * Mirror::reads_at_once + 100;
+  for (std::size_t first = 0; first < number; first += 1000) {
+    std::vector<Op> ops;
+    for (std::size_t n = first; n < std::min(number, first + 1000); ++n)
+      ops.push_back(Op::create(fmt::format("/q/{}", n), "x"));
+    commit(std::move(ops));
+  }
+  std::size_t known = 0;
+  const auto read = [&] {
+    return mirror_.read([&](View& view) -> Status {
+      known = 0;
+      for (std::size_t n = 0; n < number; ++n) known += view.get(fmt::format("/q/{}", n)) ? 1U : 0U;
+      return {};
+    });
+  };
+  EXPECT_TRUE(read());
+  EXPECT_EQ(static_cast<std::size_t>(store_.gets), Mirror::reads_at_once);
+  ASSERT_TRUE(loop_.run_until([&] { return changes_ > 0; }, 10s));
+  EXPECT_TRUE(read());
+  EXPECT_EQ(known, number);
+  EXPECT_EQ(static_cast<std::size_t>(store_.gets), number);
+  settle();
+  EXPECT_EQ(changes_, 1);
+
+  // A lost session: all of it is read again, and what changed is told.
+  commit({Op::set("/q/7", "y")});
+  store_.lose_session();
+  ASSERT_TRUE(loop_.run_until([&] { return changes_ > 1; }, 10s));
+  settle();
+  EXPECT_EQ(changes_, 2);
+  EXPECT_EQ(mirror_.followed(), number);
+}
+
 TEST_F(MirrorTest, WhatIsNotFollowedIsNotTold) {
   read_until_complete();
   commit({Op::set("/q", "x"), Op::create("/q/1", ""), Op::create("/p/1/deep", ""), Op::set("/p", "x")});
