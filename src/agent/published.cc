@@ -124,8 +124,8 @@ void Published::read_more() {
                       path = path](const Result<store::NodePtr>& node) {
       if (alive.expired() || session != session_) return;
       --reading_;
-      read_more();
       found(*scope, path, node);
+      read_more();
     });
   }
 }
@@ -139,7 +139,9 @@ void Published::found(const Scope& scope, const std::string& path, const Result<
     if (!entry.wanted) entry.urgency = scope.urgency;
     dirty_.emplace(entry.urgency, path);
   } else if (node.error().code != Code::not_found) {
-    look_failed_ = true;
+    look_failed_ = true;  // all of it will be looked at again
+    looking_ -= unread_.size();
+    unread_.clear();
   }
   looked();
 }

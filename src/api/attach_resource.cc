@@ -167,13 +167,12 @@ void post(Context& context, const Call& call, Reply reply) {
   const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
   // For the answer. Asked before the commit, and so answered before it.
   auto alive = std::make_shared<std::optional<bool>>();
-  const auto have = [alive](const Result<store::NodePtr>& node) {
-    if (node || node.error().code == Code::not_found) *alive = node.has_value();
-  };
-  if (const auto known = context.recent.get(paths::alive(request.host_id))) {
-    have(*known);
+  if (context.recent.get(paths::alive(request.host_id))) {
+    *alive = true;
   } else if (!*wait) {
-    context.store.get(paths::alive(request.host_id), have);
+    context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
+      if (node || node.error().code == Code::not_found) *alive = node.has_value();
+    });
   }
   auto bound = std::make_shared<Port>();
   store::transact(
@@ -187,6 +186,7 @@ void post(Context& context, const Call& call, Reply reply) {
       },
       [&context, request, call, reply, wait = *wait, alive, bound](const Result<store::Revision>& committed) {
         if (!committed) return reply(failed(committed));
+        if (*alive == true) context.recent.follow_node(paths::alive(request.host_id));
         if (wait) return context.waits->add(context, request, call, reply, *wait);
         // Of a binding that is new nobody can have reported anything. The agent reads it now: the store is left to it.
         if (const bool made = *committed != 0; made && *alive)

@@ -55,7 +55,7 @@ void create_port(Context& context, const Call& call, Reply reply) {
         return created(base + "/ports/" + port.id.to_string());
       },
       [&context, id = port.id, reply = std::move(reply)](Result<Answer> made) {
-        if (made) (void)context.recent.get(model::paths::port(id));  // it will be bound soon
+        if (made) context.recent.follow_node(model::paths::port(id));  // it will be bound soon
         reply(std::move(made));
       });
 }

@@ -167,6 +167,10 @@ TEST_F(ApiStore, IsNotReadForAPortThatWasMadeHereAndAHostThatWasBoundToBefore) {
   const Uuid second = *Uuid::parse("22222222-0000-4000-8000-000000000002");
   for (const Uuid& id : {port, second})
     ASSERT_EQ(ask("POST", fmt::format("/bridges/{}/ports", net), fmt::format(R"({{"id": "{}"}})", id)), 201);
+  write([](Transaction& t) -> Status {
+    t.create_ephemeral(paths::alive(host), encode(model::Alive{}));
+    return {};
+  });
   ASSERT_EQ(attach(port, "tap0"), 200);
   // A moment later everything that the next one needs is known.
   for (int last = -1; std::exchange(last, store.gets + store.lists) != store.gets + store.lists;) {

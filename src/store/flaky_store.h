@@ -2,6 +2,7 @@
 // network does. Calls go through in order; what is set here acts on calls made from then on.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -69,6 +70,12 @@ class FlakyStore : public Store {
   std::int64_t session() const override { return inner_->session(); }
   State state() const override { return state_; }
   std::string uri() const override { return "flaky:" + inner_->uri(); }
+
+  // How many watches are set and have not fired.
+  std::size_t watching() const {
+    return static_cast<std::size_t>(
+        std::count_if(watches_.begin(), watches_.end(), [](const auto& watch) { return static_cast<bool>(*watch); }));
+  }
 
   int gets = 0;
   int lists = 0;

@@ -25,16 +25,17 @@ class RecentTest : public testing::Test {
     ASSERT_TRUE(loop_.run_until([&] { return answer.has_value(); }, 10s));
     ASSERT_TRUE(*answer) << answer->error().message;
   }
-  // The value of a node as soon as it is known, or the word for why there is none.
+  // The value of a node, which is followed, as soon as it is known.
   std::string value(const std::string& path) {
-    std::optional<Result<NodePtr>> node;
-    EXPECT_TRUE(loop_.run_until([&] { return (node = recent_->get(path)).has_value(); }, 10s));
-    return *node ? (**node)->value : std::string(name(node->error().code));
+    recent_->follow_node(path);
+    EXPECT_TRUE(loop_.run_until([&] { return recent_->get(path) != nullptr; }, 10s));
+    const NodePtr node = recent_->get(path);
+    return node ? node->value : "unknown";
   }
   Recent::Names names(const std::string& path) {
-    std::optional<Result<Recent::Names>> names;
-    EXPECT_TRUE(loop_.run_until([&] { return (names = recent_->list(path)).has_value(); }, 10s));
-    return names->value_or(Recent::Names{"none"});
+    recent_->follow_list(path);
+    EXPECT_TRUE(loop_.run_until([&] { return recent_->list(path).has_value(); }, 10s));
+    return recent_->list(path).value_or(Recent::Names{"unknown"});
   }
   void settle() {
     bool over = false;
@@ -70,32 +71,52 @@ class RecentTest : public testing::Test {
   bool recalled_ = false;
 };
 
-TEST_F(RecentTest, WhatWasAskedForIsKnownTheNextTimeAndNotReadAgain) {
+TEST_F(RecentTest, WhatIsFollowedIsKnownAMomentLaterAndNotReadAgain) {
   EXPECT_FALSE(recent_->get("/a"));
-  EXPECT_FALSE(recent_->list("/a"));
-  EXPECT_FALSE(recent_->get("/absent"));
-  EXPECT_EQ(store_.gets + store_.lists, 0) << "it is read a moment later";
+  recent_->follow_node("/a");
+  recent_->follow_list("/a");
+  EXPECT_EQ(store_.gets + store_.lists, 0);
+  EXPECT_FALSE(recent_->get("/a"));
   EXPECT_EQ(value("/a"), "1");
   EXPECT_THAT(names("/a"), ElementsAre("x"));
-  EXPECT_EQ(value("/absent"), "not_found");
-  EXPECT_EQ(store_.gets, 2);
+  EXPECT_EQ(store_.gets, 1);
   EXPECT_EQ(store_.lists, 1);
+}
+
+TEST_F(RecentTest, WhatIsOnlyAskedForIsNotFollowed) {
+  EXPECT_FALSE(recent_->get("/a"));
+  settle();
+  EXPECT_FALSE(recent_->get("/a"));
+  EXPECT_EQ(store_.gets, 0);
 }
 
 TEST_F(RecentTest, WhatChangedIsUnknownUntilItWasReadAgain) {
   EXPECT_EQ(value("/a"), "1");
   EXPECT_THAT(names("/a"), ElementsAre("x"));
-  EXPECT_EQ(value("/absent"), "not_found");
-  commit({Op::set("/a", "2"), Op::create("/a/y", ""), Op::create("/absent", "here")});
+  commit({Op::set("/a", "2"), Op::create("/a/y", "")});
   ASSERT_TRUE(loop_.run_until([&] { return !recent_->get("/a") && !recent_->list("/a"); }, 10s));
   EXPECT_EQ(value("/a"), "2");
   EXPECT_THAT(names("/a"), ElementsAre("x", "y"));
-  EXPECT_EQ(value("/absent"), "here");
   for (int n = 3; n < 6; ++n) {
     commit({Op::set("/a", std::to_string(n))});
     settle();
     EXPECT_EQ(value("/a"), std::to_string(n));
   }
+}
+
+TEST_F(RecentTest, WhatIsGoneIsFollowedNoMoreAndLeavesNoWatch) {
+  EXPECT_EQ(value("/b"), "2");
+  EXPECT_THAT(names("/a"), ElementsAre("x"));
+  commit({Op::remove("/b"), Op::remove("/a/x"), Op::remove("/a")});
+  settle();
+  EXPECT_EQ(store_.watching(), 0U);
+  const int reads = store_.gets + store_.lists;
+  commit({Op::create("/b", "new"), Op::create("/a", "")});
+  settle();
+  EXPECT_FALSE(recent_->get("/b"));
+  EXPECT_FALSE(recent_->list("/a"));
+  EXPECT_EQ(store_.gets + store_.lists, reads);
+  EXPECT_EQ(value("/b"), "new");
 }
 
 TEST_F(RecentTest, OfMoreThanItHoldsTheOneThatNobodyAskedForTheLongestGoes) {
@@ -126,8 +147,8 @@ TEST_F(RecentTest, NothingIsKnownWhileTheStoreIsAwayAndAllAfterANewSessionAgain)
   EXPECT_EQ(value("/a"), "meanwhile");
 }
 
-TEST_F(RecentTest, WhatCouldNotBeReadIsAskedForAnew) {
-  EXPECT_FALSE(recent_->get("/a"));
+TEST_F(RecentTest, WhatCouldNotBeReadIsFollowedNoMore) {
+  recent_->follow_node("/a");
   store_.fail_next(Code::unavailable);
   settle();
   EXPECT_EQ(store_.gets, 1);
@@ -137,7 +158,7 @@ TEST_F(RecentTest, WhatCouldNotBeReadIsAskedForAnew) {
 
 TEST_F(RecentTest, HearsOfNothingOnceItIsGone) {
   EXPECT_EQ(value("/a"), "1");
-  (void)recent_->get("/b");
+  recent_->follow_node("/b");
   ASSERT_TRUE(loop_.run_until([&] { return store_.gets == 2; }, 10s));
   recent_.reset();  // with one read under way, and a watch on /a
   commit({Op::set("/a", "2")});
@@ -148,8 +169,7 @@ TEST_F(RecentTest, HearsOfNothingOnceItIsGone) {
 TEST_F(RecentTest, ACommitMayGoOnFromItWithoutAnyRead) {
   ASSERT_TRUE(add());
   EXPECT_FALSE(recalled_);
-  EXPECT_EQ(value("/a"), "1+");
-  EXPECT_EQ(value("/b"), "2");
+  settle();  // what the first one asked for is followed since
   const int gets = store_.gets;
   runs_ = 0;
   ASSERT_TRUE(add());
@@ -159,6 +179,16 @@ TEST_F(RecentTest, ACommitMayGoOnFromItWithoutAnyRead) {
   ASSERT_EQ(store_.last_commit.size(), 2U);
   EXPECT_EQ(store_.last_commit[1].kind, Op::Kind::check) << "of the node that was recalled and is not written";
   EXPECT_EQ(value("/a"), "1++");
+}
+
+// Or whoever names what does not exist would have the servers keep watches for ever.
+TEST_F(RecentTest, WhatABodyThatFailedAskedForIsNotFollowed) {
+  commit({Op::set("/a", "full")});
+  EXPECT_EQ(add().error().code, Code::exhausted);
+  const int gets = store_.gets;
+  settle();
+  EXPECT_EQ(store_.gets, gets);
+  EXPECT_FALSE(recent_->get("/a"));
 }
 
 TEST_F(RecentTest, ACommitThatWentOnFromWhatHadChangedReads) {

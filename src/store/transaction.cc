@@ -55,9 +55,10 @@ bool Transaction::recall(std::initializer_list<std::string> nodes, std::initiali
   if (recent_ == nullptr) return false;
   std::map<std::string, Result<NodePtr>> known_nodes;
   std::map<std::string, Result<std::vector<std::string>>> known_lists;
-  // All of it is asked for, so that all of it is known the next time.
+  recallable_nodes_.insert(nodes);
+  recallable_lists_.insert(lists);
   for (const std::string& path : nodes)
-    if (auto node = recent_->get(path)) known_nodes.emplace(path, *std::move(node));
+    if (NodePtr node = recent_->get(path)) known_nodes.emplace(path, std::move(node));
   for (const std::string& path : lists)
     if (auto names = recent_->list(path)) known_lists.emplace(path, *std::move(names));
   if (known_nodes.size() < nodes.size() || known_lists.size() < lists.size()) return false;
@@ -121,7 +122,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
  public:
   TransactionRun(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
                  Recent* recent)
-      : store_(store), body_(std::move(body)), done_(std::move(done)) {
+      : store_(store), body_(std::move(body)), done_(std::move(done)), recent_(recent) {
     transaction_.recent_ = recent;
   }
 
@@ -215,12 +216,17 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       revision =
           fail(Code::conflict, "lost against other changes {} times; the last: {}", races_, revision.error().message);
     }
+    if (revision && recent_ != nullptr) {
+      for (const std::string& path : transaction_.recallable_nodes_) recent_->follow_node(path);
+      for (const std::string& path : transaction_.recallable_lists_) recent_->follow_list(path);
+    }
     std::exchange(done_, {})(std::move(revision));
   }
 
   Store& store_;
   std::function<Status(Transaction&)> body_;
   std::function<void(Result<Revision>)> done_;
+  Recent* recent_;
   Transaction transaction_;
   Next next_ = Next::answer;
   Result<Revision> answer_ = Revision(0);

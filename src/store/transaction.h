@@ -40,7 +40,8 @@ class Transaction : public View {
   void guard(const std::string& path);
   // Goes on from what the process read lately (recent.h) instead of reading it now: true when all of this is known, and is what
   // get() and list() say of it. The commit is guarded against a change of these nodes; of the lists it is not. Nothing else than
-  // a commit is decided by it: a body that fails or stages nothing is run again, and reads. False once a try was refused.
+  // a commit is decided by it: a body that fails or stages nothing is run again, and reads. False once a try was refused. What
+  // was asked for so is followed when the commit is done.
   bool recall(std::initializer_list<std::string> nodes, std::initializer_list<std::string> lists = {});
   // The store refused an earlier try. Until then a body may leave it to the commit to find out what a commit refuses anyway,
   // and read only then what its error is to say.
@@ -63,6 +64,7 @@ class Transaction : public View {
   bool refused_ = false;
   Recent* recent_ = nullptr;        // null: nothing is recalled
   std::set<std::string> recalled_;  // nodes
+  std::set<std::string> recallable_nodes_, recallable_lists_;
 };
 
 // How often a commit that lost a race is tried again before the answer is Code::conflict. A commit lost a race when the

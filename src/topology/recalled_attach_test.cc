@@ -79,11 +79,13 @@ struct RecalledAttach : ::testing::Test {
 
   // Until all that an attach recalls is known.
   void remember() {
+    for (const std::string& path : {paths::port(port), std::string(paths::ports), paths::served_bridges(host)})
+      recent.follow_node(path);
+    recent.follow_list(paths::served_bridges(host));
     EXPECT_TRUE(fixture.loop.run_until(
         [this] {
-          const bool node = recent.get(paths::port(port)).has_value(), ports = recent.get(paths::ports).has_value();
-          const bool place = recent.get(paths::served_bridges(host)).has_value();
-          return recent.list(paths::served_bridges(host)).has_value() && node && ports && place;
+          return recent.get(paths::port(port)) && recent.get(paths::ports) && recent.get(paths::served_bridges(host)) &&
+                 recent.list(paths::served_bridges(host));
         },
         10s));
     own.gets = own.lists = own.commits = 0;
