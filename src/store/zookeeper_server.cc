@@ -22,9 +22,6 @@
 
 #include "base/unique_fd.h"
 
-// LeakSanitizer asks for this. The library forgets answers that came, and were not told yet, when their handle is closed.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libzookeeper_mt\n"; }
-
 namespace midonet::store {
 namespace {
 

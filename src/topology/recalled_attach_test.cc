@@ -77,17 +77,23 @@ struct RecalledAttach : ::testing::Test {
     others->commit(ops, [](const Result<store::Revision>& done) { EXPECT_TRUE(done) << done.error().message; });
   }
 
-  // Until all that an attach recalls is known.
+  // Until all that an attach recalls is known as it is now.
   void remember() {
-    for (const std::string& path : {paths::port(port), std::string(paths::ports), paths::served_bridges(host)})
-      recent.follow_node(path);
+    const std::vector<std::string> nodes{paths::port(port), paths::ports, paths::served_bridges(host)};
+    for (const std::string& path : nodes) recent.follow_node(path);
     recent.follow_list(paths::served_bridges(host));
-    EXPECT_TRUE(fixture.loop.run_until(
-        [this] {
-          return recent.get(paths::port(port)) && recent.get(paths::ports) && recent.get(paths::served_bridges(host)) &&
-                 recent.list(paths::served_bridges(host));
-        },
-        10s));
+    for (const std::string& path : nodes) {
+      const store::NodePtr node = fixture.get(path);
+      EXPECT_TRUE(fixture.loop.run_until(
+          [&] {
+            const store::NodePtr known = recent.get(path);
+            return known && known->stat == node->stat;
+          },
+          10s))
+          << path;
+    }
+    const auto served = fixture.list(paths::served_bridges(host));
+    EXPECT_TRUE(fixture.loop.run_until([&] { return recent.list(paths::served_bridges(host)) == served; }, 10s));
     own.gets = own.lists = own.commits = 0;
   }
   Result<Attached> attach(const AttachRequest& request) {
@@ -133,7 +139,6 @@ TEST_F(RecalledAttach, IsOneCommitAndNoRead) {
 
 TEST_F(RecalledAttach, TellsNobodyOfAHostThatServesTheBridge) {
   fixture.put(paths::served_bridge(host, net), "");
-  ASSERT_TRUE(fixture.loop.run_until([&] { return !recent.list(paths::served_bridges(host)); }, 10s));
   remember();
   EXPECT_TRUE(attach({port, host, "tap0"}));
   EXPECT_EQ(own.gets + own.lists, 0);
@@ -158,7 +163,6 @@ TEST_F(RecalledAttach, OfAPortThatWasMadeAnewUnderItsIdBindsTheNewOne) {
   ASSERT_EQ(fixture.get(paths::port(port))->stat.version, version);
   change([](Transaction& t) { return delete_port(t, port); });
   make_port(net);
-  ASSERT_TRUE(fixture.loop.run_until([&] { return !recent.get(paths::port(port)); }, 10s));
   remember();
 
   meanwhile([&] {
@@ -184,7 +188,6 @@ TEST_F(RecalledAttach, OfABridgeThatWasDeletedAndMadeAnewWithItsPortBindsTheNewO
   };
   const auto commits = replace(net, other_net);
   replace(other_net, net);
-  ASSERT_TRUE(fixture.loop.run_until([&] { return !recent.get(paths::port(port)); }, 10s));
   remember();
 
   meanwhile([&] {
@@ -197,7 +200,6 @@ TEST_F(RecalledAttach, OfABridgeThatWasDeletedAndMadeAnewWithItsPortBindsTheNewO
 
 TEST_F(RecalledAttach, OfAPortThatIsBoundSaysWhereItIsByNow) {
   change([](Transaction& t) { return discard(topology::attach(t, {port, other_host, "tap9"})); });
-  ASSERT_TRUE(fixture.loop.run_until([&] { return !recent.get(paths::port(port)); }, 10s));
   remember();
   EXPECT_EQ(attach({port, host, "tap0"}).error().message,
             fmt::format("Port {} is already bound to interface tap9 of host {}.", port, other_host));
