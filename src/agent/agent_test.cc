@@ -396,6 +396,31 @@ TEST_F(AgentOnFakes, ManyReportsAreFewCommitsOfBoundedSize) {
   EXPECT_LE(bed.agent->reconciles(), 5u);
 }
 
+// More than are looked at at a time.
+TEST_F(AgentOnFakes, OfManyReportsOfBeforeThoseThatStillHoldStandAndTheOthersGo) {
+  constexpr int first = 100, last = first + static_cast<int>(Published::reads_at_once) + 50;
+  for (int n = first; n < last; ++n) {
+    ASSERT_TRUE(bed.create_port(id(n), net));
+    bed.links.add("tap" + std::to_string(n));
+    ASSERT_TRUE(bed.attach(id(n), "tap" + std::to_string(n)));
+  }
+  ASSERT_TRUE(bed.settle());
+  const auto stands = [&](int n) { return bed.node(paths::status(bed.host, id(n)))->stat; };
+  const auto at_first = stands(first), at_last = stands(last - 2);
+  bed.stop(true);
+  ASSERT_TRUE(bed.detach(id(last - 1)));
+  bed.start();
+  // The first look fails in the middle: everything is looked at again.
+  const int before = bed.store->reads();
+  ASSERT_TRUE(bed.until([&] { return bed.store->reads() - before > static_cast<int>(Published::reads_at_once); }));
+  bed.store->cut();
+  bed.store->restore(false);
+  ASSERT_TRUE(bed.settle());
+  EXPECT_EQ(bed.children(paths::statuses(bed.host)).size(), static_cast<std::size_t>(last - first - 1));
+  EXPECT_EQ(stands(first), at_first);
+  EXPECT_EQ(stands(last - 2), at_last);
+}
+
 TEST_F(AgentOnFakes, ManyAttachesAtOnceAreFewReconciles) {
   for (int n = 100; n < 350; ++n) {
     ASSERT_TRUE(bed.create_port(id(n), net));
