@@ -191,6 +191,28 @@ TEST_F(RecentTest, WhatABodyThatFailedAskedForIsNotFollowed) {
   EXPECT_FALSE(recent_->get("/a"));
 }
 
+TEST_F(RecentTest, WhatACommitFoundAbsentIsNotFollowed) {
+  std::optional<Result<Revision>> answer;
+  transact(
+      store_,
+      [](Transaction& t) -> Status {
+        t.recall({"/a", "/absent"}, {"/absent"});
+        const auto node = t.get("/a");
+        const auto absent = t.get("/absent");
+        const auto names = t.list("/absent");
+        if (!node) return tl::unexpected<Error>(node.error());
+        if (absent || names || absent.error().code == Code::pending) return fail(Code::pending, "it is read");
+        t.set("/a", "2");
+        return {};
+      },
+      [&](Result<Revision> result) { answer = std::move(result); }, recent_.get());
+  ASSERT_TRUE(loop_.run_until([&] { return answer.has_value(); }, 10s));
+  ASSERT_TRUE(*answer);
+  settle();
+  EXPECT_EQ(store_.watching(), 1U);
+  EXPECT_TRUE(recent_->get("/a"));
+}
+
 TEST_F(RecentTest, ACommitThatWentOnFromWhatHadChangedReads) {
   for (const char* changed : {"/a", "/b"}) {
     commit({Op::set("/a", "1")});

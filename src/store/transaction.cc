@@ -216,11 +216,20 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       revision =
           fail(Code::conflict, "lost against other changes {} times; the last: {}", races_, revision.error().message);
     }
-    if (revision && recent_ != nullptr) {
-      for (const std::string& path : transaction_.recallable_nodes_) recent_->follow_node(path);
-      for (const std::string& path : transaction_.recallable_lists_) recent_->follow_list(path);
-    }
+    if (revision && recent_ != nullptr) follow();
     std::exchange(done_, {})(std::move(revision));
+  }
+
+  // What the body wanted to recall, but for what it read and found absent.
+  void follow() {
+    const auto there = [](const auto& read, const std::string& path) {
+      const auto found = read.find(path);
+      return found == read.end() || found->second.has_value();
+    };
+    for (const std::string& path : transaction_.recallable_nodes_)
+      if (there(transaction_.nodes_, path)) recent_->follow_node(path);
+    for (const std::string& path : transaction_.recallable_lists_)
+      if (there(transaction_.lists_, path)) recent_->follow_list(path);
   }
 
   Store& store_;
