@@ -42,6 +42,7 @@ struct Flags : programs::ServerFlags {
   std::string bpffs = "/sys/fs/bpf";
   std::string tunnel_device = datapath::EbpfOptions().tunnel_device;
   std::uint16_t tunnel_port = datapath::EbpfOptions().tunnel_port;
+  std::uint32_t flood_limit = datapath::EbpfOptions().flood_limit;
   agent::OverlayOptions overlay;
   std::string release_tap = "auto";  // for mm-ctl, which reads the same file
   bool remove_datapath = false;
@@ -76,6 +77,7 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   options.pin_dir = agent::pin_directory(flags.bpffs, run_directory.path());
   options.tunnel_device = flags.tunnel_device;
   options.tunnel_port = flags.tunnel_port;
+  options.flood_limit = flags.flood_limit;
   return datapath::EbpfDatapath::open(loop, options);
 }
 
@@ -208,6 +210,10 @@ int main(int argc, char** argv) {
          "The largest IP packet that fits into the tunnel; 0: what the underlay's link leaves, 50 bytes less over "
          "IPv4, 70 over IPv6")
       ->check((CLI::Range(0, 0) | CLI::Range(68, 65535)).description("0 or 68 to 65535"))
+      ->capture_default_str();
+  app.add_option("--flood-limit", flags.flood_limit,
+                 "Frames that a port may flood (broadcast, multicast, unknown unicast) in a second; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
   app.add_option("--release-tap,--release_tap", flags.release_tap,
                  "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")

@@ -29,7 +29,9 @@
   X(too_big, "larger than what fits into the tunnel to the other hosts")                              \
   X(no_tunnel, "for a port on another host, while this host's tunnel device is not complete")         \
   X(unknown_vni, "came through the tunnel for a bridge that has no port here")                        \
-  X(no_tunnel_key, "came to the tunnel device in another way than through the tunnel")
+  X(no_tunnel_key, "came to the tunnel device in another way than through the tunnel")                \
+  X(too_many_tags, "a GSO frame for another host with more VLAN tags than can be measured (4)")       \
+  X(flood_limit, "to be flooded, beyond what its port may flood in a second")
 
 #ifdef __cplusplus
 namespace midonet::datapath::abi {
@@ -143,6 +145,11 @@ struct drop_key {
   __u32 reason; /* enum drop_reason */
 };
 MIDONET_ASSERT_SIZE(drop_key, 8);
+
+/*
+ * Map "floods", by ifindex: __u64, the CLOCK_MONOTONIC time in ns until which the frames that a port has flooded take at the
+ * pace of its limit (flood.h). An entry is made by the first such frame, and goes with the port.
+ */
 
 /* The address of a tunnel end point (RFC 7348: VTEP). */
 struct vtep {

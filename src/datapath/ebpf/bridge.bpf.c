@@ -46,7 +46,8 @@ static __always_inline int send(struct __sk_buff* skb, const struct port* port, 
                                 const struct vtep* to) {
   const __u32 ingress = skb->ifindex;
   if (!tunnel->ifindex) return drop(ingress, drop_no_tunnel);
-  if (!fits(skb, tunnel)) return drop(ingress, drop_too_big);
+  const int reason = misfit(skb, tunnel);
+  if (reason) return drop(ingress, (enum drop_reason)reason);
   if (set_key(skb, port->vni, to)) return drop(ingress, drop_no_clone);
   count_rx(port, skb);
   count_tunnel(skb, 0);
@@ -87,6 +88,7 @@ int from_tap(struct __sk_buff* skb) {
       return deliver(skb, vni, ingress);
     }
   }
+  if (!may_flood(skb, ingress)) return drop(ingress, drop_flood_limit);
   count_rx(port, skb);
   flood_here(skb, vni);
   if (tunnel->wanted) flood_there(skb, vni, tunnel);

@@ -235,7 +235,7 @@ void EbpfDatapath::remove_ports(Round& round) {
     // After the hooks, so that nothing is learned behind our back. What a program that was just running on another CPU
     // still adds leads nowhere (fdb_find in fdb.h).
     forget_learned(ifindex, port.vni);
-    forget_drops(ifindex);
+    forget_counts(ifindex);
     if (const auto removed = maps.rings.remove(ifindex); !removed) round.errors.push_back(removed.error());
     known_.ports.erase(ifindex);
     hooked_.erase(ifindex);

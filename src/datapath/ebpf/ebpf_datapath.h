@@ -76,7 +76,7 @@ class EbpfDatapath : public Datapath {
                                         std::uint64_t now) const;
   Status fresh_port(std::uint32_t ifindex, const abi::port& port);
   void forget_learned(std::uint32_t ifindex, std::uint32_t vni);
-  void forget_drops(std::uint32_t ifindex);
+  void forget_counts(std::uint32_t ifindex);
 
   std::unique_ptr<Objects> objects_;
   std::unique_ptr<Tc> tc_;

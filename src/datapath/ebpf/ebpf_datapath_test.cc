@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
+#include <chrono>
 
 #include "datapath/ebpf/testbed.h"
 
@@ -315,6 +318,99 @@ TEST_F(EbpfDatapathTest, ALearnedMacIsForgottenAfterTheAgeingTimeAndItsPlaceIsFr
   EXPECT_TRUE(c.receive());  // flooded again
   a.send(ethernet(broadcast, mac_c));
   EXPECT_THAT(datapath_->fdb(), Contains(FdbEntry{vni(7), mac_c, id_named("a"), false, {}}));
+}
+
+class FloodLimit : public EbpfDatapathTest {
+ protected:
+  void open(std::uint32_t limit) {
+    datapath_.reset();
+    EbpfOptions options = bed_->options();
+    options.flood_limit = limit;
+    auto opened = EbpfDatapath::open(loop_, options);
+    ASSERT_TRUE(opened) << opened.error().message;
+    datapath_ = std::move(*opened);
+  }
+};
+
+TEST_F(FloodLimit, AFloodIsCutOffAndCountedAndFramesToKnownMacsPass) {
+  open(1);
+  const Tap a("a"), b("b"), c("c");
+  Wanted wanted = Wanted().port(7, a, mac_a).port(7, b, mac_b).port(7, c);
+  wanted.desired.bridges[vni(7)].neighbours = {{ip("192.0.2.2"), mac_b}};
+  apply(wanted);
+  // The meter of `a` is ahead by hours.
+  const auto& floods = datapath_->objects().maps().floods;
+  a.send(ethernet(broadcast, mac_a));
+  EXPECT_TRUE(c.receive());
+  const auto taken = floods.get(a.ifindex());
+  ASSERT_TRUE(taken && *taken);
+  ASSERT_TRUE(floods.put(a.ifindex(), **taken + 3'600'000'000'000ULL));
+  b.drain();
+
+  a.send(ethernet(broadcast, mac_a, 1));
+  a.send(ethernet(mac("01:00:5e:00:00:05"), mac_a, 2));
+  a.send(ethernet(mac("02:00:00:00:00:99"), mac_a, 3));
+  EXPECT_THAT(counters_of("a").drops, ElementsAre(Pair("flood_limit", 3)));
+  a.send(ethernet(mac_b, mac_a, 4));
+  EXPECT_EQ(b.receive(), ethernet(mac_b, mac_a, 4));
+  a.send(arp(1, mac_a, ip("192.0.2.1"), Mac(), ip("192.0.2.2")));
+  EXPECT_TRUE(a.receive()) << "the host answers, nothing is flooded";
+  EXPECT_THAT(c.drain(), IsEmpty());
+  // Each port has a meter of its own.
+  b.send(ethernet(broadcast, mac_b, 5));
+  EXPECT_EQ(c.receive(), ethernet(broadcast, mac_b, 5));
+  // It goes with its port (b has flooded too).
+  apply(Wanted().port(7, b, mac_b).port(7, c));
+  EXPECT_EQ(floods.entries()->size(), 1U);
+  apply(wanted);
+  a.send(ethernet(broadcast, mac_a, 6));
+  EXPECT_EQ(c.receive(), ethernet(broadcast, mac_a, 6));
+}
+
+TEST_F(FloodLimit, AGsoFrameCountsAsTheFramesThatItStandsFor) {
+  open(1'000'000);
+  const Tap a("a", Tap::Headers::virtio), b("b", Tap::Headers::virtio);
+  apply(Wanted().port(7, a).port(7, b));
+  const auto now = [] { return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns); };
+  const auto& floods = datapath_->objects().maps().floods;
+  ASSERT_TRUE(floods.put(a.ifindex(), now() + 500'000'000));
+  const auto before = floods.get(a.ifindex());
+  a.send(gso_frame(broadcast, mac_a, 1000));
+  ASSERT_TRUE(b.receive());
+  const auto after = floods.get(a.ifindex());
+  ASSERT_TRUE(before && *before && after && *after);
+  EXPECT_EQ(**after - **before, 65'000U) << "64,014 bytes in 65 segments of 1 us each";
+}
+
+TEST_F(FloodLimit, WithoutALimitNothingIsMeasured) {
+  open(0);
+  const Tap a("a"), b("b");
+  apply(Wanted().port(7, a).port(7, b));
+  a.send(ethernet(broadcast, mac_a));
+  EXPECT_TRUE(b.receive());
+  EXPECT_TRUE(datapath_->objects().maps().floods.entries()->empty());
+}
+
+// Without a descriptor to spare a port is plugged, or its status says why not; and later it is.
+TEST_F(EbpfDatapathTest, RunningOutOfDescriptorsBeforeTheFirstPlugFailsNoMoreThanThePort) {
+  const Tap a("a"), b("b");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(next), .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Applied applied = datapath_->apply(Wanted().port(7, a, mac_a).port(7, b, mac_b).desired, Sweep::yes);
+  (void)datapath_->counters();
+  (void)datapath_->fdb();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  for (const auto& [id, status] : applied.ports)
+    EXPECT_TRUE(status || status.error().code != Code::internal) << status.error().message;
+  apply(Wanted().port(7, a, mac_a).port(7, b, mac_b));
+  a.send(ethernet(mac_b, mac_a));
+  EXPECT_TRUE(b.receive());
+  EXPECT_EQ(counters_of("b").tx_packets, 1U);
 }
 
 class ArpTest : public EbpfDatapathTest {

@@ -104,8 +104,8 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
   const bool here = known != known_.ports.end();
   const bool same_port = here && id_of(known->second) == id_of(port) && known->second.slot == port.slot;
   if (!same_port) {
-    forget_drops(ifindex);
-    const std::vector<abi::counters> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    forget_counts(ifindex);
+    const std::vector<abi::counters> none(maps.cpus);
     if (::bpf_map_update_elem(maps.counters.get(), &port.slot, none.data(), BPF_ANY) != 0)
       return fail_errno(errno, "clear the counters of interface {}", ifindex);
   }
@@ -278,7 +278,8 @@ void EbpfDatapath::forget(Vni vni, const Mac& mac) {
   (void)objects_->maps().learned.remove(fdb_key(vni.number(), mac));
 }
 
-void EbpfDatapath::forget_drops(std::uint32_t ifindex) {
+void EbpfDatapath::forget_counts(std::uint32_t ifindex) {
+  (void)objects_->maps().floods.remove(ifindex);
   for (std::uint32_t reason = 0; reason < abi::drop_reasons; reason++)
     (void)objects_->maps().drops.remove({.ifindex = ifindex, .reason = reason});
 }

@@ -59,6 +59,7 @@ std::string hash_of(const EbpfOptions& options) {
   mix(hash, code, length);
   mix(hash, &ageing, sizeof ageing);
   mix(hash, &options.learn_quota, sizeof options.learn_quota);
+  mix(hash, &options.flood_limit, sizeof options.flood_limit);
   return fmt::format("{:016x}", hash);
 }
 
@@ -169,6 +170,9 @@ Result<std::unique_ptr<Objects>> Objects::open(const EbpfOptions& options) {
   if (options.learn_quota == 0 || options.learn_quota > MIDONET_RING_SPOTS)
     return fail(Code::invalid, "{} learned MACs per port: 1 to {} are possible", options.learn_quota,
                 MIDONET_RING_SPOTS);
+  if (options.flood_limit > 1'000'000'000)
+    return fail(Code::invalid, "{} flooded frames a second: 0 (no limit) to 1000000000 are possible",
+                options.flood_limit);
   if (options.ageing.count() <= 0) return fail(Code::invalid, "an ageing time of {} s", options.ageing.count());
   std::unique_ptr<Objects> objects(new Objects(options));
   if (auto made = make_folder(objects->folder_); !made) return tl::unexpected(made.error());
@@ -184,9 +188,10 @@ Status Objects::load(const EbpfOptions& options) {
   if (!skeleton) return fail_errno(errno, "open the BPF programs");
   skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
   skeleton->rodata->learn_quota = options.learn_quota;
+  skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
 
   const auto& maps = skeleton->maps;
-  const std::array<std::pair<bpf_map*, std::uint32_t>, 14> sizes{{
+  const std::array<std::pair<bpf_map*, std::uint32_t>, 15> sizes{{
       {maps.ports, options.max_ports},
       {maps.fdb, options.fdb_entries},
       {maps.learned, options.learned_entries},
@@ -195,6 +200,7 @@ Status Objects::load(const EbpfOptions& options) {
       {maps.neighbours, options.neighbour_entries},
       {maps.counters, options.max_ports},
       {maps.drops, options.max_ports * 4},  // few ports have many reasons to drop
+      {maps.floods, options.max_ports},
       {maps.remotes, options.remote_entries},
       {maps.peers, options.max_ports},
       {maps.tunnel, 1},
@@ -231,12 +237,17 @@ Status Objects::load(const EbpfOptions& options) {
     return fail_errno(-error, "load the BPF programs into the kernel");
 
   maps_.max_ports = bpf_map__max_entries(maps.ports);
-  for (Status taken : {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
-                       take(maps.rings, maps_.rings), take(maps.members, maps_.members),
-                       take(maps.neighbours, maps_.neighbours), take(maps.counters, maps_.counters),
-                       take(maps.drops, maps_.drops), take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers),
-                       take(maps.tunnel, maps_.tunnel), take(maps.tunnel_counters, maps_.tunnel_counters),
-                       take(maps.news, maps_.news), take(maps.news_lost, maps_.news_lost)}) {
+  // Read once, at the start: it takes a descriptor, of which there may be none later on.
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return fail_errno(-cpus, "count the CPUs of this host");
+  maps_.cpus = static_cast<std::size_t>(cpus);
+  for (Status taken :
+       {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
+        take(maps.rings, maps_.rings), take(maps.members, maps_.members), take(maps.neighbours, maps_.neighbours),
+        take(maps.counters, maps_.counters), take(maps.drops, maps_.drops), take(maps.floods, maps_.floods),
+        take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers), take(maps.tunnel, maps_.tunnel),
+        take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
+        take(maps.news_lost, maps_.news_lost)}) {
     if (!taken) return taken;
   }
 
@@ -263,6 +274,7 @@ std::vector<Objects::Pin> Objects::pins() const {
       {"neighbours", maps_.neighbours.fd(), false},
       {"counters", maps_.counters.get(), false},
       {"drops", maps_.drops.fd(), false},
+      {"floods", maps_.floods.fd(), false},
       {"remotes", maps_.remotes.fd(), false},
       {"peers", maps_.peers.fd(), false},
       {"tunnel", maps_.tunnel.fd(), false},

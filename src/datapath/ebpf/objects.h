@@ -36,6 +36,8 @@ struct EbpfOptions {
   std::chrono::seconds ageing{300};
   // Learned MACs per port, 1 to MIDONET_RING_SPOTS.
   std::uint32_t learn_quota = MIDONET_RING_SPOTS;
+  // Frames that a port may flood (broadcast, multicast, to an unknown MAC) in a second, and at once; 0: no limit.
+  std::uint32_t flood_limit = 2000;
 };
 
 struct Maps {
@@ -47,6 +49,7 @@ struct Maps {
   BpfMap<abi::neighbour_key, abi::neighbour> neighbours;
   UniqueFd counters;  // per CPU: see counters.h
   BpfMap<abi::drop_key, std::uint64_t> drops;
+  BpfMap<std::uint32_t, std::uint64_t> floods;
   BpfMap<abi::fdb_key, abi::remote> remotes;
   BpfMap<abi::members_key, abi::peers> peers;
   BpfMap<std::uint32_t, abi::tunnel> tunnel;
@@ -54,6 +57,7 @@ struct Maps {
   UniqueFd news;             // a ring buffer
   BpfMap<std::uint32_t, std::uint64_t> news_lost;
   std::uint32_t max_ports = 0;
+  std::size_t cpus = 0;  // values of an entry of a map per CPU
 };
 
 class Objects {

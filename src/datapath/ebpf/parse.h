@@ -2,8 +2,9 @@
 /*
  * The Ethernet header of a frame, and what its addresses say.
  *
- * The kernel has moved an 802.1Q tag from the frame to skb->vlan_tci before a tc program sees it; it goes back in at
- * the other tap. So the header is always these 14 bytes, and a tag passes as it came.
+ * The kernel has moved the outer tag (802.1Q or 802.1ad) from the frame to skb->vlan_tci before a tc program sees it; it
+ * goes back in at the other tap. So the header is always these 14 bytes, and a tag passes as it came. Further tags stay
+ * in the frame, behind the header.
  */
 #pragma once
 
@@ -41,6 +42,10 @@ static __always_inline int mac_is_broadcast(const void* mac) {
 /* 01:80:c2:00:00:00 to 0f: spanning tree, LLDP, EAPOL, LACP, PAUSE … are for the next device, not for a network. */
 static __always_inline int mac_is_link_local(const __u8* mac) {
   return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && mac[3] == 0 && mac[4] == 0 && (mac[5] & 0xf0) == 0;
+}
+
+static __always_inline int is_tag(__be16 type) {
+  return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
 /* The header of the frame, or 0 when it is too short for one. Valid until a helper changes the frame. */

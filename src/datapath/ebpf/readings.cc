@@ -42,7 +42,7 @@ std::vector<PortCounters> EbpfDatapath::counters() {
 
   std::vector<PortCounters> all;
   all.reserve(known_.ports.size());
-  std::vector<abi::counters> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  std::vector<abi::counters> per_cpu(maps.cpus);
   for (const auto& [ifindex, port] : known_.ports) {
     PortCounters counted{.id = id_of(port)};
     if (::bpf_map_lookup_elem(maps.counters.get(), &port.slot, per_cpu.data()) == 0) {
@@ -134,7 +134,7 @@ std::optional<TunnelCounters> EbpfDatapath::tunnel_counters() {
   const Maps& maps = objects_->maps();
   if (known_.tunnel.wanted == 0) return std::nullopt;
   TunnelCounters counted;
-  std::vector<abi::counters> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  std::vector<abi::counters> per_cpu(maps.cpus);
   const std::uint32_t zero = 0;
   if (::bpf_map_lookup_elem(maps.tunnel_counters.get(), &zero, per_cpu.data()) != 0) {
     log::warning("{}", fail_errno(errno, "read the counters of the tunnel").value().message);

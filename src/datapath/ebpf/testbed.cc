@@ -229,7 +229,7 @@ Frame ethernet(const Mac& to, const Mac& from, std::uint8_t mark, std::uint16_t 
   return frame;
 }
 
-Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes, bool tagged) {
+Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes, const std::vector<std::uint16_t>& tags) {
   Frame frame = ethernet(to, from, 9, 0x0800, 14 + 64000);
   const Frame ip_tcp{
       0x45, 0,    0xfa, 0,  0, 1, 0x40, 0, 64, 6, 0, 0, 192,  0,    2,    1,    192, 0, 2, 2,  // total length 64000
@@ -244,11 +244,12 @@ Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes, boo
   frame[24] = static_cast<std::uint8_t>(ip_sum >> 8), frame[25] = static_cast<std::uint8_t>(ip_sum);
   const std::uint32_t pseudo = sum(26, 34, 6 + 64000 - 20);
   frame[50] = static_cast<std::uint8_t>(pseudo >> 8), frame[51] = static_cast<std::uint8_t>(pseudo);
-  if (tagged) {
-    const Frame tag{0x81, 0, 0, 5};
+  std::uint8_t before_ip = 14;
+  for (auto type = tags.rbegin(); type != tags.rend(); ++type) {
+    const Frame tag{static_cast<std::uint8_t>(*type >> 8), static_cast<std::uint8_t>(*type), 0, 5};
     frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+    before_ip += 4;
   }
-  const std::uint8_t before_ip = tagged ? 18 : 14;
   // virtio_net_hdr: needs a checksum, TCP over IPv4, bytes of headers and of a segment, checksum 16 bytes into TCP.
   Frame sent{1,
              1,

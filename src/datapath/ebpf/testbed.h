@@ -130,8 +130,10 @@ inline const Mac broadcast({0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
 Frame ethernet(const Mac& to, const Mac& from, std::uint8_t mark = 0, std::uint16_t type = 0x88b5,
                std::size_t length = 60);
 // What a guest writes to a tap with virtio headers: TCP over IPv4 of 64,000 bytes with a partial checksum, for segments with
-// so much payload each. A VLAN tag where one is asked for.
-Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes, bool tagged = false);
+// so much payload each.
+// Its VLAN tags have the types in `tags`, the outer one first.
+Frame gso_frame(const Mac& to, const Mac& from, std::uint16_t segment_bytes,
+                const std::vector<std::uint16_t>& tags = {});
 Frame arp(std::uint16_t operation, const Mac& sender, const Ip& sender_ip, const Mac& target, const Ip& target_ip,
           std::optional<Mac> to = {});
 

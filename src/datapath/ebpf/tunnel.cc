@@ -12,7 +12,7 @@ Status EbpfDatapath::write_tunnel(const abi::tunnel& entry) {
   if (std::memcmp(&entry, &known_.tunnel, sizeof entry) == 0) return {};
   if (auto written = map.put(0, entry); !written) return written;
   // Another device counts from zero.
-  if (known_.tunnel.ifindex != 0 && known_.tunnel.ifindex != entry.ifindex) forget_drops(known_.tunnel.ifindex);
+  if (known_.tunnel.ifindex != 0 && known_.tunnel.ifindex != entry.ifindex) forget_counts(known_.tunnel.ifindex);
   known_.tunnel = entry;
   const auto back = map.get(0);
   if (!back) return tl::unexpected(back.error());

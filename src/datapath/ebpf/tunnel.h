@@ -19,6 +19,7 @@
 #include "parse.h"
 
 #define TUNNEL_TTL 64
+#define MIDONET_TAGS 4 /* VLAN tags of a GSO frame that can be measured */
 /* What Linux 5.15 knows of struct bpf_tunnel_key. It has grown since; newer kernels take this size too. */
 #define TUNNEL_KEY_BYTES 28
 _Static_assert(__builtin_offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32) == TUNNEL_KEY_BYTES, "5.15");
@@ -28,7 +29,10 @@ static __always_inline const struct tunnel* the_tunnel(void) {
   return bpf_map_lookup_elem(&tunnel, &zero);
 }
 
-/* The largest segment of a tagged GSO frame, without its Ethernet header but with the tag. bpf_check_mtu() knows of no tag. */
+/*
+ * The largest segment of a tagged GSO frame, without its Ethernet header but with its tags; 0: it has more than MIDONET_TAGS.
+ * bpf_check_mtu() knows of no tag.
+ */
 static __noinline __u32 tagged_segment_bytes(struct __sk_buff* skb) {
   const __u32 largest_headers = 60 + 60; /* when we can't tell */
   __u8 ip[40];
@@ -36,7 +40,16 @@ static __noinline __u32 tagged_segment_bytes(struct __sk_buff* skb) {
   __u8 protocol = 0;
   __u8 tcp_offset = 0;
   __u32 headers = largest_headers;
-  if (bpf_skb_load_bytes(skb, ETH_HLEN, ip, 20) == 0) {
+  __u32 tags = skb->vlan_present ? 1 : 0;
+  __u32 at = ETH_HLEN; /* behind the tags that are in the frame */
+  __be16 type = (__be16)skb->protocol;
+  for (int i = 0; i < MIDONET_TAGS && is_tag(type); i++) {
+    tags++;
+    at += 4;
+    if (bpf_skb_load_bytes(skb, at - 2, &type, sizeof type)) return 0;
+  }
+  if (tags > MIDONET_TAGS || is_tag(type)) return 0;
+  if (bpf_skb_load_bytes(skb, at, ip, 20) == 0) {
     if ((ip[0] >> 4) == 4) {
       ip_bytes = (ip[0] & 15) * 4;
       protocol = ip[9];
@@ -46,20 +59,25 @@ static __noinline __u32 tagged_segment_bytes(struct __sk_buff* skb) {
     }
     if (ip_bytes && protocol == 17) {
       headers = ip_bytes + 8;
-    } else if (ip_bytes && protocol == 6 && bpf_skb_load_bytes(skb, ETH_HLEN + ip_bytes + 12, &tcp_offset, 1) == 0) {
+    } else if (ip_bytes && protocol == 6 && bpf_skb_load_bytes(skb, at + ip_bytes + 12, &tcp_offset, 1) == 0) {
       headers = ip_bytes + (tcp_offset >> 4) * 4;
     }
   }
-  return 4 + headers + skb->gso_size;
+  return 4 * tags + headers + skb->gso_size;
 }
 
-static __always_inline int fits(struct __sk_buff* skb, const struct tunnel* tunnel) {
+/* 0 when the frame fits into the tunnel, else the reason why it is dropped. */
+static __always_inline int misfit(struct __sk_buff* skb, const struct tunnel* tunnel) {
   const __u32 length = skb->len - ETH_HLEN + (skb->vlan_present ? 4 : 0);
-  if (length <= tunnel->mtu) return 1;
-  if (!skb->gso_size) return 0;
-  if (skb->vlan_present) return tagged_segment_bytes(skb) <= tunnel->mtu;
+  if (length <= tunnel->mtu) return 0;
+  if (!skb->gso_size) return drop_too_big;
+  if (skb->vlan_present || is_tag((__be16)skb->protocol)) {
+    const __u32 segment = tagged_segment_bytes(skb);
+    if (!segment) return drop_too_many_tags;
+    return segment <= tunnel->mtu ? 0 : drop_too_big;
+  }
   __u32 mtu = 0;
-  return bpf_check_mtu(skb, tunnel->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0;
+  return bpf_check_mtu(skb, tunnel->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0 ? 0 : drop_too_big;
 }
 
 /* Says where the device is to send the frame. 0, or a negative error. */
