@@ -3,26 +3,24 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
+#include "base/config_file.h"
 #include "base/unique_fd.h"
 
 namespace midonet::cli {
 
 namespace {
 
-constexpr std::string_view blank = " \t\r\n\v\f";
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(blank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
-
-std::string_view unquote(std::string_view text) {
-  if (text.size() > 1 && (text.front() == '"' || text.front() == '\'') && text.front() == text.back())
-    return text.substr(1, text.size() - 2);
-  return text;
+// Every key of midolman.conf above its first section (tests/system/config_test.py compares them with `midolman --help`).
+const std::vector<std::string>& agent_keys() {
+  static const std::vector<std::string> keys{"bpffs",       "flood-limit",          "host-id-file",    "log-level",
+                                             "overlay-mtu", "release-tap",          "remove-datapath", "run-dir",
+                                             "store",       "session-timeout",      "tunnel-device",   "tunnel-family",
+                                             "tunnel-port", "zookeeper-secret-file"};
+  return keys;
 }
 
 Result<std::string> read_file(const std::string& path) {
@@ -39,57 +37,39 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-// Calls `line(text, number)` for each line that is neither blank nor a comment, until one fails.
-template <class F>
-Status each_line(std::string_view text, F&& line) {
-  for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = text.find('\n');
-    const std::string_view content = trim(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (content.empty() || content.front() == '#' || content.front() == ';') continue;
-    if (Status status = line(content, number); !status) return status;
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<ReleaseTap> parse_release_tap(std::string_view text) {
   if (text == "auto") return ReleaseTap::automatic;
   if (text == "yes") return ReleaseTap::yes;
   if (text == "no") return ReleaseTap::no;
-  return fail(Code::invalid, "release_tap '{}': choose auto, yes or no", text);
+  return fail(Code::invalid, "release-tap '{}': choose auto, yes or no", text);
 }
 
-Result<AgentConfig> parse_agent_config(std::string_view text) {
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& file) {
+  const auto lines = parse_config(text, file);
+  if (!lines) return tl::unexpected<Error>(lines.error());
   AgentConfig config;
-  bool for_agent = true;  // false in sections, which belong to midolman's sub-commands
-  const Status status = each_line(text, [&](std::string_view line, int number) -> Status {
-    if (line.front() == '[' && line.back() == ']') {
-      for_agent = line == "[default]";
-      return {};
-    }
-    const std::size_t equals = line.find('=');
-    if (!for_agent || equals == std::string_view::npos) return {};  // a switch, of no use here
-    const std::string_view key = unquote(trim(line.substr(0, equals)));
-    std::string_view value = line.substr(equals + 1);
-    value = unquote(trim(value.substr(0, value.find('#'))));
-    std::string* target = key == "store"                   ? &config.store
-                          : key == "host-id-file"          ? &config.host_id_file
-                          : key == "run-dir"               ? &config.run_dir
-                          : key == "zookeeper-secret-file" ? &config.zookeeper_secret_file
-                                                           : nullptr;
-    if (target != nullptr) {
-      if (value.empty()) return fail(Code::invalid, "line {}: {} has no value", number, key);
-      *target = value;
-    } else if (key == "release_tap" || key == "release-tap") {
-      const Result<ReleaseTap> choice = parse_release_tap(value);
-      if (!choice) return fail(Code::invalid, "line {}: {}", number, choice.error().message);
-      config.release_tap = *choice;
-    }
-    return {};
-  });
-  if (!status) return tl::unexpected<Error>(status.error());
+  for (const ConfigLine& line : *lines) {
+    // Sections belong to midolman's sub-commands.
+    if (!line.section.empty() && line.section != "default") continue;
+    const auto refuse = [&](std::string_view why) { return fail(Code::invalid, "{}:{}: {}", file, line.number, why); };
+    const std::vector<std::string>& keys = agent_keys();
+    if (std::find(keys.begin(), keys.end(), line.key) == keys.end()) return refuse(unknown_key(line.key, keys));
+    std::string* target = line.key == "store"                   ? &config.store
+                          : line.key == "host-id-file"          ? &config.host_id_file
+                          : line.key == "run-dir"               ? &config.run_dir
+                          : line.key == "zookeeper-secret-file" ? &config.zookeeper_secret_file
+                                                                : nullptr;
+    const bool release = line.key == "release-tap";
+    if (!target && !release) continue;
+    if (!line.value || line.value->empty()) return refuse(fmt::format("the key '{}' has no value", line.key));
+    if (target) *target = *line.value;
+    if (!release) continue;
+    const Result<ReleaseTap> choice = parse_release_tap(*line.value);
+    if (!choice) return refuse(choice.error().message);
+    config.release_tap = *choice;
+  }
   return config;
 }
 
@@ -100,22 +80,26 @@ Result<AgentConfig> read_agent_config(const std::optional<std::string>& named) {
     if (!named && text.error().code == Code::not_found) return AgentConfig{};
     return tl::unexpected<Error>(text.error());
   }
-  Result<AgentConfig> config = parse_agent_config(*text);
-  if (!config) config.error().message = fmt::format("{}: {}", file, config.error().message);
-  return config;
+  return parse_agent_config(*text, file);
 }
 
 Result<Uuid> parse_host_id(std::string_view text, const std::string& file) {
+  const auto trim = [](std::string_view part) {
+    constexpr std::string_view blank = " \t\r\v\f";
+    const auto first = part.find_first_not_of(blank);
+    return first == part.npos ? std::string_view() : part.substr(first, part.find_last_not_of(blank) - first + 1);
+  };
   std::optional<Uuid> found;
-  const Status status = each_line(text, [&](std::string_view line, int number) -> Status {
+  for (int number = 1; !text.empty(); ++number) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = trim(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     const std::size_t equals = line.find('=');
-    if (equals == std::string_view::npos || trim(line.substr(0, equals)) != "host_uuid") return {};
+    if (equals == std::string_view::npos || trim(line.substr(0, equals)) != "host_uuid") continue;
     const Result<Uuid> id = Uuid::parse(trim(line.substr(equals + 1)));
     if (!id) return fail(Code::not_found, "the host id in {}, line {}: {}", file, number, id.error().message);
     found = *id;
-    return {};
-  });
-  if (!status) return tl::unexpected<Error>(status.error());
+  }
   if (!found) return fail(Code::not_found, "there is no host id in {}: a line host_uuid=<uuid> is missing", file);
   return *found;
 }

@@ -1,7 +1,6 @@
 // The agent's configuration as far as mm-ctl needs it: where the agent's socket is, which store it uses, which host this
-// is, and whether mm-ctl releases Nova's tap. The same file and the same format as midolman's own --config: lines
-// `key = value`, comments with '#' or ';', values bare or in quotes. Keys of the agent that are of no use here are passed
-// over (the agent itself refuses a misspelt one when it starts).
+// is, and whether mm-ctl releases Nova's tap. The same file and the same format (base/config_file.h) as midolman's own
+// --config. Keys of the agent that are of no use here are passed over; an unknown key is refused, as by the agent.
 #pragma once
 
 #include <optional>
@@ -26,8 +25,8 @@ struct AgentConfig {
   std::string socket() const { return run_dir + "/midolman.sock"; }
 };
 
-// Defaults for what the text does not say. Code::invalid names the line.
-Result<AgentConfig> parse_agent_config(std::string_view text);
+// Defaults for what the text does not say. Code::invalid: "FILE:LINE: what is wrong"; an unknown key with the nearest one.
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& file);
 
 // The default file may be absent, then all is at its default; one that was named on the command line may not.
 // Code::forbidden when this user may not read it.

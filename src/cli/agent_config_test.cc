@@ -11,7 +11,7 @@ namespace midonet::cli::agent_config_test {
 namespace {
 
 TEST(AgentConfig, OfAnEmptyFileIsTheDefault) {
-  const auto config = parse_agent_config("");
+  const auto config = parse_agent_config("", "f");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->store, "embedded:/var/lib/midolman/midonet.db");
   EXPECT_EQ(config->host_id_file, "/etc/midonet_host_id.properties");
@@ -27,10 +27,11 @@ TEST(AgentConfig, ReadsTheKeysOfTheAgentAndPassesOverTheOthers) {
       "  store = \"zookeeper://h1:2181,h2:2181/midonet\"  # three of them soon\n"
       "host-id-file=/etc/id\r\n"
       "log-level = debug\n"
-      "a-switch\n"
+      "remove-datapath\n"
       "run-dir\t=\t'/run/mido man'\n"
       "zookeeper-secret-file = /etc/midolman/secret\n"
-      "release_tap = no");
+      "release-tap = no",
+      "f");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->store, "zookeeper://h1:2181,h2:2181/midonet");
   EXPECT_EQ(config->host_id_file, "/etc/id");
@@ -40,16 +41,22 @@ TEST(AgentConfig, ReadsTheKeysOfTheAgentAndPassesOverTheOthers) {
 }
 
 TEST(AgentConfig, LeavesSectionsOfOthersAlone) {
-  const auto config = parse_agent_config("[other]\nstore = embedded:/wrong\n[default]\nrun-dir = /run/a\n");
+  const auto config = parse_agent_config("[other]\nstore = embedded:/wrong\n[default]\nrun-dir = /run/a\n", "f");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->store, AgentConfig{}.store);
   EXPECT_EQ(config->run_dir, "/run/a");
 }
 
-TEST(AgentConfig, NamesTheLineOfABadValue) {
-  EXPECT_EQ(parse_agent_config("\nrelease_tap = perhaps\n").error().message,
-            "line 2: release_tap 'perhaps': choose auto, yes or no");
-  EXPECT_EQ(parse_agent_config("store = # none\n").error().message, "line 1: store has no value");
+TEST(AgentConfig, NamesTheLineOfABadValueOrKey) {
+  const auto message = [](const char* text) { return parse_agent_config(text, "f").error().message; };
+  EXPECT_EQ(message("\nrelease-tap = perhaps\n"), "f:2: release-tap 'perhaps': choose auto, yes or no");
+  EXPECT_EQ(message("store = # none\n"), "f:1: the key 'store' has no value");
+  EXPECT_EQ(message("# c\nstroe = embedded:/x\n"), "f:2: unknown key 'stroe'; did you mean 'store'?");
+  EXPECT_EQ(message("store zookeeper://a\n"), "f:1: 'store zookeeper://a' is no key: write `key = value`");
+}
+
+TEST(AgentConfig, ReadsTheFormerSpellingOfReleaseTap) {
+  EXPECT_EQ(parse_agent_config("release_tap = yes\n", "f")->release_tap, ReleaseTap::yes);
 }
 
 TEST(AgentConfig, ThatWasNamedMustBeThere) {

@@ -21,7 +21,7 @@ answers, it writes the same records into the store itself.
 host or nowhere, and is a success then. Both may be repeated.
 
   --timeout SECONDS      give up after this time, 0.001 to 3600 (default 10)
-  --release-tap CHOICE   auto, yes or no (default auto, or release_tap of the configuration): delete the tap after the
+  --release-tap CHOICE   auto, yes or no (default auto, or release-tap of the configuration): delete the tap after the
                          binding is recorded, because libvirt from 9.0 on insists on making it itself. Only ever a
                          persistent tap that nobody has open. auto: where libvirt 9.0 or later is installed, and the tap
                          has the name that Nova gave it ("tap" and the first 11 characters of the port's id)
@@ -32,7 +32,7 @@ host or nowhere, and is a success then. Both may be repeated.
   --host-id-file FILE    the id of this host (default /etc/midonet_host_id.properties)
   --help, --version
 
-Keys of the configuration that it reads: store, zookeeper-secret-file, run-dir, host-id-file, release_tap.
+Keys of the configuration that it reads: store, zookeeper-secret-file, run-dir, host-id-file, release-tap.
 
 Exit status: 0 done (nothing is printed), 1 wrong usage, 2 this host has no id, 3 any other failure, 13 not permitted.
 )";

@@ -183,6 +183,7 @@ int main(int argc, char** argv) {
       "a line [standalone]");
   app.add_option("--store", flags.store,
                  "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT (standalone: " + standalone_store + " by default)");
+  // A key of the file that is added here is added to cli/agent_config.cc, too.
   app.add_option("--host-id-file", flags.host_id_file, "Who this host is; made on the first start")
       ->capture_default_str();
   app.add_option("--run-dir", flags.run_dir,
@@ -215,7 +216,7 @@ int main(int argc, char** argv) {
                  "Frames that a port may flood (broadcast, multicast, unknown unicast) in a second; 0: no limit")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
-  app.add_option("--release-tap,--release_tap", flags.release_tap,
+  app.add_option("--release-tap", flags.release_tap,
                  "For mm-ctl, which reads the same file: whether it deletes the tap after binding it (auto, yes, no)")
       ->check(CLI::IsMember({"auto", "yes", "no"}))
       ->capture_default_str();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "programs/config_format.h"
 #include "programs/midonet_completion.h"
 
 namespace midonet::programs {
@@ -118,8 +119,7 @@ struct Command {
 
 Command::Command() {
   app.set_version_flag("--version", "midonet " MIDONET_VERSION);
-  app.set_config("--config", "/etc/midolman/midonet.conf", "File with the same keys as these flags, one a line");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  add_config(app, "/etc/midolman/midonet.conf", "File with the same keys as these flags, one a line");
   app.add_option("--api", flags.api, "The REST API")->envname("MIDONET_API")->capture_default_str();
   app.add_option("--socket", flags.socket, "The socket of this host's agent")->capture_default_str();
   app.add_option("-o,--output", flags.output, "table, wide (every field, times in full) or json")

@@ -158,10 +158,9 @@ TEST_F(MmCtl, FindsTheSocketByTheAgentsConfiguration) {
   agent.serve(no_content);
   expect_silent_success(child.wait());
 
-  write_file(config, "release_tap = perhaps\n");
-  expect_failure(
-      run({MIDONET_MM_CTL, "--config", config, "--unbind-port", port}), 3,
-      "mm-ctl: unbind port " + port + ": " + config + ": line 1: release_tap 'perhaps': choose auto, yes or no");
+  write_file(config, "release-tap = perhaps\n");
+  expect_failure(run({MIDONET_MM_CTL, "--config", config, "--unbind-port", port}), 3,
+                 "mm-ctl: unbind port " + port + ": " + config + ":1: release-tap 'perhaps': choose auto, yes or no");
 }
 
 TEST_F(MmCtl, WorksWithItsStandardStreamsClosed) {

@@ -4,14 +4,14 @@
 #include <iostream>
 
 #include "base/log.h"
+#include "programs/config_format.h"
 
 namespace midonet::programs {
 
 void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
                       const std::string& config_help) {
   app.set_version_flag("--version", MIDONET_VERSION);
-  app.set_config("--config", config_file, config_help);
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  add_config(app, config_file, config_help);
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
   app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,
                  "File with one line user:password, the same on every host: what is in ZooKeeper is then open to those "

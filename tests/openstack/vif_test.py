@@ -175,7 +175,7 @@ class Vif(VifTest):
         self.unplugged()
 
     def test_where_the_tap_is_not_to_be_released_qemu_opens_novas(self):
-        """libvirt before 9.0, and `release_tap = no`."""
+        """libvirt before 9.0, and `release-tap = no`."""
         compute = Compute(self.h, self.user, release_tap="no")
         self.addCleanup(compute.close)
         self.assert_well(compute.plug(self.port))

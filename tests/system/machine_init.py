@@ -1,9 +1,9 @@
-"""The first process of a machine of the cloud: `machine_init.py DIRECTORY NAME READY_FD`, started by machine.py in new mount, UTS,
+"""The first process of a machine: `machine_init.py DIRECTORY NAME READY_FD`, started by machine.py in new mount, UTS,
 IPC and PID namespaces and in the machine's network namespace.
 
 It gives the machine an /etc, a /var and a /usr/local of its own (overlays on those of this computer, so that Debian's
-packages find their files where they were installed, and what is written goes to DIRECTORY), an empty /run and /tmp, the /sys of
-its network and a BPF file system. Then it reaps orphans until it is killed, and with it everything that runs in the machine.
+packages find their files where they were installed, and what is written goes to DIRECTORY), a /run and a /tmp with nothing of this
+computer's but the clone that this file is in, the /sys of its network and a BPF file system. Then it reaps orphans until it is killed, and with it everything that runs in the machine.
 """
 
 import os
@@ -12,10 +12,12 @@ import subprocess
 import sys
 
 OVERLAYS = ("etc", "var", "usr/local")
+CLONE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
-def mount(*argv):
-    done = subprocess.run(["mount", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def mount(*argv, descriptors=()):
+    done = subprocess.run(["mount", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          pass_fds=descriptors)
     if done.returncode:
         sys.exit(f"mount {' '.join(argv)}: {done.stdout.strip()}")
 
@@ -31,8 +33,13 @@ def main() -> None:
         os.makedirs(upper)
         os.makedirs(work)
         mount("-t", "overlay", "overlay", "-o", f"lowerdir=/{path},upperdir={upper},workdir={work}", f"/{path}")
+    clone = os.open(CLONE, os.O_PATH | os.O_DIRECTORY)
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp")
+    if not os.path.samestat(os.fstat(clone), os.stat(CLONE) if os.path.exists(CLONE) else os.stat("/")):
+        os.makedirs(CLONE, exist_ok=True)
+        mount("--no-canonicalize", "--bind", f"/proc/self/fd/{clone}", CLONE, descriptors=(clone,))
+    os.close(clone)
     for path in ("netns", "lock", "libvirt", "sudo", "mysqld"):
         os.mkdir("/run/" + path)
     os.chmod("/run/lock", 0o1777)

@@ -1,4 +1,4 @@
-"""A machine of the cloud: a network namespace on the underlay with mount, UTS, IPC and PID namespaces of its own. Whatever
+"""A machine: a network namespace, on an underlay or alone, with mount, UTS, IPC and PID namespaces of its own. Whatever
 runs in it dies with its first process, and whatever was mounted in it goes with that: nothing survives its maker."""
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class Service:
 
 
 class Machine:
-    """`number` gives its address on the underlay. Nothing but its first process runs at first."""
+    """`number` gives its address on the underlay, if it is on one. Nothing but its first process runs at first."""
 
-    def __init__(self, bed: str, name: str, underlay: Underlay, number: int) -> None:
+    def __init__(self, bed: str, name: str, underlay: Underlay | None = None, number: int = 0) -> None:
         self.name, self.address = name, ipv4(number)
         self.directory = os.path.join(bed, name)
         os.makedirs(self.directory)
@@ -77,7 +77,8 @@ class Machine:
         self._init: Process | None = None
         self.namespace = Namespace(f"{os.path.basename(bed)}.{name}")
         try:
-            underlay.connect(self.namespace, number, name)
+            if underlay:
+                underlay.connect(self.namespace, number, name)
             self._boot()
         except BaseException:
             self.close()

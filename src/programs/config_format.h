@@ -1,0 +1,17 @@
+// The configuration file of a program whose flags CLI11 reads: the same keys as the flags, those of a sub-command below a
+// line `[sub-command]`. What the command line says counts before the file, and the file before variables.
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace midonet::programs {
+
+// Adds --config. Wrong lines make `app.parse` throw a CLI::ParseError "FILE:LINE: …", which names the nearest key where one is
+// not known. The app must outlive its parsing.
+void add_config(CLI::App& app, const std::string& default_file, const std::string& help);
+
+}  // namespace midonet::programs
