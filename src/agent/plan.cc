@@ -157,6 +157,8 @@ class Planner {
       out.reason = "the port's adminStateUp is false: no frame passes";
     else if (!bridge.record->admin_state_up)
       out.reason = "the bridge's adminStateUp is false: no frame passes";
+    if (record.port_security_enabled && !record.security_group_ids.empty())
+      out.hint = "its security groups are not enforced yet: no frame is filtered";
 
     plug(bound, vni, *link);
     if (record.mac_address && !out.standby) mac_claims_.push_back({vni, *record.mac_address, bound.revision, bound.id});
@@ -306,8 +308,9 @@ class Planner {
                            "not reached",
                            overlay.self.vtep));
       else if (link && link->mtu > overlay.mtu)
-        port.hint = fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts",
-                                link->name, link->mtu, overlay.mtu);
+        port.hint =
+            fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts{}{}",
+                        link->name, link->mtu, overlay.mtu, port.hint.empty() ? "" : "; ", port.hint);
     }
   }
 

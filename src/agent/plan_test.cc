@@ -110,6 +110,21 @@ TEST_F(Planning, WhatIsNoEthernetInterfaceIsRefused) {
   EXPECT_TRUE(plan_.desired.ports.empty());
 }
 
+TEST_F(Planning, APortThatAsksForSecurityIsActiveAndSaysThatNothingIsEnforced) {
+  change(port(1), [](model::Port& record) { record.security_group_ids = {id(7)}; });
+  change(port(2), [](model::Port& record) {
+    record.security_group_ids = {id(7)};
+    record.port_security_enabled = false;
+  });
+  port(3);
+  for (int n = 1; n <= 3; ++n) links_.put(tap(n));
+  plan();
+  EXPECT_EQ(of(1).state, PortState::active);
+  EXPECT_EQ(of(1).hint, "its security groups are not enforced yet: no frame is filtered");
+  EXPECT_EQ(of(2).hint, "");
+  EXPECT_EQ(of(3).hint, "") << "nobody asked";
+}
+
 TEST_F(Planning, OfTwoBindingsOnOneInterfaceTheLaterGetsAnErrorThatNamesTheHolder) {
   BoundPort& first = port(1);
   first.revision = 300;

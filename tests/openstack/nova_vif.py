@@ -102,7 +102,7 @@ class Driver:
         network = model.Network(id="0d6eb45a-9df0-4b6f-8d3c-3e8f0f1f0001", bridge=None, label="net", subnets=[subnet], mtu=1450)
         return model.VIF(id=port, address="fa:16:3e:1a:2b:3c", network=network, type=model.VIF_TYPE_MIDONET,
                          vnic_type=model.VNIC_TYPE_NORMAL, devname=("tap" + port)[:model.NIC_NAME_LEN],
-                         details={"port_filter": True}, active=False, profile={})
+                         details={"port_filter": False}, active=False, profile={})
 
     def plug(self, port):
         self.driver.plug(self.instance, self.vif(port))

@@ -5,7 +5,8 @@ the provisioning block of a bound port), so that what Neutron accepts is never f
 once, so that the REST server usually knows the object before Neutron's own answer goes out. When it cannot, the row stays
 for the worker, and the request succeeds all the same.
 
-Subnets need nothing: fixed IPs stand in the port's record. Security groups: their ids stand there too.
+Subnets need nothing: fixed IPs stand in the port's record. Security groups: their ids stand there, too, and are not enforced
+yet: VIF details say `port_filter: False`, and the status of a port that has groups says so at the REST server.
 
 The driver keeps no state: several API processes and servers run at once.
 """
@@ -31,6 +32,8 @@ from midonet_neutron.worker import MidonetWorker
 
 LOG = logging.getLogger(__name__)
 
+NOT_ENFORCED = "midonet does not enforce security groups and port security yet (port_filter is False): every frame passes"
+
 # How long a request waits for another worker that is busy with the same object.
 PATIENCE = 5.0
 
@@ -44,6 +47,7 @@ class MidonetMechanismDriver(api.MechanismDriver):
         self._client = RestClient()
         self._reconciler = Reconciler(self._client, StatusKeeper(self._client).compare)
         LOG.info("Mechanism driver midonet: the REST API is %s", cfg.CONF.midonet.api_url)
+        LOG.warning("Mechanism driver midonet: %s", NOT_ENFORCED)
 
     @property
     def connectivity(self) -> str:
@@ -139,9 +143,11 @@ class MidonetMechanismDriver(api.MechanismDriver):
             LOG.warning("port %s: not bound by midonet on host %s: %s", port["id"], context.host, why_not)
             return
         details = {
-            portbindings.CAP_PORT_FILTER: True,
+            portbindings.CAP_PORT_FILTER: False,
             portbindings.VIF_DETAILS_CONNECTIVITY: portbindings.CONNECTIVITY_L2,
         }
+        if records.asks_for_security(port):
+            LOG.warning("port %s: bound on host %s without security: %s", port["id"], context.host, NOT_ENFORCED)
         context.set_binding(segments[0][api.ID], VIF_TYPE, details, constants.PORT_STATUS_DOWN)
 
     def _why_not_on(self, host: str) -> str | None:

@@ -65,6 +65,11 @@ def port_of(port: Json) -> Json:
     }
 
 
+def asks_for_security(port: Json) -> bool:
+    """Whether somebody means to filter what the port's guest sends and gets."""
+    return bool(port.get("port_security_enabled", True) and port.get("security_groups"))
+
+
 def _pair_key(entry: Json) -> tuple[str, str]:
     return entry["ipAddress"], str(entry.get("subnetId") or entry.get("macAddress") or "")
 

@@ -201,8 +201,20 @@ class Binding(DriverTest):
         port = self.port(self.network(), **{HOST_ID: "cmp1", **VM})
         self.assertEqual(port["binding:vif_type"], "midonet")
         self.assertEqual(port["binding:vif_details"]["connectivity"], "l2")
-        self.assertIs(port["binding:vif_details"]["port_filter"], True)
         self.assertEqual(port["status"], "DOWN")
+
+    def test_nothing_is_said_to_be_filtered_while_nothing_is(self) -> None:
+        self.fake.add_host("cmp1")
+        with self.assertLogs("midonet_neutron", "WARNING") as log:
+            port = self.port(self.network(), **{HOST_ID: "cmp1", **VM})
+        self.assertIs(port["binding:vif_details"]["port_filter"], False)
+        self.assertTrue(port["security_groups"])
+        self.assertIn(f"port {port['id']}: bound on host cmp1 without security", "".join(log.output))
+
+    def test_a_port_that_asks_for_no_security_is_bound_without_a_word(self) -> None:
+        self.fake.add_host("cmp1")
+        with self.assertNoLogs("midonet_neutron", "WARNING"):
+            self.port(self.network(), **{HOST_ID: "cmp1", **VM, "security_groups": []})
 
     def test_a_dead_agents_host_is_refused_with_the_reason(self) -> None:
         self.fake.add_host("cmp1", alive=False)
