@@ -3,13 +3,16 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/loop.h"
+#include "http/async_client.h"
 #include "http/client.h"
 
 namespace midonet::cli {
 
 namespace {
 
-constexpr std::string_view scheme = "http://";
+constexpr std::uint64_t longest_answer = 1024ull * 1024 * 1024;
+constexpr std::string_view usual_root = "/midonet-api";
 
 struct Location {
   std::string endpoint;  // "http://host:port"
@@ -17,16 +20,11 @@ struct Location {
 };
 
 std::optional<Location> split(const std::string& uri) {
-  if (!uri.starts_with(scheme)) return std::nullopt;
-  const std::size_t slash = uri.find('/', scheme.size());
-  if (slash == scheme.size() || uri.size() == scheme.size()) return std::nullopt;
+  const std::size_t scheme = uri.starts_with("http://") ? 7 : uri.starts_with("https://") ? 8 : 0;
+  if (scheme == 0 || uri.size() == scheme || uri[scheme] == '/') return std::nullopt;
+  const std::size_t slash = uri.find('/', scheme);
   if (slash == std::string::npos) return Location{uri, {}};
   return Location{uri.substr(0, slash), uri.substr(slash)};
-}
-
-// A path below the root, or where the API itself says that something is.
-Location locate(const std::string& endpoint, const std::string& root, const std::string& path) {
-  return split(path).value_or(Location{endpoint, root + path});
 }
 
 // The JSON library throws for bytes that are not UTF-8, which only an argument of the command line can bring here.
@@ -79,16 +77,20 @@ Result<Json> parse(const std::string& body, const std::string& url) {
   return json;
 }
 
-// One request and its answer, whatever its status is.
-Result<http::Response> exchange(const Location& at, const std::string& method, http::Headers headers,
-                                const std::string& body, std::chrono::milliseconds deadline) {
-  headers.emplace("Accept", "application/json");
-  if (!body.empty()) headers.emplace("Content-Type", "application/json");
-  auto response = http::call(at.endpoint, method, at.target, headers, body, deadline);
-  if (!response && response.error().code == Code::unavailable) {
-    response.error().message += ": start midonet-api or `midolman standalone`, or name another with --api URL";
-  }
-  return response;
+Result<http::Response> call_over_tls(const std::string& endpoint, const std::string& ca_file, const std::string& method,
+                                     const std::string& target, const http::Headers& headers, const std::string& body,
+                                     std::chrono::milliseconds deadline) {
+  const auto url = http::Url::parse(endpoint);
+  if (!url) return tl::unexpected<Error>(url.error());
+  Loop loop;
+  http::AsyncClient client(loop, {.ca_file = ca_file, .longest_answer = longest_answer});
+  std::optional<Result<http::Response>> answer;
+  client.call(*url, method, target, headers, body, deadline,
+              [&](Result<http::Response> result) { answer = std::move(result); });
+  // The client has the deadline; a little more here, so that it is the client that says what was waited for.
+  if (!loop.run_until([&] { return answer.has_value(); }, deadline + std::chrono::seconds(5)))
+    return fail(Code::unavailable, "{}: no answer in time", endpoint);
+  return *std::move(answer);
 }
 
 http::Headers with_token(const std::string& token) {
@@ -97,7 +99,8 @@ http::Headers with_token(const std::string& token) {
 
 }  // namespace
 
-Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials) {
+Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials,
+                    std::string ca_file) {
   if (const Status good = check(credentials); !good) return tl::unexpected<Error>(good.error());
   const auto location = split(url);
   if (!location) return fail(Code::invalid, "'{}' is not the URL of an API: give one like http://127.0.0.1:8181", url);
@@ -105,11 +108,39 @@ Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout, C
   api.endpoint_ = location->endpoint;
   api.root_ = location->target;
   while (api.root_.ends_with('/')) api.root_.pop_back();
-  if (api.root_.empty()) api.root_ = "/midonet-api";
+  if (api.root_.empty()) api.root_ = usual_root;
   api.url_ = api.endpoint_ + api.root_;
   api.timeout_ = timeout;
   api.credentials_ = std::move(credentials);
+  api.ca_file_ = std::move(ca_file);
   return api;
+}
+
+// A path below the root, or where the API itself says that something is. It may call itself by another address, and its root by
+// another prefix, than a proxy before it.
+std::string Api::target_of(const std::string& path) const {
+  const auto location = split(path);
+  if (!location) return root_ + path;
+  if (location->target.starts_with(root_ + "/")) return location->target;
+  const std::size_t root = location->target.find(fmt::format("{}/", usual_root));
+  return root == std::string::npos ? location->target : root_ + location->target.substr(root + usual_root.size());
+}
+
+// One request and its answer, whatever its status is.
+Result<http::Response> Api::exchange(const std::string& target, const std::string& method, http::Headers headers,
+                                     const std::string& body, std::chrono::milliseconds deadline) const {
+  headers.emplace("Accept", "application/json");
+  if (!body.empty()) headers.emplace("Content-Type", "application/json");
+  auto response = endpoint_.starts_with("https://")
+                      ? call_over_tls(endpoint_, ca_file_, method, target, headers, body, deadline)
+                      : http::call(endpoint_, method, target, headers, body, deadline);
+  if (!response && response.error().code == Code::unavailable) {
+    response.error().message += ": start midonet-api or `midolman standalone`, or name another with --api URL";
+  } else if (!response && response.error().code == Code::unauthenticated) {
+    response.error().message +=
+        ": name the file of its authority with --ca-file FILE, or its right name with --api URL";
+  }
+  return response;
 }
 
 Result<std::string> Api::log_in() const {
@@ -122,7 +153,7 @@ Result<std::string> Api::log_in() const {
         url_);
   http::Headers headers{{"Authorization", basic_authorization(credentials_.user, credentials_.password)}};
   if (!credentials_.project.empty()) headers.emplace("X-Auth-Project", credentials_.project);
-  const auto response = exchange({endpoint_, root_ + "/login"}, "POST", std::move(headers), "{}", timeout_);
+  const auto response = exchange(root_ + "/login", "POST", std::move(headers), "{}", timeout_);
   if (!response) return tl::unexpected<Error>(response.error());
   if (response->status != 200) {
     Error error = error_of(*response, endpoint_);
@@ -141,17 +172,17 @@ Result<std::string> Api::log_in() const {
 
 Result<http::Response> Api::call(const std::string& path, const std::string& method, const std::string& body,
                                  std::chrono::milliseconds deadline) const {
-  const Location at = locate(endpoint_, root_, path);
-  auto response = exchange(at, method, with_token(token_), body, deadline);
+  const std::string target = target_of(path);
+  auto response = exchange(target, method, with_token(token_), body, deadline);
   // It did nothing but ask, so that the same request may be sent once more.
   if (response && response->status == 401 && token_.empty()) {
     auto token = log_in();
     if (!token) return tl::unexpected<Error>(token.error());
     token_ = *std::move(token);
-    response = exchange(at, method, with_token(token_), body, deadline);
+    response = exchange(target, method, with_token(token_), body, deadline);
   }
   if (!response || response->status < 300) return response;
-  Error error = error_of(*response, at.endpoint);
+  Error error = error_of(*response, endpoint_);
   if (error.code == Code::unauthenticated && !credentials_.token.empty())
     error.message += " Set another --token or MIDONET_TOKEN, or none, and --user and --password-file";
   return tl::unexpected<Error>(std::move(error));

@@ -13,14 +13,16 @@ namespace midonet::cli {
 
 class Api {
  public:
-  // "http://127.0.0.1:8181", with or without the root "/midonet-api". Code::invalid for anything but http://, and for what
-  // check() has against the credentials. These are shown only to an API that asks who is there, by answering 401; a login
-  // is made once.
-  static Result<Api> at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials = {});
+  // "http://127.0.0.1:8181" or "https://…", with or without the root "/midonet-api". Code::invalid for anything else, and for
+  // what check() has against the credentials. These are shown only to an API that asks who is there, by answering 401; a
+  // login is made once. `ca_file`: PEM, authorities of the certificate of an https API; empty: the system's.
+  static Result<Api> at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials = {},
+                        std::string ca_file = {});
 
   const std::string& url() const { return url_; }  // with the root
 
-  // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface").
+  // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface"). Of
+  // such a one the path counts alone: what is sent, a token for one, goes to the API that was named and nowhere else.
   // Code::unavailable: nobody answers, or the API says that its store (or Keystone) does not; the message says what to do.
   // Code::unauthenticated: it asks who is there, and the message says what to set. Any other error is the API's own, with
   // its message.
@@ -35,6 +37,9 @@ class Api {
   Api() = default;
   Result<http::Response> call(const std::string& path, const std::string& method, const std::string& body,
                               std::chrono::milliseconds deadline) const;
+  Result<http::Response> exchange(const std::string& target, const std::string& method, http::Headers headers,
+                                  const std::string& body, std::chrono::milliseconds deadline) const;
+  std::string target_of(const std::string& path) const;
   Result<std::string> log_in() const;
 
   std::string endpoint_;  // "http://127.0.0.1:8181"
@@ -42,6 +47,7 @@ class Api {
   std::string url_;
   std::chrono::milliseconds timeout_{};
   Credentials credentials_;
+  std::string ca_file_;
   mutable std::string token_;  // empty until the API asked for one
 };
 

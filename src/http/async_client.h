@@ -1,10 +1,12 @@
 // An HTTP/1.1 client on the loop, for what a server has to ask another one: one request, one answer, one connection. http and
-// https; of https the certificate must be good by the system's authorities.
+// https. Of https (TLS 1.2 or later), the certificate must be good for the host's name or address, and by the authorities of
+// `ca_file` or, without one, of the system.
 //
 // On the loop's thread. After the client is destroyed no callback runs.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,13 +32,20 @@ class AsyncClient {
  public:
   using Done = std::function<void(Result<Response>)>;
 
+  struct Options {
+    std::string ca_file{};                       // PEM; a file that cannot be read is told by each call to https
+    std::uint64_t longest_answer = 1024 * 1024;  // bytes of the body
+  };
+
   explicit AsyncClient(Loop& loop);
+  AsyncClient(Loop& loop, const Options& options);
   ~AsyncClient();
   AsyncClient(const AsyncClient&) = delete;
   AsyncClient& operator=(const AsyncClient&) = delete;
 
   // `path` comes behind the URL's own. The deadline is for everything from the look-up of the name to the end of the answer,
-  // of at most 1 MB. unavailable: no answer; the message says from whom, and why.
+  // of at most `longest_answer`. unavailable: no answer; the message says from whom, and why. unauthenticated: the server's
+  // certificate is not good.
   void call(const Url& url, const std::string& method, const std::string& path, const Headers& headers,
             const std::string& body, std::chrono::milliseconds deadline, Done done);
 

@@ -42,7 +42,7 @@ struct Flags {
   std::string socket = "/var/run/midolman/midolman.sock";
   std::string output = "table";
   double timeout_s = 10;
-  std::string token, user, password_file, project;
+  std::string token, user, password_file, project, ca_file;
 };
 
 std::string environment(const char* name) {
@@ -75,7 +75,8 @@ Result<Session> open_session(const Flags& flags) {
   const auto timeout = std::chrono::milliseconds(static_cast<std::int64_t>(flags.timeout_s * 1000));
   auto who = credentials(flags);
   if (!who) return tl::unexpected<Error>(who.error());
-  auto api = cli::Api::at(flags.api, timeout, *std::move(who));
+  std::string ca_file = flags.ca_file.empty() ? environment("OS_CACERT") : flags.ca_file;
+  auto api = cli::Api::at(flags.api, timeout, *std::move(who), std::move(ca_file));
   if (!api) return tl::unexpected<Error>(api.error());
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
   const char* terminal = std::getenv("TERM");
@@ -120,7 +121,14 @@ struct Command {
 Command::Command() {
   app.set_version_flag("--version", "midonet " MIDONET_VERSION);
   add_config(app, "/etc/midolman/midonet.conf", "File with the same keys as these flags, one a line");
-  app.add_option("--api", flags.api, "The REST API")->envname("MIDONET_API")->capture_default_str();
+  app.add_option("--api", flags.api, "The REST API, http:// or https://")
+      ->envname("MIDONET_API")
+      ->capture_default_str();
+  app.add_option(
+         "--ca-file", flags.ca_file,
+         "With https: a file with the authorities (PEM) that its certificate is checked against; else the system's")
+      ->envname("MIDONET_CA_FILE")
+      ->type_name("FILE");
   app.add_option("--socket", flags.socket, "The socket of this host's agent")->capture_default_str();
   app.add_option("-o,--output", flags.output, "table, wide (every field, times in full) or json")
       ->check(CLI::IsMember({"table", "wide", "json"}).description(""))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import queue
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,8 @@ ROOT = "/midonet-api"
 class FakeServer:
     """`fail(…)` decides the fate of the next requests; `requests` has all that came."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[str, str] | None = None) -> None:
+        """With a certificate and its key (files), it speaks TLS."""
         self.lock = threading.RLock()
         self.bridges: dict[str, Json] = {}
         self.ports: dict[str, Json] = {}
@@ -33,13 +35,20 @@ class FakeServer:
         self._fates: list[Callable[[str, str], str | None]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # a client that goes away in the middle, or trusts us not
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            # The handshake is left to the thread of the connection.
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port_number = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port_number}{ROOT}"
+        return f"{self._scheme}://127.0.0.1:{self.port_number}{ROOT}"
 
     def close(self) -> None:
         self.end_streams()

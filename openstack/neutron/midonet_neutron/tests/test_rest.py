@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import tempfile
 import threading
 import unittest
 from typing import Any
@@ -31,6 +34,43 @@ class RestTest(unittest.TestCase):
     def set(self, **options: Any) -> None:
         for name, value in options.items():
             self.conf.set_override(name, value, "midonet")
+
+
+class Https(unittest.TestCase):
+    """The client against a server that speaks TLS."""
+
+    def setUp(self) -> None:
+        self.directory = tempfile.TemporaryDirectory(prefix="midonet-")
+        self.addCleanup(self.directory.cleanup)
+
+    def certificate(self, name: str, alternative: str) -> tuple[str, str]:
+        """One that has signed itself."""
+        made, key = (os.path.join(self.directory.name, name + ending) for ending in (".pem", ".key"))
+        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        argv += ["-subj", f"/CN={name}", "-addext", f"subjectAltName={alternative}", "-keyout", key, "-out", made]
+        subprocess.run(argv, check=True, capture_output=True)
+        return made, key
+
+    def client(self, certificate: tuple[str, str], ca_file: str | None) -> RestClient:
+        fake = FakeServer(certificate)
+        self.addCleanup(fake.close)
+        fake.add_host("cmp1")
+        conf = cfg.ConfigOpts()
+        config.register(conf)
+        conf([])
+        for name, value in {"api_url": fake.url, "ca_file": ca_file, "retries": 0, "timeout": 60.0}.items():
+            conf.set_override(name, value, "midonet")
+        return RestClient(conf)
+
+    def test_a_good_certificate_is_taken(self) -> None:
+        good = self.certificate("api", "IP:127.0.0.1")
+        self.assertEqual([host["name"] for host in self.client(good, good[0]).hosts_named("cmp1")], ["cmp1"])
+
+    def test_any_other_is_refused_with_the_reason(self) -> None:
+        good, other = self.certificate("api", "IP:127.0.0.1"), self.certificate("other", "DNS:other.example")
+        for certificate, ca_file, reason in ((good, None, "self.signed certificate"), (other, other[0], "mismatch|doesn't match")):
+            with self.assertRaisesRegex(Unavailable, "GET https://127.0.0.1:[0-9]+/midonet-api/hosts.*(" + reason + ")"):
+                self.client(certificate, ca_file).hosts_named("cmp1")
 
 
 class Client(RestTest):
