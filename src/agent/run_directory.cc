@@ -36,6 +36,24 @@ Status make_directories(const std::string& path) {
   return {};
 }
 
+// The folder may have been made by systemd, or by an earlier version, with 0755. One that other programs use too (/run, given
+// by mistake) is left as it is: the lock itself is closed in any case.
+Status close_to_others(const std::string& path) {
+  struct stat is {};
+  if (::stat(path.c_str(), &is) != 0) return fail_errno(errno, "look at {}", path);
+  if ((is.st_mode & 0777) == 0700) return {};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("midolman.") || name.starts_with("session")) continue;
+    log::warning("{} holds files of other programs, and keeps its mode {:o}", path, is.st_mode & 07777);
+    return {};
+  }
+  if (error) return fail_errno(error.value(), "look into {}", path);
+  if (::chmod(path.c_str(), 0700) != 0) return fail_errno(errno, "close {} to other users", path);
+  return {};
+}
+
 std::string holder(int lock) {
   std::array<char, 32> text{};
   const ssize_t got = ::pread(lock, text.data(), text.size() - 1, 0);
@@ -50,9 +68,11 @@ Result<RunDirectory> RunDirectory::claim(const std::string& path) {
   RunDirectory out;
   if (const Status made = make_directories(path); !made) return tl::unexpected<Error>(made.error());
   out.path_ = canonical(path);
+  if (const Status closed = close_to_others(out.path_); !closed) return tl::unexpected<Error>(closed.error());
   const std::string file = out.path_ + "/midolman.lock";
-  out.lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  out.lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!out.lock_) return fail_errno(errno, "open {}", file);
+  if (::fchmod(out.lock_.get(), 0600) != 0) return fail_errno(errno, "close {} to other users", file);
   if (::flock(out.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", file);
     return fail(Code::conflict, "{} is in use by the agent of {}: give each agent a --run-dir of its own", out.path_,

@@ -13,6 +13,9 @@ class RunDirectory {
  public:
   // Makes the folder where it is missing and locks it (PATH/midolman.lock) for as long as this object, and so this process,
   // lives. conflict: another agent has it; the message names its process.
+  //
+  // The folder and the lock are root's alone (0700, 0600): a user who could open the lock could hold it, and keep every
+  // agent from starting. A folder that holds other files keeps its mode.
   static Result<RunDirectory> claim(const std::string& path);
 
   const std::string& path() const { return path_; }

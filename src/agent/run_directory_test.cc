@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace midonet::agent::run_directory_test {
 namespace {
@@ -34,6 +35,38 @@ TEST_F(Running, ASecondAgentIsRefusedAndToldWhoHasTheDirectory) {
   EXPECT_EQ(second.error().code, Code::conflict);
   EXPECT_NE(second.error().message.find(fmt::format("process {}", ::getpid())), std::string::npos)
       << second.error().message;
+}
+
+std::filesystem::perms mode(const std::string& path) { return std::filesystem::status(path).permissions(); }
+constexpr auto owner_all = std::filesystem::perms::owner_all;
+constexpr auto owner_file = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
+constexpr auto as_ever = owner_all | std::filesystem::perms::group_read | std::filesystem::perms::group_exec |
+                         std::filesystem::perms::others_read | std::filesystem::perms::others_exec;
+
+TEST_F(Running, DirectoryAndLockAreClosedToOtherUsers) {
+  const std::string made = folder_ + "/made";
+  ASSERT_TRUE(RunDirectory::claim(made));
+  EXPECT_EQ(mode(made), owner_all);
+  EXPECT_EQ(mode(made + "/midolman.lock"), owner_file);
+}
+
+TEST_F(Running, WhatAnEarlierVersionLeftOpenIsClosed) {
+  const std::string left = folder_ + "/left";
+  std::filesystem::create_directory(left);
+  for (const char* name : {"/midolman.lock", "/midolman.sock", "/session"}) std::ofstream(left + name) << "1\n";
+  std::filesystem::permissions(left, as_ever);
+  std::filesystem::permissions(left + "/midolman.lock", owner_file | std::filesystem::perms::others_read);
+  ASSERT_TRUE(RunDirectory::claim(left));
+  EXPECT_EQ(mode(left), owner_all);
+  EXPECT_EQ(mode(left + "/midolman.lock"), owner_file);
+}
+
+TEST_F(Running, AFolderThatOtherProgramsUseKeepsItsModeAndTheLockIsClosed) {
+  std::ofstream(folder_ + "/theirs") << "1\n";
+  std::filesystem::permissions(folder_, as_ever);
+  ASSERT_TRUE(RunDirectory::claim(folder_));
+  EXPECT_EQ(mode(folder_), as_ever);
+  EXPECT_EQ(mode(folder_ + "/midolman.lock"), owner_file);
 }
 
 TEST_F(Running, ALockOfAKilledAgentHoldsNobodyUp) {

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -137,6 +138,23 @@ class MmCtl(SystemTest):
     def test_only_root_may_use_the_socket(self):
         path = os.path.join(self.h.run_directory, "midolman.sock")
         self.assertEqual(os.stat(path).st_mode & 0o007, 0, "others may write to the agent's socket")
+
+    def test_another_user_is_refused_with_exit_13_and_cannot_hold_the_lock(self):
+        for folder in (self.directory, self.h.directory):
+            os.chmod(folder, 0o755)
+        self.assertEqual(os.stat(self.h.run_directory).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(os.path.join(self.h.run_directory, "midolman.lock")).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(self.h.host_id_file).st_mode & 0o444, 0o444)
+        shutil.copy(self.h.program("mm-ctl"), self.h.directory)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        socket = os.path.join(self.h.run_directory, "midolman.sock")
+        done = subprocess.run([*nobody, os.path.join(self.h.directory, "mm-ctl"), "--socket", socket, "--bind-port", self.port, "tap0"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (13, ""), done.stderr)
+        self.assertIn("Permission denied", done.stderr)
+        lock = subprocess.run([*nobody, "flock", "--nonblock", self.h.run_directory + "/midolman.lock", "true"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertIn("Permission denied", lock.stderr)
 
 
 # ctest-class: over_zookeeper
