@@ -414,6 +414,13 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   }
 }
 
+std::vector<std::string> Agent::warnings() const {
+  std::vector<std::string> out(complaints_.begin(), complaints_.end());
+  out.insert(out.end(), report_.unpublished().begin(), report_.unpublished().end());
+  for (std::string& refused : published_.refused()) out.push_back(std::move(refused));
+  return out;
+}
+
 std::string Agent::interface_of(const Uuid& port) const {
   const auto at = std::lower_bound(snapshot_.ports.begin(), snapshot_.ports.end(), port,
                                    [](const BoundPort& bound, const Uuid& id) { return bound.id < id; });

@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/attach_times.h"
 #include "agent/offering.h"
@@ -87,6 +88,8 @@ class Agent {
   std::string interface_of(const Uuid& port) const;
   datapath::Datapath& datapath() { return datapath_; }
   const std::optional<LastReconcile>& last_reconcile() const { return last_; }
+  // What is wrong with the host as a whole, a sentence each; what is wrong with one port stands in its status.
+  std::vector<std::string> warnings() const;
   std::uint64_t reconciles() const { return reconciles_; }
   bool synchronised() const { return swept_; }  // the host's bindings were read and applied completely once
   bool idle() const;                            // nothing is waiting to be done, written or retried

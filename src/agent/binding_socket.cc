@@ -250,6 +250,7 @@ std::string BindingSocket::status() const {
            {"lastReconcile", nullptr},
            {"tunnel", tunnel(agent_)},
            {"bridges", bridges(agent_)},
+           {"warnings", agent_.warnings()},
            {"portStates", states},
            {"ports", std::move(ports)},
            {"lingering", std::move(lingering)}};

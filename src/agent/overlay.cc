@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/interface_name.h"
+
 namespace midonet::agent {
 
 namespace {
@@ -48,9 +50,9 @@ std::optional<Overlay> overlay_of(const std::map<Uuid, Ip>& zones, const netlink
       if (!link.addresses.contains(ip)) continue;
       const std::uint32_t mtu = inside(link.mtu, ip);
       smallest = std::min(smallest.value_or(mtu), mtu);
-      if (ip != out.self.vtep || (out.carried && out.link < link.name)) continue;
+      if (ip != out.self.vtep || (out.carried && out.link < printable(link.name))) continue;
       out.carried = true;
-      out.link = link.name;
+      out.link = printable(link.name);
       out.link_mtu = link.mtu;
     }
   }

@@ -8,6 +8,7 @@
 
 #include "agent/neighbours.h"
 #include "agent/remote.h"
+#include "base/interface_name.h"
 
 namespace midonet::agent {
 
@@ -28,7 +29,7 @@ std::string obstacle(const Link& link, const LinkTable& links) {
   if (!link.ethernet()) return fmt::format("{} is not an Ethernet interface", link.name);
   if (link.master == 0) return {};
   const Link* master = links.find(link.master);
-  const std::string name = master ? master->name : fmt::format("with ifindex {}", link.master);
+  const std::string name = master ? printable(master->name) : fmt::format("with ifindex {}", link.master);
   const std::string& kind = !link.master_kind.empty() ? link.master_kind : master ? master->kind : link.master_kind;
   std::string_view what = "interface";
   if (kind == "bridge")

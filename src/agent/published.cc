@@ -1,7 +1,7 @@
 #include "agent/published.h"
 
 #include <algorithm>
-#include <chrono>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -46,6 +46,7 @@ void Published::put(Urgency urgency, const std::string& path, std::string value)
   entry.wanted = true;
   entry.urgency = urgency;
   entry.value = std::move(value);
+  troubles_.erase(path);
   mark(path, entry);
 }
 
@@ -54,6 +55,7 @@ void Published::remove(const std::string& path) {
   if (at == entries_.end() || !at->second.wanted) return;
   at->second.wanted = false;
   at->second.value = {};
+  troubles_.erase(path);
   mark(path, at->second);
 }
 
@@ -172,9 +174,19 @@ void Published::pump() {
   std::vector<Op> ops;
   std::vector<Sent> sent;
   std::size_t bytes = 0;
-  while (!dirty_.empty() && ops.size() < ops_per_commit && bytes < bytes_per_commit) {
-    const std::string path = dirty_.begin()->second;
-    dirty_.erase(dirty_.begin());
+  const auto now = std::chrono::steady_clock::now();
+  std::optional<std::chrono::steady_clock::time_point> next;
+  std::optional<Urgency> kind;  // of all records of this commit
+  for (auto first = dirty_.begin(); first != dirty_.end();) {
+    if (sent.size() >= limit_ || ops.size() >= ops_per_commit || bytes >= bytes_per_commit) break;
+    if (kind && *kind != first->first) break;
+    const std::string path = first->second;
+    if (const auto trouble = troubles_.find(path); trouble != troubles_.end() && trouble->second.not_before > now) {
+      next = std::min(next.value_or(trouble->second.not_before), trouble->second.not_before);
+      ++first;
+      continue;
+    }
+    first = dirty_.erase(first);
     const auto at = entries_.find(path);
     if (at == entries_.end()) continue;
     const Entry& entry = at->second;
@@ -196,9 +208,13 @@ void Published::pump() {
     else if (entry.wanted)
       ops.push_back(Op::create_ephemeral(path, entry.value));
     bytes += path.size() + entry.value.size();
+    kind = entry.urgency;
     sent.push_back({path, entry.change, entry.wanted});
   }
-  if (ops.empty()) return;
+  if (ops.empty()) {
+    if (next) postponed_ = loop_.after(*next - now, [this] { pump_soon(); });
+    return;
+  }
   in_flight_ = true;
   commits_.add();
   store_.commit(std::move(ops), [this, alive = std::weak_ptr(alive_), session = session_,
@@ -213,22 +229,49 @@ void Published::committed(std::vector<Sent> sent, const Result<store::Revision>&
   if (!result) {
     failures_.add();
     for (const Sent& one : sent) dirty_.emplace(entries_.at(one.path).urgency, one.path);
-    // Somebody else made or removed one of the nodes, or the outcome is not known: look before trying again.
+    if (result.error().code != Code::unavailable) return refused(sent, result.error());
+    // The outcome is not known: look before trying again.
     looked_ = false;
     if (failed_ > 0) log::warning("reporting to the store: {}: trying again", result.error().message);
     return try_later();
   }
   failed_ = 0;
+  limit_ = std::min(ops_per_commit, 2 * limit_);
   for (const Sent& one : sent) {
     const auto at = entries_.find(one.path);
     Entry& entry = at->second;
     entry.presence = one.wanted ? Presence::ours : Presence::absent;
     forget(entry.there);
+    troubles_.erase(one.path);
     if (entry.change != one.change) continue;  // changed again meanwhile: it is dirty
     if (!entry.wanted) entries_.erase(at);
     if (events_.written) events_.written(one.path);
   }
   pump_soon();
+}
+
+// The store answered, and did not take the commit.
+void Published::refused(const std::vector<Sent>& sent, const Error& error) {
+  limit_ = std::max<std::size_t>(1, sent.size() / 2);
+  if (sent.size() == 1) {
+    Trouble& trouble = troubles_[sent.front().path];
+    if (++trouble.failures > 1) {
+      if (trouble.failures == 2 || trouble.why != error.message)
+        log::warning("{} is not written: {}", sent.front().path, error.message);
+      trouble.not_before = std::chrono::steady_clock::now() + store_delay(trouble.failures - 1);
+    }
+    trouble.why = error.message;
+  }
+  // Another process made or removed one of the nodes.
+  if (error.code == Code::conflict || error.code == Code::not_found) return look();
+  pump_soon();
+}
+
+std::vector<std::string> Published::refused() const {
+  std::vector<std::string> out;
+  for (const auto& [path, trouble] : troubles_)
+    if (trouble.failures > 1) out.push_back(fmt::format("{} is not written: {}", path, trouble.why));
+  return out;
 }
 
 void Published::try_later() {

@@ -2,6 +2,10 @@
 // A caller says what should stand there; this makes the store match: only differences, many in one commit, one commit at
 // a time, the more urgent first. After a failure or in a new session it looks at what is there and goes on from that.
 //
+// A commit holds records of one kind, so that no status waits for an interface. A commit that the store refuses is
+// split, until the record that it refuses stands alone; that record is tried again with growing delays, and holds up
+// no other.
+//
 // A session that an earlier agent of this host had and this one resumed keeps its nodes: they are compared, and what is as
 // it should be is not written. Nodes of another session that is not over yet (its agent was killed, and the store has not
 // noticed) are replaced. Either are removed when nobody wants them, once all that is wanted of their kind was said. On the
@@ -10,9 +14,11 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -53,6 +59,8 @@ class Published {
   void all_said(Urgency urgency);
 
   bool settled() const;  // everything stands in the store as asked for
+  // Records that the store refused more than once, a sentence each.
+  std::vector<std::string> refused() const;
   // What goes into one commit at most: it must stay far below what a store takes at once.
   static constexpr std::size_t ops_per_commit = 256;
   static constexpr std::size_t bytes_per_commit = 256 * 1024;
@@ -73,6 +81,12 @@ class Published {
     std::uint32_t change;
     bool wanted;
   };
+  // A record that the store refused although it was alone in its commit.
+  struct Trouble {
+    unsigned failures = 0;
+    std::chrono::steady_clock::time_point not_before{};
+    std::string why{};
+  };
   struct Scope {
     std::string folder;
     std::string only;  // this child alone; empty: all
@@ -89,6 +103,7 @@ class Published {
   void pump_soon();
   void pump();
   void committed(std::vector<Sent> sent, const Result<store::Revision>& result);
+  void refused(const std::vector<Sent>& sent, const Error& error);
   void try_later();
 
   Loop& loop_;
@@ -99,6 +114,9 @@ class Published {
   std::array<Scope, 3> scopes_;
   std::unordered_map<std::string, Entry> entries_;
   std::set<std::pair<Urgency, std::string>> dirty_;
+  std::map<std::string, Trouble> troubles_;
+  std::size_t limit_ =
+      ops_per_commit;  // of records in the next commit; halved when one is refused, doubled after each success
   bool started_ = false;
   bool looked_ = false;      // `presence` is right
   std::size_t looking_ = 0;  // reads that are under way or to be made
@@ -114,6 +132,7 @@ class Published {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Timer pump_timer_;
   Timer retry_;
+  Timer postponed_;  // until the first of troubles_ is due
 };
 
 }  // namespace midonet::agent

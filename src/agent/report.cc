@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/interface_name.h"
+#include "base/log.h"
 #include "model/paths.h"
 #include "model/record.h"
+#include "store/path.h"
 
 namespace midonet::agent {
 
@@ -82,8 +84,19 @@ void Report::count() {
 
 void Report::interfaces(const netlink::LinkTable& links) {
   std::map<std::string, model::Interface> now;
-  for (const auto& [ifindex, link] : links.all())
-    if (check_interface_name(link.name)) now.emplace(link.name, describe(link));
+  std::set<std::string> unpublished;
+  for (const auto& [ifindex, link] : links.all()) {
+    if (check_interface_name(link.name) && store::check_path(paths::interface(host_, link.name))) {
+      now.emplace(link.name, describe(link));
+      continue;
+    }
+    std::string sentence =
+        fmt::format("interface \"{}\" (ifindex {}) is not published: the store takes no key with its name",
+                    printable(link.name), ifindex);
+    if (!unpublished_.contains(sentence)) log::warning("{}", sentence);
+    unpublished.insert(std::move(sentence));
+  }
+  unpublished_ = std::move(unpublished);
   for (const auto& [name, interface] : now) {
     const auto old = interfaces_.find(name);
     if (old == interfaces_.end() || old->second != interface)

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Report {
   const std::map<Uuid, model::PortStatus>& current() const { return current_; }
 
   void interfaces(const netlink::LinkTable& links);
+  // Interfaces whose names no path of a store can hold, a sentence each: they are not published, and can't be bound.
+  const std::set<std::string>& unpublished() const { return unpublished_; }
 
  private:
   void count();
@@ -43,6 +46,7 @@ class Report {
   std::map<Uuid, model::PortStatus> current_;
   std::map<Uuid, model::PortStatus> earlier_;  // found, and not compared yet
   std::map<std::string, model::Interface> interfaces_;
+  std::set<std::string> unpublished_;
 };
 
 // One interface in the words of the REST contract (Interface-v1).

@@ -2,6 +2,7 @@
 
 #include <linux/if_arp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -87,6 +88,11 @@ void CutStore::commit(std::vector<store::Op> ops, CommitDone done) {
   if (commit_failures_ > 0) {
     --commit_failures_;
     loop_.post([answer, error = commit_error_] { answer(tl::unexpected(error)); });
+    return;
+  }
+  const auto refused = [this](const store::Op& op) { return op.path.ends_with(refused_ending_); };
+  if (!refused_ending_.empty() && std::any_of(ops.begin(), ops.end(), refused)) {
+    loop_.post([answer, error = refused_error_] { answer(tl::unexpected(error)); });
     return;
   }
   session_->commit(std::move(ops), std::move(answer));

@@ -30,6 +30,10 @@ class CutStore : public store::Store {
   void restore(bool new_session);
   // The next commits are refused with this error, `times` times, unmade.
   void fail_commits(Error error, int times) { commit_error_ = std::move(error), commit_failures_ = times; }
+  // From now on each commit with an operation on a path that ends so is refused, unmade. "" ends that.
+  void refuse_paths(std::string ending, Error error) {
+    refused_ending_ = std::move(ending), refused_error_ = std::move(error);
+  }
   int commits() const { return commits_; }
   int reads() const { return reads_; }  // gets and lists
   std::size_t largest_commit() const { return largest_commit_; }
@@ -59,6 +63,8 @@ class CutStore : public store::Store {
   std::vector<std::weak_ptr<std::function<void(store::State)>>> listeners_;
   Error commit_error_;
   int commit_failures_ = 0;
+  std::string refused_ending_;
+  Error refused_error_;
   int commits_ = 0;
   int reads_ = 0;
   std::size_t largest_commit_ = 0;

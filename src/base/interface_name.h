@@ -2,6 +2,7 @@
 // is also a key in the store and a word in messages, printable characters only.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -10,5 +11,8 @@ namespace midonet {
 
 // Code::invalid with the reason: empty, over 15 bytes, '/', ':', white space or control characters, '.' or '..'.
 Status check_interface_name(std::string_view name);
+
+// The name for a log or a message: each byte that is not printable ASCII as `\xNN`. The kernel takes almost any bytes.
+std::string printable(std::string_view name);
 
 }  // namespace midonet

@@ -229,6 +229,22 @@ class Plug(SystemTest):
         for tap in taps.values():
             self.assert_passes(self.peer, tap)
 
+    def test_interfaces_whose_names_no_path_can_hold_silence_nothing_else(self):
+        port, tap = self.plugged(self.h, self.bridge, "tap0")
+        for name in (b"vpn\xf0\x9f\x90\xa7", b"eth\xff\xfe", b"a\x01z", b"c\xee\x80\x80"):
+            self.h.namespace.run("ip", "link", "add", "name", name.decode(errors="surrogateescape"), "type", "bridge")
+        wait_until(lambda: len(self.h.agent_status()["warnings"]) == 4, 20, "the agent says which it leaves out")
+        self.assertIn(r"vpn\xf0\x9f\x90\xa7", "".join(self.h.agent_status()["warnings"]))
+        second, _ = self.plugged(self.h, self.bridge, "tap1")
+        names = {each["name"] for each in self.h.rest.get(f"/hosts/{self.h.id}/interfaces")}
+        self.assertGreaterEqual(names, {"tap0", "peer0"})
+        tap.close()
+        self.h.wait_state(port, "pending-interface", 20)
+        self.assertEqual(self.h.port_status(second)["state"], "active")
+        for name in (b"vpn\xf0\x9f\x90\xa7", b"eth\xff\xfe", b"a\x01z", b"c\xee\x80\x80"):
+            self.h.namespace.run("ip", "link", "del", "dev", name.decode(errors="surrogateescape"))
+        wait_until(lambda: not self.h.agent_status()["warnings"], 20, "they are gone")
+
     def test_a_persistent_tap_as_the_compute_service_makes_it_is_plugged_when_the_guest_opens_it(self):
         name = "tap" + os.urandom(6).hex()[:11]
         self.h.namespace.ip("tuntap", "add", "dev", name, "mode", "tap")
