@@ -45,7 +45,7 @@ http::Response not_allowed(const char* methods) {
 
 // {"interfaceName": "tap0"}; other keys are ignored.
 Result<std::string> interface_name(const std::string& body) {
-  const Json given = Json::parse(body, nullptr, false);
+  const Json given = parse_json(body);
   if (!given.is_object()) return fail(Code::invalid, "the body is not a JSON object");
   const auto name = given.find("interfaceName");
   if (name == given.end() || !name->is_string())

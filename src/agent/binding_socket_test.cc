@@ -137,6 +137,11 @@ TEST_F(Socket, WhatIsWrongIsSaidAndChangesNothing) {
     EXPECT_EQ(answer.status, 400) << body;
     EXPECT_TRUE(answer.json()["message"].is_string()) << body;
   }
+  EXPECT_EQ(
+      call("PUT", target, R"({"interfaceName":"tap1","x":)" + std::string(20'000, '[') + std::string(20'000, ']') + "}")
+          .status,
+      400)
+      << "nested too deep";
   EXPECT_EQ(put(77, "tap1").status, 404) << "no such port";
   EXPECT_EQ(call("GET", target).status, 405);
   EXPECT_EQ(call("POST", "/status").status, 405);

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "api/api_server.h"
+#include "api/keystone_answer.h"
 #include "api/token.h"
 #include "base/json.h"
 #include "http/async_client.h"
@@ -348,6 +349,33 @@ TEST_F(OfKeystone, WhenItCannotSayTheAnswerIs503) {
   EXPECT_EQ(status("POST", "/login", "Authorization: Basic " + credentials + "\r\n"), 503);
   keystone.reset();
   EXPECT_EQ(status("GET", "/bridges", "X-Auth-Token: good\r\n"), 503);
+}
+
+TEST(KeystoneAnswer, SaysWhenTheTokenExpiresAndWhetherItIsAnAdministrators) {
+  const auto good = parse_keystone_answer(
+      R"({"token":{"expires_at":"2001-09-09T01:46:40.000000Z","roles":[{"name":"member"},{"name":"admin"}]}})",
+      {"admin"});
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good->expires, std::chrono::system_clock::from_time_t(1'000'000'000));
+  EXPECT_TRUE(good->admin);
+}
+
+TEST(KeystoneAnswer, OfAnyShapeIsReadOrRefused) {
+  const auto expires = [](const std::string& text) {
+    return parse_keystone_answer(R"({"token":{"expires_at":")" + text + R"("}})", {"admin"});
+  };
+  const auto now = std::chrono::system_clock::now();
+  ASSERT_TRUE(expires("9999-12-31T23:59:59Z"));
+  EXPECT_GT(expires("9999-12-31T23:59:59Z")->expires, now) << "later than a clock of nanoseconds";
+  ASSERT_TRUE(expires("0001-01-01T00:00:00Z"));
+  EXPECT_LT(expires("0001-01-01T00:00:00Z")->expires, now);
+  EXPECT_FALSE(expires(""));
+  EXPECT_FALSE(expires("2099"));
+  const std::string nested(100'000, '[');
+  for (const std::string& body :
+       {std::string(), std::string("[]"), std::string(R"({"token":[]})"), std::string(R"({"token":{"expires_at":1}})"),
+        R"({"token":{"expires_at":"2099-01-01T00:00:00Z","roles":)" + nested + std::string(nested.size(), ']') + "}}"})
+    EXPECT_FALSE(parse_keystone_answer(body, {"admin"}));
 }
 
 TEST_F(OfKeystone, AServerMayEndWhileItAsks) {

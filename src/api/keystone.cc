@@ -1,9 +1,9 @@
 #include "api/keystone.h"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 
+#include "api/keystone_answer.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/async_client.h"
@@ -14,7 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
-using WallTime = std::chrono::system_clock::time_point;
 
 // Without the catalog of all services, which nobody here reads: most of an answer's size.
 const std::string tokens_path = "/v3/auth/tokens?nocatalog";
@@ -22,37 +21,6 @@ constexpr std::chrono::seconds patience{10};
 constexpr std::size_t most_cached = 4096;
 constexpr std::size_t most_asked = 256;
 constexpr std::size_t longest_token = 8192;
-
-// "2026-11-22T23:59:59.000000Z"
-std::optional<WallTime> parse_time(const std::string& text) {
-  std::tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr || text.back() != 'Z') return std::nullopt;
-  return std::chrono::system_clock::from_time_t(::timegm(&parts));
-}
-
-// What Keystone says of a token.
-struct Said {
-  WallTime expires;
-  bool admin = false;
-};
-
-std::optional<Said> parse_answer(const std::string& body, const std::vector<std::string>& admin_roles) {
-  const json answer = json::parse(body, nullptr, false);
-  if (!answer.is_object() || !answer.contains("token") || !answer["token"].is_object()) return std::nullopt;
-  const json& token = answer["token"];
-  const auto expires = token.contains("expires_at") && token["expires_at"].is_string()
-                           ? parse_time(token["expires_at"].get<std::string>())
-                           : std::nullopt;
-  if (!expires) return std::nullopt;
-  Said said{*expires};
-  const json roles = token.contains("roles") && token["roles"].is_array() ? token["roles"] : json::array();
-  for (const json& role : roles)
-    if (role.is_object() && role.contains("name") && role["name"].is_string())
-      said.admin =
-          said.admin || std::count(admin_roles.begin(), admin_roles.end(), role["name"].get<std::string>()) > 0;
-  return said;
-}
 
 bool is_id(const std::string& text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -110,7 +78,7 @@ class Keystone final : public Authenticator {
     if (!response) return cannot_say("{}", response.error().message);
     if (response->status == 401 || response->status == 404) return not_valid();
     if (response->status != 200) return cannot_say("it answers {}", response->status);
-    const auto said = parse_answer(response->body, options_.admin_roles);
+    const auto said = parse_keystone_answer(response->body, options_.admin_roles);
     if (!said) return cannot_say("its answer is not one of v3");
     return admit(token, *said);
   }
@@ -122,13 +90,13 @@ class Keystone final : public Authenticator {
     const auto token = response->headers.find("X-Subject-Token");
     if (response->status != 201 || token == response->headers.end())
       return cannot_say("it answers {} to a login", response->status);
-    const auto said = parse_answer(response->body, options_.admin_roles);
+    const auto said = parse_keystone_answer(response->body, options_.admin_roles);
     if (!said) return cannot_say("its answer is not one of v3");
     if (const Status admitted = admit(token->second, *said); !admitted) return tl::unexpected(admitted.error());
     return Grant{token->second, said->expires};
   }
 
-  Status admit(const std::string& token, const Said& said) {
+  Status admit(const std::string& token, const KeystoneToken& said) {
     const auto left = said.expires - std::chrono::system_clock::now();
     if (left <= std::chrono::seconds(0)) return not_valid();
     if (!said.admin) return fail(Code::forbidden, "The role {} is needed.", fmt::join(options_.admin_roles, " or "));

@@ -132,6 +132,32 @@ TEST_F(ApiStore, ThatIsAwayIsA503WithRetryAfterUntilItIsBack) {
   EXPECT_EQ(ask("PUT", bridge, R"({"name": "x"})"), 204);
 }
 
+// Reading such a record, copying it and writing it anew go by recursion in the JSON library.
+TEST_F(ApiStore, WithADeeplyNestedRecordRefusesThatRecordAndAnswersOnWithAllOthers) {
+  const Uuid damaged = *Uuid::parse("22222222-0000-4000-8000-0000000000dd");
+  make_port(port);
+  make_port(damaged);
+  const std::string nested = R"({"x":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  for (const std::string& path : {paths::port(damaged), paths::bridge(net)}) {
+    const std::string before = node(path)->value;
+    write([&](Transaction& t) -> Status {
+      t.set(path, nested);
+      return {};
+    });
+    const std::string target =
+        path == paths::bridge(net) ? "/bridges/" + net.to_string() : "/ports/" + damaged.to_string();
+    EXPECT_EQ(ask("PUT", target, R"({"name": "x"})"), 500);
+    EXPECT_EQ(ask("GET", target), 500);
+    EXPECT_NE(answer->body.find("nested deeper than 32 levels"), std::string::npos) << answer->body;
+    write([&](Transaction& t) -> Status {
+      t.set(path, before);
+      return {};
+    });
+    EXPECT_EQ(ask("PUT", target, R"({"name": "x"})"), 204);
+  }
+  EXPECT_EQ(ask("GET", "/ports/" + port.to_string()), 200);
+}
+
 TEST_F(ApiStore, ThatGivesANewSessionDoesNotEndAWait) {
   send_attach("60");
   store.disconnect();

@@ -182,7 +182,7 @@ class Users final : public Authenticator {
       const auto node = view.get(key_path);
       absent = !node && node.error().code == Code::not_found;
       if (!node) return tl::unexpected(node.error());
-      const auto json = nlohmann::json::parse((*node)->value, nullptr, false);
+      const auto json = parse_json((*node)->value);
       const auto key = json.is_object() ? json.find("key") : json.end();
       const bool good = json.is_object() && key != json.end() && key->is_string();
       key_ = good ? key->get<std::string>() : "";

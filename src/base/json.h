@@ -4,6 +4,22 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+
+namespace midonet {
+
+// Arrays and objects within each other that a text may have. nlohmann/json copies, compares and writes a value by recursion:
+// without a limit a nested text of a few hundred kilobytes overflows the stack.
+inline constexpr int max_json_depth = 32;
+
+// Whether arrays and objects of the text nest deeper than max_json_depth. Exact for JSON; for other text either answer.
+bool nested_too_deep(std::string_view text);
+
+// Reads JSON (RFC 8259) from a source that is not trusted: a request, a stored record, an answer of another program.
+// Discarded (is_discarded()) when the text is not JSON or is nested too deep. Never throws for what the text is.
+nlohmann::json parse_json(std::string_view text);
+
+}  // namespace midonet
 
 extern template class nlohmann::basic_json<>;
 

@@ -56,7 +56,7 @@ Code code_of_status(int status) {
 
 // What the API says in {"message", "violations"}, and what to do next where that is known.
 Error error_of(const http::Response& response, const std::string& url) {
-  const Json body = Json::parse(response.body, nullptr, false);
+  const Json body = parse_json(response.body);
   std::string message = text_of(body, "message");
   if (const Json& violations = member_of(body, "violations"); violations.is_array()) {
     for (const Json& violation : violations) {
@@ -72,7 +72,7 @@ Error error_of(const http::Response& response, const std::string& url) {
 }
 
 Result<Json> parse(const std::string& body, const std::string& url) {
-  Json json = Json::parse(body, nullptr, false);
+  Json json = parse_json(body);
   if (json.is_discarded()) return fail(Code::internal, "what {} answers is not JSON: is it the API of MidoNet?", url);
   return json;
 }
@@ -164,7 +164,7 @@ Result<std::string> Api::log_in() const {
       error.message += " Set --user, --password-file (or MIDONET_PASSWORD) and, for Keystone, --project";
     return tl::unexpected<Error>(std::move(error));
   }
-  const std::string token = text_of(Json::parse(response->body, nullptr, false), "key");
+  const std::string token = text_of(parse_json(response->body), "key");
   if (const Status good = check({.token = token}); token.empty() || !good)
     return fail(Code::internal, "what {} answers to a login is no token: is it the API of MidoNet?", endpoint_);
   return token;

@@ -51,7 +51,7 @@ void complain(std::string_view text) {
 
 // What the agent says for itself in {"message": …}; else its status.
 std::string message_of(const HttpAnswer& answer) {
-  const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+  const auto body = parse_json(answer.body);
   if (body.is_object() && body.contains("message") && body["message"].is_string()) return body["message"];
   return fmt::format("the agent answers with HTTP status {}", answer.status);
 }

@@ -18,12 +18,9 @@ struct Refused {
 class Guard {
  public:
   // The signature of nlohmann's parser_callback_t; `parsed` is the key at Event::key.
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+  bool operator()(int /*depth*/, Json::parse_event_t event, Json& parsed) {
     switch (event) {
-      case Json::parse_event_t::object_start: keys_.emplace_back(); [[fallthrough]];
-      case Json::parse_event_t::array_start:
-        if (depth >= max_depth) throw Refused{fmt::format("it is nested deeper than {} levels", max_depth)};
-        break;
+      case Json::parse_event_t::object_start: keys_.emplace_back(); break;
       case Json::parse_event_t::object_end: keys_.pop_back(); break;
       case Json::parse_event_t::key:
         if (const auto& key = parsed.get_ref<const std::string&>(); !keys_.back().insert(key).second)
@@ -110,6 +107,8 @@ Json expand(const Field& field, const Json& entity, const std::string& base_uri)
 
 Result<Json> parse_object(std::string_view text) {
   if (text.empty()) return fail(Code::invalid, "There is no body; it must be a JSON object.");
+  if (nested_too_deep(text))
+    return fail(Code::invalid, "The body is not acceptable: it is nested deeper than {} levels.", max_json_depth);
   Guard guard;
   try {
     Json json = Json::parse(text, std::ref(guard));

@@ -18,7 +18,6 @@ struct Violation {
 
 // A request's body. Code::invalid: not JSON (RFC 8259), not UTF-8, not an object, a key twice, nested too deep.
 Result<Json> parse_object(std::string_view text);
-inline constexpr int max_depth = 32;
 
 enum class Writing { create, update };
 

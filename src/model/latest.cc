@@ -12,7 +12,8 @@ std::string encode_latest(const Latest& latest) {
   for (const auto& [path, record] : latest) {
     bytes += path.size() + record.size();
     if (bytes > max_latest_bytes) return "{}";
-    records[path] = Json::parse(record, nullptr, false);
+    Json json = parse_json(record);
+    if (json.is_object()) records[path] = std::move(json);
   }
   return Json{{"latest", std::move(records)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -20,7 +21,7 @@ std::string encode_latest(const Latest& latest) {
 Latest decode_latest(std::string_view value) {
   Latest out;
   if (value.empty()) return out;
-  const Json json = Json::parse(value, nullptr, false);
+  const Json json = parse_json(value);
   if (!json.is_object()) return out;
   const auto records = json.find("latest");
   if (records == json.end() || !records->is_object()) return out;

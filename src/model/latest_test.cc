@@ -20,6 +20,10 @@ TEST(Latest, TooMuchIsNotTold) {
   EXPECT_EQ(encode_latest({{"/ports/p", record}}), "{}");
 }
 
+TEST(Latest, ADamagedRecordIsLeftOut) {
+  EXPECT_THAT(decode_latest(encode_latest({{"/a", "{"}, {"/b", "{}"}})), ElementsAre(Pair("/b", "{}")));
+}
+
 TEST(Latest, WhatHoldsNoneOrIsDamagedIsNone) {
   for (const char* value : {"", "{}", "[]", "{", R"({"latest":[]})", R"({"latest":{"/a":1}})", R"({"latest":null})"})
     EXPECT_THAT(decode_latest(value), IsEmpty()) << value;

@@ -91,7 +91,7 @@ Status read_port(const Json& value, OfferedPort& out) {
 
 Json object_of(std::string_view previous) {
   if (previous.empty()) return Json::object();
-  Json json = Json::parse(previous, nullptr, false);
+  Json json = parse_json(previous);
   return json.is_object() ? json : Json::object();
 }
 
@@ -122,7 +122,7 @@ void write_port(const OfferedPort& port, Json& out) {
 }  // namespace
 
 Result<BridgeHost> decode_bridge_host(std::string_view value) {
-  const Json json = Json::parse(value, nullptr, false);
+  const Json json = parse_json(value);
   if (!json.is_object()) return damaged("BridgeHost", "it is not a JSON object");
   BridgeHost out;
   const auto vtep = word<Ip>(member(json, "vtep"));
@@ -145,7 +145,7 @@ std::string encode(const BridgeHost& record, std::string_view previous) {
 }
 
 Result<OfferChunk> decode_offer_chunk(std::string_view value) {
-  const Json json = Json::parse(value, nullptr, false);
+  const Json json = parse_json(value);
   if (!json.is_object()) return damaged("OfferChunk", "it is not a JSON object");
   const Json& ports = member(json, "ports");
   if (!ports.is_array() && !ports.is_null()) return damaged("OfferChunk", "'ports' must be an array");

@@ -11,7 +11,7 @@ constexpr const char* key = "vni";
 }  // namespace
 
 std::optional<Vni> port_vni(std::string_view record) {
-  const Json json = Json::parse(record, nullptr, false);
+  const Json json = parse_json(record);
   if (!json.is_object()) return {};
   const auto number = json.find(key);
   if (number == json.end() || !number->is_number_unsigned()) return {};
@@ -20,7 +20,7 @@ std::optional<Vni> port_vni(std::string_view record) {
 }
 
 std::string with_port_vni(const std::string& record, Vni vni) {
-  Json json = Json::parse(record, nullptr, false);
+  Json json = parse_json(record);
   if (!json.is_object()) return record;
   json[key] = vni.number();
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

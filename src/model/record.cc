@@ -5,7 +5,9 @@
 namespace midonet::model {
 
 Status decode_into(const Table& table, std::string_view value, void* record) {
-  const Json json = Json::parse(value, nullptr, false);
+  const Json json = parse_json(value);
+  if (json.is_discarded() && nested_too_deep(value))
+    return fail(Code::internal, "damaged {} record: it is nested deeper than {} levels", table.name, max_json_depth);
   if (!json.is_object()) return fail(Code::internal, "damaged {} record: it is not a JSON object", table.name);
   for (const Field& field : table.fields) {
     if (field.record.empty()) continue;
@@ -19,7 +21,7 @@ Status decode_into(const Table& table, std::string_view value, void* record) {
 
 std::string encode_from(const Table& table, const void* record, std::string_view previous) {
   Json json = Json::object();
-  if (!previous.empty()) json = Json::parse(previous, nullptr, false);
+  if (!previous.empty()) json = parse_json(previous);
   if (!json.is_object()) json = Json::object();
   for (const Field& field : table.fields)
     if (!field.record.empty()) field.write(record, json[field.record]);

@@ -7,7 +7,11 @@
 #include "model/binding.h"
 #include "model/bridge.h"
 #include "model/host.h"
+#include "model/latest.h"
+#include "model/offer.h"
 #include "model/port.h"
+#include "model/port_vni.h"
+#include "model/taken_from.h"
 #include "model/tunnel_zone.h"
 
 namespace midonet::model::record_test {
@@ -53,6 +57,34 @@ TEST(Record, HostAndItsPartsStandUnderTheNamesOfTheContract) {
   EXPECT_EQ(Json::parse(encode(TunnelZone{a, "z"})), Json::parse(R"({"name": "z", "type": "vxlan"})"));
   EXPECT_EQ(Json::parse(encode(TunnelZoneHost{a, *Ip::parse("192.0.2.1")})),
             Json::parse(R"({"ipAddress": "192.0.2.1"})"));
+}
+
+// nlohmann/json writes and copies a value by recursion: 100,000 levels overflowed the stack of the process.
+TEST(Record, ADeeplyNestedValueIsDamagedAndHarmsNothingElse) {
+  for (const char* open : {"[", "{\"a\":"}) {
+    std::string nested = R"({"name": "net", "colour": )";
+    for (int i = 0; i < 100'000; ++i) nested += open;
+    const auto damaged = decode<Bridge>(nested);
+    ASSERT_FALSE(damaged);
+    EXPECT_EQ(damaged.error().message, "damaged Bridge record: it is nested deeper than 32 levels");
+    nested += open[0] == '[' ? std::string(100'000, ']') : "1" + std::string(100'000, '}');
+    nested += "}";
+    EXPECT_FALSE(decode<Bridge>(nested));
+    EXPECT_EQ(encode(Bridge{}, nested), encode(Bridge{}));
+    EXPECT_EQ(with_port_vni(nested, *Vni::from(1)), nested);
+    EXPECT_EQ(with_taken_from(nested, TakenFrom{a, "tap0"}), nested);
+    EXPECT_FALSE(decode_bridge_host(nested));
+    EXPECT_FALSE(decode_offer_chunk(nested));
+    EXPECT_EQ(encode(OfferChunk{}, nested), encode(OfferChunk{}));
+    EXPECT_TRUE(decode_latest(encode_latest({{"/ports/p", nested}})).empty());
+  }
+}
+
+TEST(Record, BracketsInAStringDoNotNest) {
+  const std::string name(100, '[');
+  const auto bridge = decode<Bridge>(R"({"name": "\\\")" + name + R"(", "colour": [[]]})");
+  ASSERT_TRUE(bridge) << bridge.error().message;
+  EXPECT_EQ(bridge->name, "\\\"" + name);
 }
 
 TEST(Record, UnknownKeysOfANewerProgramAreKept) {

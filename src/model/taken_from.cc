@@ -16,7 +16,7 @@ bool may_have(std::string_view record) { return record.find(host_key) != std::st
 
 std::optional<TakenFrom> taken_from(std::string_view record) {
   if (!may_have(record)) return {};
-  const Json json = Json::parse(record, nullptr, false);
+  const Json json = parse_json(record);
   if (!json.is_object()) return {};
   const auto host = json.find(host_key), interface = json.find(interface_key);
   if (host == json.end() || !host->is_string() || interface == json.end() || !interface->is_string()) return {};
@@ -27,7 +27,7 @@ std::optional<TakenFrom> taken_from(std::string_view record) {
 
 std::string with_taken_from(std::string record, const std::optional<TakenFrom>& from) {
   if (!from && !may_have(record)) return record;
-  Json json = Json::parse(record, nullptr, false);
+  Json json = parse_json(record);
   if (!json.is_object()) return record;
   json.erase(host_key);
   json.erase(interface_key);

@@ -10,7 +10,7 @@ namespace {
 namespace paths = model::paths;
 
 Status check_version(const std::string& value) {
-  const auto record = nlohmann::json::parse(value, nullptr, /*allow_exceptions=*/false);
+  const auto record = parse_json(value);
   const auto number = [&](const char* key) -> std::int64_t {
     if (!record.is_object() || !record.contains(key) || !record[key].is_number_integer()) return 0;
     return record[key].get<std::int64_t>();

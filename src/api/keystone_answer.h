@@ -1,0 +1,22 @@
+// What Keystone answers to POST and GET /v3/auth/tokens (Identity API v3): when a token expires, and whether it has a role
+// that may use this API. A pure function.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace midonet::api {
+
+struct KeystoneToken {
+  std::chrono::system_clock::time_point expires;
+  bool admin = false;  // one of its roles is an admin role
+  bool operator==(const KeystoneToken&) const = default;
+};
+
+// Nothing for a body that is not such an answer.
+std::optional<KeystoneToken> parse_keystone_answer(std::string_view body, const std::vector<std::string>& admin_roles);
+
+}  // namespace midonet::api
