@@ -2,6 +2,7 @@
 
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <limits>
 
 #include "http/target.h"
 #include "http/wire.h"
@@ -13,6 +14,9 @@ namespace beast = boost::beast;
 struct RequestReader::Parser {
   beast::http::request_parser<beast::http::string_body> beast;
   beast::error_code error;
+  std::size_t header_bytes = 0;  // taken of the request line and the headers
+  std::size_t searched = 0;      // of the bytes after them: known to hold no end of a line that is looked for
+  bool line_read = false;        // the request line is taken
 };
 
 RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes)
@@ -42,8 +46,6 @@ void RequestReader::refuse(int status, std::string message) {
 
 void RequestReader::fail_parse(std::string_view bytes) {
   const beast::error_code error = parser_->error;
-  if (error == beast::http::error::header_limit)
-    return refuse(431, fmt::format("the request line and headers are longer than {} bytes", header_bytes_));
   if (error == beast::http::error::body_limit)
     return refuse(413, fmt::format("the body is longer than {} bytes", body_bytes_));
   if (error == beast::http::error::bad_version && names_another_version(bytes))
@@ -60,7 +62,7 @@ std::size_t RequestReader::take(std::string_view bytes) {
     if (bytes.empty() || bytes == "\r") return taken;
     state_ = State::header;
     parser_ = std::make_unique<Parser>();
-    parser_->beast.header_limit(static_cast<std::uint32_t>(header_bytes_));
+    parser_->beast.header_limit(std::numeric_limits<std::uint32_t>::max());  // header_part() has the limit
     parser_->beast.body_limit(body_bytes_);
   }
   if (state_ == State::header) {
@@ -85,18 +87,54 @@ std::size_t RequestReader::take(std::string_view bytes) {
   return taken;
 }
 
+// The parser gets the request line as a whole, then all headers as a whole. It would take them in parts, but then decides
+// differently about the same bytes near its limit; so the limit and the ends of lines are judged here, byte by byte.
 std::size_t RequestReader::take_header(std::string_view bytes) {
-  auto& parser = parser_->beast;
-  const std::size_t taken = parser.put(boost::asio::buffer(bytes.data(), bytes.size()), parser_->error);
-  if (parser_->error && parser_->error != beast::http::error::need_more) {
-    fail_parse(bytes);
-  } else if (parser.is_header_done()) {
-    parser.eager(true);
-    read_header();
-  } else if (taken == 0 && bytes.size() >= buffer_bytes()) {
-    refuse(431, fmt::format("the request line and headers are longer than {} bytes", header_bytes_));
+  std::size_t taken = 0;
+  while (state_ == State::header) {
+    const std::string_view rest = bytes.substr(taken);
+    const std::size_t part = header_part(rest);
+    if (part == 0) break;
+    auto& parser = parser_->beast;
+    parser.put(boost::asio::buffer(rest.data(), part), parser_->error);
+    if (parser_->error && parser_->error != beast::http::error::need_more) {
+      fail_parse(rest.substr(0, part));
+      break;
+    }
+    taken += part;
+    parser_->header_bytes += part;
+    parser_->searched = 0;
+    parser_->line_read = true;
+    if (parser.is_header_done()) {
+      parser.eager(true);
+      read_header();
+    }
   }
   return taken;
+}
+
+// The length of the request line, or of all headers with the empty line, at the beginning of `bytes`; 0 while it is not
+// complete, or refused.
+std::size_t RequestReader::header_part(std::string_view bytes) {
+  for (std::size_t& at = parser_->searched; at < bytes.size(); ++at) {
+    if (parser_->header_bytes + at >= header_bytes_) {
+      refuse(431, fmt::format("the request line and headers are longer than {} bytes", header_bytes_));
+      return 0;
+    }
+    const auto byte = static_cast<unsigned char>(bytes[at]);
+    const bool line_end = byte == '\n' && at > 0 && bytes[at - 1] == '\r';
+    if ((at > 0 && bytes[at - 1] == '\r' && !line_end) || (byte == '\n' && !line_end)) {
+      refuse(400, "ill-formed request: a line does not end in CR LF");
+      return 0;
+    }
+    if ((byte < ' ' && byte != '\t' && byte != '\r' && byte != '\n') || byte == 0x7f) {
+      refuse(400, "ill-formed request: a control character in the request line or a header");
+      return 0;
+    }
+    const bool empty_line = line_end && (at == 1 || (at > 2 && bytes[at - 2] == '\n'));
+    if (line_end && (empty_line || !parser_->line_read)) return at + 1;
+  }
+  return 0;
 }
 
 // Looks at the header before the body is read: trailers of a chunked body, which the parser would add, are not wanted.

@@ -1,5 +1,5 @@
 // Bytes of a connection to Requests (RFC 9112), one after the other. No I/O and no clock: the connection hands over what
-// it received and keeps what was not taken. Internal to http/.
+// it received and keeps what was not taken. How the bytes are cut changes nothing. Internal to http/.
 //
 //   idle -> header -> body -> complete -> (request()) -> idle
 //     `--------`-------`----> refused: nothing that follows on this connection can be trusted
@@ -23,6 +23,7 @@ class RequestReader {
     std::string message{};
   };
 
+  // `header_bytes`: of the request line and all headers together, with the empty line.
   RequestReader(std::size_t header_bytes, std::size_t body_bytes);
   ~RequestReader();
   RequestReader(RequestReader&&) noexcept;
@@ -51,6 +52,7 @@ class RequestReader {
  private:
   struct Parser;
   std::size_t take_header(std::string_view bytes);
+  std::size_t header_part(std::string_view bytes);
   void read_header();
   void fail_parse(std::string_view bytes);
 
