@@ -39,6 +39,7 @@ Stat stat_of(const LibraryStat& stat) { return {stat.czxid, stat.mzxid, stat.ver
 // The library's lines are of use to somebody who looks for a defect; what users need to know the store says itself.
 // Called on any thread: log.h allows that.
 void log_line(const char* message) {
+  if (message == nullptr) return;
   std::string_view text(message);
   // "2026-01-31 12:00:00,123:4711(0x7f…):ZOO_INFO@function@line: text"
   if (const auto at = text.find("ZOO_"); at != std::string_view::npos) text.remove_prefix(at);
@@ -156,7 +157,10 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
 
   ZookeeperSession session() const { return session_; }
   std::chrono::milliseconds session_timeout() const { return std::chrono::milliseconds(zoo_recv_timeout(handle_)); }
-  std::string server() const { return zoo_get_current_server(handle_); }
+  std::string server() const {
+    const char* address = zoo_get_current_server(handle_);
+    return address != nullptr ? address : "";
+  }
   bool attempting() const {
     const int state = zoo_state(handle_);
     return state == ZOO_CONNECTING_STATE || state == ZOO_ASSOCIATING_STATE;
@@ -211,8 +215,21 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
   }
   static void on_names(int rc, const String_vector* names, const void* context) {
     ZookeeperReply reply{rc};
-    if (rc == ZOK && names != nullptr) reply.names.assign(names->data, names->data + names->count);
+    if (rc == ZOK && (names == nullptr || !copy(*names, reply.names))) {
+      reply.names.clear();
+      reply.rc = ZMARSHALLINGERROR;
+    }
     post(*static_cast<const Call*>(context), std::move(reply));
+  }
+  // False for what the library makes of a spoiled answer: it does not look whether it could read the names, and leaves null
+  // for those that it could not.
+  static bool copy(const String_vector& names, std::vector<std::string>& out) {
+    if (names.count != 0 && names.data == nullptr) return false;
+    for (std::int32_t i = 0; i < names.count; ++i) {
+      if (names.data[i] == nullptr) return false;
+      out.emplace_back(names.data[i]);
+    }
+    return names.count >= 0;
   }
   static void on_string(int rc, const char*, const void* context) {
     post(*static_cast<const Call*>(context), ZookeeperReply{rc});
@@ -252,6 +269,7 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
     } else if (type != ZOO_CHANGED_EVENT) {
       return;
     }
+    if (path == nullptr) return;
     self->loop_.post([weak = self->self_, event, where = std::string(path)] {
       const auto locked = weak.lock();
       if (locked && locked->handle_ != nullptr) locked->listener_.event(event, where);
