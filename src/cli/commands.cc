@@ -1,10 +1,13 @@
 #include "cli/commands.h"
 
 #include <algorithm>
+#include <map>
+#include <thread>
 
 #include "base/json.h"
 #include "base/uuid.h"
 #include "cli/find.h"
+#include "cli/labels.h"
 #include "cli/overview.h"
 
 namespace midonet::cli {
@@ -71,6 +74,44 @@ Result<Everything> everything(const Session& session) {
   return all;
 }
 
+Result<Json> zones_with_hosts(const Session& session) {
+  auto zones = all_of(session, "tunnel-zone");
+  if (!zones) return zones;
+  for (Json& zone : *zones) {
+    const auto members = session.api.get("/tunnel_zones/" + text_of(zone, "id") + "/hosts");
+    if (!members) return members;
+    zone["hosts"] = Json::array();
+    for (const Json& member : *members) zone["hosts"].push_back(text_of(member, "hostId"));
+  }
+  return zones;
+}
+
+// "3 of its ports are bound: 2 on cmp1, 1 on cmp2"; empty when none is.
+Result<std::string> bound_ports(const Session& session, const std::string& bridge_id) {
+  const auto ports = session.api.get("/bridges/" + bridge_id + "/ports");
+  if (!ports) return tl::unexpected<Error>(ports.error());
+  std::map<std::string, std::size_t> hosts;
+  std::size_t bound = 0;
+  for (const Json& port : *ports) {
+    const std::string host = text_of(port, "hostId");
+    if (host.empty()) continue;
+    ++hosts[host];
+    ++bound;
+  }
+  if (bound == 0) return std::string();
+  const auto all = all_of(session, "host");
+  if (!all) return tl::unexpected<Error>(all.error());
+  const Labels labels(*all, session.look);
+  std::string out = bound == 1 ? "1 of its ports is bound:" : fmt::format("{} of its ports are bound:", bound);
+  std::size_t named = 0;
+  constexpr std::size_t most = 8;
+  for (const auto& [host, count] : hosts) {
+    if (named == most) return out + fmt::format(" and on {} hosts more", hosts.size() - most);
+    out += fmt::format("{} {} on {}", named++ == 0 ? "" : ",", count, labels(host));
+  }
+  return out;
+}
+
 // What an attach came to, as `port list` would show it.
 std::string port_line(const Session& session, const Json& port) {
   if (session.look.format == Format::json) return json_text(port);
@@ -105,7 +146,9 @@ Failure failure(const Error& error) {
   return {defect, error.message};
 }
 
-Outcome status(const Session& session) {
+namespace {
+
+Outcome status_now(const Session& session) {
   Health report;
   report.api_url = session.api.url();
   report.socket = session.socket;
@@ -120,10 +163,11 @@ Outcome status(const Session& session) {
     if (session.look.format == Format::json)
       why.output = json_text({{"api", nullptr}, {"agent", agent ? *agent : Json()}});
     else if (agent)
-      why.output = text_table({}, agent_rows(*agent, Json::array(), session.look), session.look.colour) +
-                   served_bridges(*agent, Json::array(), Json::array(), session.look);
+      why.output =
+          text_fields(agent_rows(*agent, Json::array(), session.look), session.look.colour, session.look.width()) +
+          served_bridges(*agent, Json::array(), Json::array(), session.look);
     else
-      why.output = text_table({}, {{"agent here", report.agent_silence}}, session.look.colour);
+      why.output = text_fields({{"agent here", report.agent_silence}}, session.look.colour, session.look.width());
     return tl::unexpected<Failure>(std::move(why));
   };
   const auto root = session.api.get("");
@@ -134,7 +178,35 @@ Outcome status(const Session& session) {
   report.api_state = text_of(*state, "state") + " " + text_of(*state, "availability");
   const auto all = everything(session);
   if (!all) return without_api(all.error());
-  return health(report, all->hosts, all->bridges, all->ports, session.look);
+  Json zones = Json::array();
+  if (spans_hosts(all->ports)) {
+    const auto known = zones_with_hosts(session);
+    if (!known) return without_api(known.error());
+    zones = *known;
+    report.zones = &zones;
+  }
+  Verdict verdict = health(report, all->hosts, all->bridges, all->ports, session.look);
+  if (verdict.unwell.empty()) return std::move(verdict.text);
+  return tl::unexpected<Failure>(
+      Failure{midonet_exit::unwell, "not all is well: " + verdict.unwell, std::move(verdict.text)});
+}
+
+}  // namespace
+
+Outcome status(const Session& session, std::optional<std::chrono::milliseconds> wait) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds pause{100};
+  const auto end = Clock::now() + wait.value_or(std::chrono::milliseconds(0));
+  while (true) {
+    Session now = session;
+    now.look.now = std::chrono::system_clock::now();
+    Outcome outcome = status_now(now);
+    // Wrong credentials, for one, do not get right by waiting.
+    const bool passing = !outcome && (outcome.error().exit_status == midonet_exit::unreachable ||
+                                      outcome.error().exit_status == midonet_exit::unwell);
+    if (!passing || Clock::now() + pause > end) return outcome;
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 Outcome show(const Session& session) {
@@ -193,12 +265,23 @@ Outcome show_one(const Session& session, const std::string& noun, const std::str
   return out;
 }
 
-Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which) {
+Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which,
+               bool with_ports) {
   // All of them are looked up before the first one goes, so that a wrong name changes nothing.
   std::vector<Json> found;
   for (const std::string& wanted : which) {
     auto one = find(session, noun, wanted);
     if (!one) return failed(one.error());
+    if (noun == "bridge" && !with_ports) {
+      const auto bound = bound_ports(session, text_of(*one, "id"));
+      if (!bound) return failed(bound.error());
+      if (!bound->empty())
+        return tl::unexpected<Failure>(
+            Failure{midonet_exit::refused,
+                    fmt::format("bridge {} is in use, {}: `midonet detach` them first, or delete it with its "
+                                "ports: --with-ports",
+                                wanted, *bound)});
+    }
     found.push_back(*std::move(one));
   }
   std::string out;

@@ -16,7 +16,8 @@ namespace midonet::cli {
 
 namespace midonet_exit {
 inline constexpr int success = 0;
-inline constexpr int usage = 1;  // wrong usage, a bad value, or a name that may be several things
+inline constexpr int usage = 1;   // wrong usage, a bad value, or a name that may be several things
+inline constexpr int unwell = 1;  // of status: something is not well
 inline constexpr int not_found = 2;
 inline constexpr int refused = 3;      // the present state or the caller's rights do not allow it
 inline constexpr int unreachable = 4;  // the API, or its store, does not answer
@@ -41,14 +42,17 @@ struct Session {
   std::string socket;  // the local agent's
 };
 
-Outcome status(const Session& session);
+// With `wait`, asked again until all is well or the time is over.
+Outcome status(const Session& session, std::optional<std::chrono::milliseconds> wait = {});
 Outcome show(const Session& session);
 
 // `noun` is "bridge", "port", "host" or "tunnel-zone"; things go by name, id or the beginning of an id, ports also by MAC address or
 // interface name.
 Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant);
 Outcome show_one(const Session& session, const std::string& noun, const std::string& which);
-Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which);
+// A bridge with bound ports is refused, with their number and hosts, unless `with_ports`.
+Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which,
+               bool with_ports = false);
 
 struct NewBridge {
   std::string name, tenant, id;  // empty: not given

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cli/age.h"
+#include "cli/labels.h"
 #include "model/bridge.h"
 #include "model/field.h"
 #include "model/host.h"
@@ -51,7 +52,9 @@ bool is_column(const model::Field& field) {
   return field.kind != model::Kind::uri && field.kind != model::Kind::object && field.kind != model::Kind::objects;
 }
 
-std::string listing(const Json& entities, std::vector<Column> columns, const model::Table& table, const Look& look) {
+// `note` gives what stands below an entity's row.
+std::string listing(const Json& entities, std::vector<Column> columns, const model::Table& table, const Look& look,
+                    const std::function<std::string(const Json&)>& note = {}) {
   if (look.format == Format::json) return json_text(entities);
   if (look.format == Format::wide) {
     std::set<std::string> shown;
@@ -78,11 +81,19 @@ std::string listing(const Json& entities, std::vector<Column> columns, const mod
     headings.push_back(column.heading);
     for (std::size_t i = 0; i < cells.size(); ++i) rows[i].push_back(std::move(cells[i]));
   }
-  return text_table(headings, rows, look.colour);
+  for (std::size_t i = 0; note && i < rows.size(); ++i) rows[i].note = note(entities[i]);
+  return text_table(headings, rows, look.colour, look.width());
 }
 
 Column field_column(const char* heading, const char* field, bool only_if_any = false) {
   return {heading, {field}, [field](const Json& entity) { return Cell(plain(member_of(entity, field))); }, only_if_any};
+}
+
+// Of things by the short form of the id in `field`.
+Column id_column(const char* heading, const char* field, const Json& all, const Look& look) {
+  return {heading, {field}, [field, ids = ShortIds(all, look)](const Json& entity) {
+            return Cell(ids(text_of(entity, field)));
+          }};
 }
 
 const model::Table& table_of(std::string_view resource) {
@@ -159,14 +170,14 @@ Json sorted_ports(Json ports, const Json& bridges, const Json& hosts) {
 
 std::string bridge_list(const Json& bridges, const Look& look) {
   return listing(bridges,
-                 {field_column("ID", "id"), field_column("NAME", "name"), field_column("TENANT", "tenantId"),
-                  field_column("VNI", "vni"), field_column("UP", "adminStateUp")},
+                 {id_column("ID", "id", bridges, look), field_column("NAME", "name"),
+                  field_column("TENANT", "tenantId"), field_column("VNI", "vni"), field_column("UP", "adminStateUp")},
                  model::table<model::Bridge>(), look);
 }
 
 std::string host_list(const Json& hosts, const Look& look) {
   return listing(hosts,
-                 {field_column("ID", "id"),
+                 {id_column("ID", "id", hosts, look),
                   field_column("NAME", "name"),
                   {"STATE", {"alive"}, alive_cell},
                   field_column("ADDRESSES", "addresses")},
@@ -174,29 +185,22 @@ std::string host_list(const Json& hosts, const Look& look) {
 }
 
 std::string port_list(const Json& ports, const Json& bridges, const Json& hosts, const Look& look) {
-  std::map<std::string, std::string> names;
-  for (const Json* all : {&bridges, &hosts}) {
-    for (const Json& one : *all) names.emplace(text_of(one, "id"), text_of(one, "name"));
-  }
-  const auto named = [&names](const Json& port, const char* field) {
-    const std::string id = text_of(port, field);
-    const auto found = names.find(id);
-    return Cell(found == names.end() || found->second.empty() ? id : found->second);
+  const auto label = [&look](const Json& all, const char* field) {
+    return [field, labels = Labels(all, look)](const Json& port) { return Cell(labels(text_of(port, field))); };
   };
-  return listing(ports,
-                 {field_column("ID", "id"),
-                  {"BRIDGE", {}, [&](const Json& port) { return named(port, "deviceId"); }},
-                  {"HOST", {}, [&](const Json& port) { return named(port, "hostId"); }},
-                  field_column("INTERFACE", "interfaceName"),
-                  {"STATE", {"status"}, state_cell},
-                  {"SINCE", {}, [&](const Json& port) { return Cell(when(port, look)); }},
-                  field_column("MAC", "macAddress", true),
-                  {"REASON", {}, [](const Json& port) { return Cell(reason_of(port)); }, true}},
-                 model::table<model::Port>(), look);
+  std::vector<Column> columns{
+      id_column("ID", "id", ports, look),   {"BRIDGE", {}, label(bridges, "deviceId")},
+      {"HOST", {}, label(hosts, "hostId")}, field_column("INTERFACE", "interfaceName"),
+      {"STATE", {"status"}, state_cell},    {"SINCE", {}, [&](const Json& port) { return Cell(when(port, look)); }}};
+  if (look.width() > 0) return listing(ports, std::move(columns), model::table<model::Port>(), look, reason_of);
+  columns.push_back(field_column("MAC", "macAddress", true));
+  columns.push_back({"REASON", {}, [](const Json& port) { return Cell(reason_of(port)); }, true});
+  return listing(ports, std::move(columns), model::table<model::Port>(), look);
 }
 
 std::string tunnel_zone_list(const Json& zones, const Look& look) {
-  return listing(zones, {field_column("ID", "id"), field_column("NAME", "name"), field_column("TYPE", "type")},
+  return listing(zones,
+                 {id_column("ID", "id", zones, look), field_column("NAME", "name"), field_column("TYPE", "type")},
                  model::table<model::TunnelZone>(), look);
 }
 
@@ -207,7 +211,7 @@ std::string tunnel_zone_host_list(const Json& members, const Json& hosts, const 
     return Json(Json::object());  // deleted between the two answers
   };
   return listing(members,
-                 {field_column("HOST ID", "hostId"),
+                 {id_column("HOST ID", "hostId", hosts, look),
                   {"HOST", {}, [&](const Json& member) { return Cell(text_of(host_of(member), "name")); }},
                   {"STATE", {}, [&](const Json& member) { return alive_cell(host_of(member)); }},
                   field_column("ADDRESS", "ipAddress")},
@@ -221,15 +225,11 @@ std::string interface_list(const Json& interfaces, const Look& look) {
     if ((status & 1) == 0) return Cell("down", Tint::bad);
     return (status & 2) != 0 ? Cell("up", Tint::good) : Cell("no link", Tint::waiting);
   };
-  return listing(interfaces,
-                 {field_column("INTERFACE", "name"),
-                  {"STATE", {"status"}, state},
-                  field_column("MAC", "mac"),
-                  field_column("MTU", "mtu"),
-                  field_column("TYPE", "type"),
-                  field_column("ENDPOINT", "endpoint"),
-                  field_column("ADDRESSES", "addresses")},
-                 model::table<model::Interface>(), look);
+  std::vector<Column> columns{field_column("INTERFACE", "name"), {"STATE", {"status"}, state},
+                              field_column("MAC", "mac"),        field_column("MTU", "mtu"),
+                              field_column("TYPE", "type"),      field_column("ADDRESSES", "addresses")};
+  if (look.width() == 0) columns.insert(columns.end() - 1, field_column("ENDPOINT", "endpoint"));
+  return listing(interfaces, std::move(columns), model::table<model::Interface>(), look);
 }
 
 std::string details(std::string_view resource, const Json& entity, const Look& look) {
@@ -247,7 +247,7 @@ std::string details(std::string_view resource, const Json& entity, const Look& l
     if (look.format == Format::wide ? (!link && !is_column(field)) : (!is_column(field) || value.empty())) continue;
     rows.push_back({field.name, value});
   }
-  return text_table({}, rows, look.colour);
+  return text_fields(rows, look.colour, look.width());
 }
 
 std::string json_text(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }

@@ -1,5 +1,6 @@
-// How bridges, ports, hosts and tunnel zones look: as a table, as a wide table, as JSON; one of them, or a list. The wide forms show every
-// field of the model's table (model/field.h), so a new field needs no work here. Pure: from the API's JSON to text.
+// How bridges, ports, hosts and tunnel zones look: as a table of at most 80 characters, as a wide table, as JSON; one of them, or a
+// list. The wide forms show every field of the model's table (model/field.h), so a new field needs no work here. Pure: from
+// the API's JSON to text.
 #pragma once
 
 #include <string>
@@ -16,7 +17,11 @@ enum class Format { table, wide, json };
 struct Look {
   Format format = Format::table;
   bool colour = false;
-  WallTime now{};  // ages are counted from here
+  WallTime now{};     // ages are counted from here
+  bool full = false;  // nothing is cut short
+
+  // How wide a table may be; 0: as wide as it is.
+  std::size_t width() const { return format == Format::table && !full ? terminal_width : 0; }
 };
 
 // The state of a port with its colour. `port` is the API's Port.

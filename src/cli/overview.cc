@@ -7,31 +7,18 @@
 
 #include "base/json.h"
 #include "cli/age.h"
+#include "cli/labels.h"
 
 namespace midonet::cli {
 
 namespace {
 
-using Names = std::map<std::string, std::string>;
+std::string name_of(const Json& all, const std::string& id) { return printable(name_in(all, id)); }
 
-// id -> name; the id itself for what has no name.
-Names names_of(const Json& all) {
-  Names names;
-  for (const Json& one : all) {
-    const std::string id = text_of(one, "id");
-    const std::string name = text_of(one, "name");
-    names.emplace(id, name.empty() ? id : name);
-  }
-  return names;
-}
-std::string name_of(const Names& names, const std::string& id) {
-  const auto found = names.find(id);
-  return found == names.end() ? id : found->second;
-}
-
-// "host cmp1 (3f25…)" where ids are wanted too.
+// "host cmp1 (3f25…)" where ids are wanted, too.
 std::string titled(const char* noun, const std::string& name, const std::string& id, const Look& look) {
-  if (look.format == Format::wide && name != id) return fmt::format("{} {} ({})", noun, printable(name), id);
+  if (look.format == Format::wide && name.find(id) == std::string::npos)
+    return fmt::format("{} {} ({})", noun, printable(name), id);
   return fmt::format("{} {}", noun, printable(name));
 }
 
@@ -41,7 +28,13 @@ std::string plural(std::size_t count, const char* noun) {
 
 Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::string, std::vector<const Json*>>& bound,
                const std::map<std::string, std::vector<const Json*>>& unbound) {
-  const Names bridge_names = names_of(bridges);
+  std::map<std::string, std::string> bridge_names;
+  for (const Json& bridge : bridges)
+    bridge_names.emplace(text_of(bridge, "id"), name_in(Json::array({bridge}), text_of(bridge, "id")));
+  const auto name_of_bridge = [&](const std::string& id) {
+    const auto found = bridge_names.find(id);
+    return found == bridge_names.end() ? id : found->second;
+  };
   Json out{{"hosts", Json::array()}, {"bridges", Json::array()}};
   for (const Json& host : hosts) {
     Json entry{{"id", text_of(host, "id")},
@@ -53,7 +46,7 @@ Json tree_json(const Json& hosts, const Json& bridges, const std::map<std::strin
       const std::string bridge = text_of(*port, "deviceId");
       entry["ports"].push_back({{"id", text_of(*port, "id")},
                                 {"bridgeId", bridge},
-                                {"bridge", name_of(bridge_names, bridge)},
+                                {"bridge", name_of_bridge(bridge)},
                                 {"interfaceName", text_of(*port, "interfaceName")},
                                 {"mtu", member_of(*port, "mtu")},
                                 {"status", member_of(*port, "status")}});
@@ -76,8 +69,8 @@ namespace {
 
 std::string who(const Json& agent, const Json& hosts) {
   const std::string id = text_of(agent, "hostId");
-  const std::string name = name_in(hosts, id);
-  std::string line = name == id ? id : fmt::format("{} ({})", printable(name), id);
+  const std::string name = name_of(hosts, id);
+  std::string line = name == id ? id : fmt::format("{} ({})", name, id);
   if (const std::string version = text_of(agent, "version"); !version.empty()) line += ", version " + version;
   if (const Json& pid = member_of(agent, "pid"); pid.is_number_integer()) line += ", pid " + pid.dump();
   if (const Json& synchronised = member_of(agent, "synchronised"); synchronised == false)
@@ -132,14 +125,14 @@ std::string served_bridges(const Json& agent, const Json& hosts, const Json& bri
   const Json& served = member_of(agent, "bridges");
   if (!served.is_array() || served.empty()) return {};
   constexpr std::size_t most = 20;
-  const Names bridge_names = names_of(bridges), host_names = names_of(hosts);
+  const Labels bridge_labels(bridges, look), host_labels(hosts, look);
   std::vector<Row> rows;
   std::size_t left_out = 0;
   const auto add = [&](Row row) {
     rows.size() < most || look.format == Format::wide ? rows.push_back(std::move(row)) : void(++left_out);
   };
   for (const Json& bridge : served) {
-    const Cell name("  " + name_of(bridge_names, text_of(bridge, "bridgeId")));
+    const Cell name("  " + bridge_labels(text_of(bridge, "bridgeId")));
     const Cell vni("vni " + number_of(bridge, "vni"));
     const Json& peers = member_of(bridge, "peers");
     if (!peers.is_array() || peers.empty()) {
@@ -148,12 +141,12 @@ std::string served_bridges(const Json& agent, const Json& hosts, const Json& bri
     }
     for (const Json& peer : peers) {
       const std::string address = text_of(peer, "address");
-      add({name, vni, Cell("to " + name_of(host_names, text_of(peer, "hostId"))),
+      add({name, vni, Cell("to " + host_labels(text_of(peer, "hostId"))),
            address.empty() ? Cell("no usable address", Tint::bad) : Cell(address), Cell(counted(peer, "ports", "port")),
            Cell(counted(peer, "macs", "MAC"))});
     }
   }
-  std::string out = "bridges served here:\n" + text_table({}, rows, look.colour);
+  std::string out = "bridges served here:\n" + text_table({}, rows, look.colour, look.width());
   if (left_out > 0) out += fmt::format("  and {} more: `midonet -o wide status`\n", left_out);
   return out;
 }
@@ -168,7 +161,8 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
   if (look.format == Format::json) return json_text(tree_json(hosts, bridges, bound, unbound));
 
   // All ports make one table, so that columns stand below each other; its lines are then put below their titles.
-  const Names bridge_names = names_of(bridges);
+  const Labels bridge_labels(bridges, look), host_labels(hosts, look);
+  const ShortIds port_ids(ports, look);
   const auto has_mtu = [](const Json& port) { return member_of(port, "mtu").is_number_integer(); };
   const bool any_mtu = std::any_of(ports.begin(), ports.end(), has_mtu);
   struct Branch {
@@ -178,16 +172,19 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
   std::vector<Branch> branches;
   std::vector<Row> rows;
   const auto port_row = [&](const Json& port) {
-    Row row{Cell("  port " + text_of(port, "id"))};
+    Row row{Cell("  port " + port_ids(text_of(port, "id")))};
     if (!text_of(port, "hostId").empty()) {
       const std::string bridge = text_of(port, "deviceId");
-      row.push_back("on " + name_of(bridge_names, bridge));
+      row.push_back("on " + bridge_labels(bridge));
       row.push_back(text_of(port, "interfaceName"));
       row.push_back(state_cell(port));
       const std::string since = since_of(port);
       row.push_back(look.format == Format::wide ? since : age(since, look.now));
       if (any_mtu) row.push_back(has_mtu(port) ? "mtu " + member_of(port, "mtu").dump() : std::string());
-      if (!reason_of(port).empty()) row.push_back(reason_of(port));
+      if (look.width() > 0)
+        row.note = reason_of(port);
+      else if (!reason_of(port).empty())
+        row.push_back(reason_of(port));
     }
     rows.push_back(std::move(row));
   };
@@ -196,8 +193,8 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
     const auto found = bound.find(id);
     const std::size_t count = found == bound.end() ? 0 : found->second.size();
     const Cell state = flag_of(host, "alive") ? Cell("alive", Tint::good) : Cell("down", Tint::bad);
-    branches.push_back({fmt::format("{}  {}{}", titled("host", name_in(Json::array({host}), id), id, look),
-                                    tinted(state, look.colour), count == 0 ? "  no ports" : ""),
+    branches.push_back({fmt::format("{}  {}{}", titled("host", host_labels(id), id, look), tinted(state, look.colour),
+                                    count == 0 ? "  no ports" : ""),
                         count});
     if (count == 0) continue;
     for (const Json* port : found->second) port_row(*port);
@@ -205,14 +202,14 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
   }
   // Bound to a host that was deleted between the two answers.
   for (const auto& [host, list] : bound) {
-    branches.push_back({titled("host", host, host, look) + "  unknown", list.size()});
+    branches.push_back({titled("host", host_labels(host), host, look) + "  unknown", list.size()});
     for (const Json* port : list) port_row(*port);
   }
   for (const Json& bridge : bridges) {
     const std::string id = text_of(bridge, "id");
     const auto found = unbound.find(id);
     if (found == unbound.end()) continue;
-    branches.push_back({fmt::format("{}  {}", titled("bridge", name_of(bridge_names, id), id, look),
+    branches.push_back({fmt::format("{}  {}", titled("bridge", bridge_labels(id), id, look),
                                     plural(found->second.size(), "unbound port")),
                         found->second.size()});
     for (const Json* port : found->second) port_row(*port);
@@ -220,81 +217,22 @@ std::string tree(const Json& hosts, const Json& bridges, const Json& ports, cons
   if (branches.empty())
     return "nothing here yet: `midonet bridge create NAME` makes a bridge, and a host appears when its agent starts\n";
 
-  const std::string table = text_table({}, rows, look.colour);
+  // A table's lines are counted with the notes below them.
+  const std::string table = text_table({}, rows, look.colour, look.width());
   std::string_view lines = table;
+  const auto take_line = [&lines] {
+    const std::string_view line = lines.substr(0, lines.find('\n') + 1);
+    lines.remove_prefix(line.size());
+    return line;
+  };
   std::string out;
   for (const Branch& branch : branches) {
     out += branch.title + '\n';
     for (std::size_t i = 0; i < branch.rows; ++i) {
-      const std::size_t end = lines.find('\n') + 1;
-      out += lines.substr(0, end);
-      lines.remove_prefix(end);
+      out += take_line();
+      while (lines.starts_with("    ")) out += take_line();
     }
   }
-  return out;
-}
-
-std::string health(const Health& health, const Json& hosts, const Json& bridges, const Json& ports, const Look& look) {
-  std::vector<std::string> down;
-  std::size_t alive = 0;
-  for (const Json& host : hosts) {
-    if (flag_of(host, "alive"))
-      ++alive;
-    else
-      down.push_back(name_in(Json::array({host}), text_of(host, "id")));
-  }
-  std::map<std::string, std::size_t> states;
-  std::vector<const Json*> unwell;
-  for (const Json& port : ports) {
-    const std::string state = state_of(port);
-    ++states[state];
-    if (state != "active" && state != "unbound") unwell.push_back(&port);
-  }
-  if (look.format == Format::json) {
-    Json out{{"api", {{"url", health.api_url}, {"version", health.api_version}, {"state", health.api_state}}},
-             {"hosts", {{"alive", alive}, {"down", down}}},
-             {"bridges", bridges.size()},
-             {"ports", states},
-             {"agent", health.agent != nullptr ? *health.agent : Json()}};
-    return json_text(out);
-  }
-
-  std::string down_text;
-  if (!down.empty()) {
-    down_text = fmt::format(", {} down:", down.size());
-    constexpr std::size_t most = 8;
-    for (std::size_t i = 0; i < std::min(most, down.size()); ++i) down_text += " " + printable(down[i]);
-    if (down.size() > most) down_text += " …";
-  }
-  std::string ports_text = std::to_string(ports.size());
-  for (const auto& [state, count] : states)
-    ports_text += fmt::format("{}{} {}", &states.begin()->first == &state ? ": " : ", ", count, state);
-  std::vector<Row> rows{
-      {"API", Cell(fmt::format("{} at {}, {}", health.api_version, health.api_url, health.api_state))},
-      {"hosts", Cell(fmt::format("{} alive{}", alive, down_text), down.empty() ? Tint::none : Tint::bad)},
-      {"bridges", Cell(std::to_string(bridges.size()))},
-      {"ports", Cell(ports_text)}};
-  if (health.agent == nullptr) rows.push_back({"agent here", Cell(health.agent_silence)});
-  const std::vector<Row> more = health.agent == nullptr ? std::vector<Row>() : agent_rows(*health.agent, hosts, look);
-  rows.insert(rows.end(), more.begin(), more.end());
-  std::string out = text_table({}, rows, look.colour);
-  if (health.agent != nullptr) out += served_bridges(*health.agent, hosts, bridges, look);
-  if (unwell.empty()) return out;
-
-  const Names bridge_names = names_of(bridges);
-  const Names host_names = names_of(hosts);
-  constexpr std::size_t most = 20;
-  std::vector<Row> list;
-  for (const Json* port : unwell) {
-    if (list.size() == most) break;
-    list.push_back(
-        {Cell("  port " + text_of(*port, "id")), Cell("on " + name_of(bridge_names, text_of(*port, "deviceId"))),
-         Cell(name_of(host_names, text_of(*port, "hostId"))), Cell(text_of(*port, "interfaceName")), state_cell(*port),
-         Cell(look.format == Format::wide ? since_of(*port) : age(since_of(*port), look.now))});
-    if (!reason_of(*port).empty()) list.back().push_back(reason_of(*port));
-  }
-  out += "not active:\n" + text_table({}, list, look.colour);
-  if (unwell.size() > most) out += fmt::format("  and {} more: `midonet port list`\n", unwell.size() - most);
   return out;
 }
 

@@ -11,9 +11,9 @@ namespace midonet::cli {
 // Each host with its ports, then each bridge that has unbound ports with those.
 //
 //   host cmp1  alive
-//     port 3f25…  on web  tap3f2504e0-4f  active  3m
+//     port 3f2504e0  on web  tap3f2504e0-4f  active  3m
 //   bridge web  2 unbound ports
-//     port 8e1f…  unbound
+//     port 8e1f2233  unbound
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
 
 // What an agent says of itself: who it is, its store, its tunnel to other hosts, and the bridges that it serves with those who
@@ -34,7 +34,18 @@ struct Health {
   std::string socket;           // of the local agent
   const Json* agent = nullptr;  // what it says; none when it is silent
   std::string agent_silence;    // why it says nothing
+  // Of each tunnel zone its id and "hosts", the ids of those in it; null: not asked for.
+  const Json* zones = nullptr;
 };
-std::string health(const Health& health, const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
+struct Verdict {
+  std::string text;
+  // What is not well, in short: "1 host down, 2 ports in error". Empty: all is well. A port that is down or waits for its interface
+  // is neither: its guest does not run.
+  std::string unwell;
+};
+Verdict health(const Health& health, const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
+
+// Whether a bridge has ports on more than one host, so that tunnel zones matter.
+bool spans_hosts(const Json& ports);
 
 }  // namespace midonet::cli

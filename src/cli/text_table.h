@@ -16,7 +16,13 @@ struct Cell {
   Cell(std::string t, Tint c = Tint::none) : text(std::move(t)), tint(c) {}  // NOLINT: a text is a cell
   Cell(const char* t) : text(t) {}                                           // NOLINT
 };
-using Row = std::vector<Cell>;
+struct Row : std::vector<Cell> {
+  using std::vector<Cell>::vector;
+  std::string note{};  // stands below the row
+};
+
+// What a terminal has at least. A table of that width fits without a line that is broken anywhere.
+inline constexpr std::size_t terminal_width = 80;
 
 // The text in its colour (ECMA-48 SGR), or as it is.
 std::string tinted(const Cell& cell, bool colour);
@@ -26,6 +32,14 @@ std::string printable(std::string_view text);
 
 // Left-aligned columns two blanks apart, no blanks at the ends of lines, one line break after each row. An empty heading
 // list gives rows alone. An empty cell shows as "-". Widths count code points of UTF-8. A row may be shorter than others.
-std::string text_table(const std::vector<std::string>& headings, const std::vector<Row>& rows, bool colour);
+// With a width, the widest columns are cut ("abc…") until lines have no more characters, and notes are wrapped; 0: nothing is.
+std::string text_table(const std::vector<std::string>& headings, const std::vector<Row>& rows, bool colour,
+                       std::size_t width = 0);
+
+// Rows of a name and a text, whose further lines stand below its first one. A row's note is not shown.
+std::string text_fields(const std::vector<Row>& rows, bool colour, std::size_t width = 0);
+
+// The words of a text in lines of at most `width` characters (0: one line), each after `indent` blanks. A word is not broken.
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t width);
 
 }  // namespace midonet::cli

@@ -29,7 +29,7 @@ only one has it); ports also by their MAC address or by the interface that they 
 
 Exit status:
   0  done
-  1  wrong usage, an ill-formed value, or a name that may mean several things
+  1  wrong usage, an ill-formed value, or a name that may mean several things; of status: something is not well
   2  there is no such thing
   3  refused: something else is in the way, or it is not permitted
   4  the API, or its store, does not answer
@@ -41,6 +41,7 @@ struct Flags {
   std::string api = "http://127.0.0.1:8181";
   std::string socket = "/var/run/midolman/midolman.sock";
   std::string output = "table";
+  bool full = false;
   double timeout_s = 10;
   std::string token, user, password_file, project, ca_file;
 };
@@ -83,7 +84,7 @@ Result<Session> open_session(const Flags& flags) {
   const bool colour = ::isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0') &&
                       (terminal == nullptr || std::string_view(terminal) != "dumb");
   const Format format = flags.output == "json" ? Format::json : flags.output == "wide" ? Format::wide : Format::table;
-  return Session{*std::move(api), {format, colour, std::chrono::system_clock::now()}, flags.socket};
+  return Session{*std::move(api), {format, colour, std::chrono::system_clock::now(), flags.full}, flags.socket};
 }
 
 // The verb that the command line asks for; set by the sub-command that was parsed.
@@ -110,6 +111,7 @@ struct Command {
   // What the sub-commands' own flags and arguments are read into.
   std::vector<std::string> which_;
   std::optional<std::string> filter_;
+  bool with_ports_ = false;
   cli::NewBridge bridge_;
   cli::NewPort port_;
   cli::NewTunnelZone zone_;
@@ -117,6 +119,11 @@ struct Command {
   cli::Attach attach_;
   std::optional<double> wait_s_;
 };
+
+std::optional<std::chrono::milliseconds> milliseconds(const std::optional<double>& seconds) {
+  if (!seconds) return {};
+  return std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
+}
 
 Command::Command() {
   app.set_version_flag("--version", "midonet " MIDONET_VERSION);
@@ -130,10 +137,12 @@ Command::Command() {
       ->envname("MIDONET_CA_FILE")
       ->type_name("FILE");
   app.add_option("--socket", flags.socket, "The socket of this host's agent")->capture_default_str();
-  app.add_option("-o,--output", flags.output, "table, wide (every field, times in full) or json")
+  app.add_option("-o,--output", flags.output, "table, wide (every field, ids and times in full) or json")
       ->check(CLI::IsMember({"table", "wide", "json"}).description(""))
       ->type_name("FORMAT")
       ->capture_default_str();
+  app.add_flag("--full", flags.full,
+               "Tables with whole ids and names, however wide they get; else they fit 80 columns");
   app.add_option("--timeout", flags.timeout_s, "Seconds to wait for an answer")
       ->check(CLI::Range(0.001, 3600.0).description(""))
       ->type_name("SECONDS")
@@ -152,7 +161,11 @@ Command::Command() {
   app.fallthrough();
 
   CLI::App* status = app.add_subcommand("status", "Whether all is well, and if not, what is not");
-  status->callback([this] { verb = cli::status; });
+  status->add_option("--wait", wait_s_, "Ask again until all is well, so long")
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->type_name("SECONDS");
+  status->callback(
+      [this] { verb = [wait = milliseconds(wait_s_)](const Session& s) { return cli::status(s, wait); }; });
   CLI::App* show = app.add_subcommand("show", "Everything as a tree: host, port, interface, state and since when");
   show->callback([this] { verb = cli::show; });
   add_bridge();
@@ -181,7 +194,9 @@ void Command::add_show_and_delete(CLI::App* group, const std::string& noun) {
       [this, noun] { verb = [this, noun](const Session& s) { return cli::show_one(s, noun, which_.at(0)); }; });
   CLI::App* remove = group->add_subcommand("delete", "Delete " + noun + "s; none, if one of the names is wrong");
   remove->add_option(noun, which_, "Names, ids, or beginnings of ids")->required();
-  remove->callback([this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_); }; });
+  if (noun == "bridge") remove->add_flag("--with-ports", with_ports_, "Also one with ports that are bound: they end");
+  remove->callback(
+      [this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_, with_ports_); }; });
 }
 
 void Command::add_bridge() {
@@ -258,7 +273,7 @@ void Command::add_attach() {
       ->type_name("SECONDS");
   attach->add_option("--move-from", attach_.move_from, "Move the port, which is bound on that host now");
   attach->callback([this] {
-    if (wait_s_) attach_.wait = std::chrono::milliseconds(static_cast<std::int64_t>(*wait_s_ * 1000));
+    attach_.wait = milliseconds(wait_s_);
     verb = [this](const Session& s) { return cli::attach(s, attach_); };
   });
   CLI::App* detach = app.add_subcommand("detach", "End the binding of a port");

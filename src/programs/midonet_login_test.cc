@@ -81,7 +81,7 @@ TEST_F(MidonetLogin, DoesAllThatItDoesElsewhere) {
   EXPECT_EQ(with(who, {"port", "create", "web", "--id", port1}).out, port1 + "\n");
   EXPECT_EQ(with(who, {"attach", port1, "cmp1", "tap1", "--wait", "10"}).status, 0);
   EXPECT_THAT(with(who, {"status"}).out, HasSubstr("1 active"));
-  EXPECT_EQ(with(who, {"bridge", "delete", "web"}).status, 0);
+  EXPECT_EQ(with(who, {"bridge", "delete", "web", "--with-ports"}).status, 0);
   std::vector<std::string> variables = who;
   variables.push_back("MIDONET_API=" + url);
   std::vector<std::string> complete{"/usr/bin/env",  "-i",         variables[0], variables[1], variables[2],

@@ -17,18 +17,22 @@ TEST_F(Midonet, MakesAndListsBridgesAndPorts) {
   EXPECT_THAT(ok({"bridge", "create"}), MatchesRegex("[0-9a-f-]{36}\n"));
   EXPECT_EQ(ok({"port", "create", "web", "--id", port1, "--mac", "02:00:00:00:00:01"}), port1 + "\n");
   EXPECT_THAT(ok({"bridge", "list", "--tenant", "acme"}),
-              MatchesRegex("ID +NAME +TENANT +VNI +UP\n" + web + "  web   acme    [0-9]+ +yes\n"));
+              MatchesRegex("ID +NAME +TENANT +VNI +UP\nbbbb0001  web   acme    [0-9]+ +yes\n"));
+  EXPECT_THAT(ok({"--full", "bridge", "list", "--tenant", "acme"}), HasSubstr("\n" + web + "  web "));
   EXPECT_EQ(ok({"port", "list", "web"}),
-            "ID                                    BRIDGE  HOST  INTERFACE  STATE    SINCE  MAC\n" + port1 +
-                "  web     -     -          unbound  -      02:00:00:00:00:01\n");
+            "ID        BRIDGE  HOST  INTERFACE  STATE    SINCE\n"
+            "dddd0001  web     -     -          unbound  -\n");
+  EXPECT_THAT(ok({"port", "list", "web", "--full"}), HasSubstr("02:00:00:00:00:01"));
   const json all = json::parse(ok({"bridge", "list", "-o", "json"}));
   EXPECT_EQ(all.size(), 2U);
   EXPECT_EQ(json::parse(ok({"-o", "json", "port", "create", "web"}))["deviceId"], web);
 }
 
 TEST_F(Midonet, ListsHosts) {
-  EXPECT_EQ(ok({"host", "list"}), "ID                                    NAME  STATE  ADDRESSES\n" + host1 +
-                                      "  cmp1  alive  10.0.0.1\n" + host2 + "  cmp2  down   -\n");
+  EXPECT_EQ(ok({"host", "list"}),
+            "ID        NAME  STATE  ADDRESSES\n"
+            "11111111  cmp1  alive  10.0.0.1\n"
+            "22222222  cmp2  down   -\n");
 }
 
 TEST_F(Midonet, PutsHostsIntoTunnelZones) {
@@ -36,9 +40,10 @@ TEST_F(Midonet, PutsHostsIntoTunnelZones) {
   EXPECT_EQ(ok({"tunnel-zone", "create", "underlay", "--id", zone}), zone + "\n");
   fails(3, HasSubstr("Tunnel zone name already exists."), {"tunnel-zone", "create", "underlay"});
   EXPECT_EQ(ok({"tunnel-zone", "list"}),
-            "ID                                    NAME      TYPE\n" + zone + "  underlay  vxlan\n");
-  const std::string heading = "HOST ID                               HOST  STATE  ADDRESS\n";
-  const std::string first = host1 + "  cmp1  alive  192.0.2.1\n";
+            "ID        NAME      TYPE\n"
+            "cccc0001  underlay  vxlan\n");
+  const std::string heading = "HOST ID   HOST  STATE  ADDRESS\n";
+  const std::string first = "11111111  cmp1  alive  192.0.2.1\n";
   EXPECT_EQ(ok({"tunnel-zone", "add-host", "underlay", "cmp1", "192.0.2.1"}), heading + first);
   fails(1, HasSubstr("127.0.0.1 is a loopback address"), {"tunnel-zone", "add-host", "cccc", "cmp2", "127.0.0.1"});
   fails(3, HasSubstr("Address 192.0.2.1 is already used by host " + host1),
@@ -46,8 +51,7 @@ TEST_F(Midonet, PutsHostsIntoTunnelZones) {
   EXPECT_EQ(json::parse(ok({"-o", "json", "tunnel-zone", "add-host", "cccc", host2, "2001:db8::1"}))["ipAddress"],
             "2001:db8::1");
   EXPECT_EQ(ok({"tunnel-zone", "show", "underlay"}), "id    " + zone + "\nname  underlay\ntype  vxlan\n\n" + heading +
-                                                         host1 + "  cmp1  alive  192.0.2.1\n" + host2 +
-                                                         "  cmp2  down   2001:db8::1\n");
+                                                         first + "22222222  cmp2  down   2001:db8::1\n");
   EXPECT_EQ(ok({"tunnel-zone", "remove-host", "underlay", "cmp1"}), "host cmp1 left tunnel zone underlay\n");
   fails(2, HasSubstr("There is no TunnelZoneHost with ID " + host1), {"tunnel-zone", "remove-host", "cccc", "cmp1"});
   fails(2, HasSubstr("there is no tunnel-zone 'overlay': `midonet tunnel-zone list` shows what there is"),
@@ -58,8 +62,8 @@ TEST_F(Midonet, PutsHostsIntoTunnelZones) {
 TEST_F(Midonet, AttachesWaitsAndDetaches) {
   make_all();
   EXPECT_EQ(masked(ok({"attach", port1, "cmp1", "tap1", "--wait", "10"})),
-            "ID                                    BRIDGE  HOST  INTERFACE  STATE   SINCE  MAC\n" + port1 +
-                "  web     cmp1  tap1       active  AGE     02:00:00:00:00:01\n");
+            "ID        BRIDGE  HOST  INTERFACE  STATE   SINCE\n"
+            "dddd0001  web     cmp1  tap1       active  AGE\n");
   ok({"attach", port1, "cmp1", "tap1", "--wait", "10"});  // again
   EXPECT_EQ(ok({"detach", "tap1"}), "detached port " + port1 + " from tap1\n");
   EXPECT_EQ(ok({"detach", port1}), "port " + port1 + " was not attached\n");
@@ -114,16 +118,12 @@ TEST_F(Midonet, ShowsTheTree) {
   ok({"attach", port2, "cmp2", "tap2"});
   EXPECT_EQ(masked(ok({"show"})),
             "host cmp1  alive\n"
-            "  port " +
-                port1 +
-                "  on web  tap1  active        AGE\n"
-                "host cmp2  down\n"
-                "  port " +
-                port2 +
-                "  on web  tap2  pending-host  -   the host has no live agent\n"
-                "bridge db  1 unbound port\n"
-                "  port " +
-                port3 + "\n");
+            "  port dddd0001  on web  tap1  active        AGE\n"
+            "host cmp2  down\n"
+            "  port dddd0002  on web  tap2  pending-host  -\n"
+            "    the host has no live agent\n"
+            "bridge db  1 unbound port\n"
+            "  port eeee0003\n");
   const json tree = json::parse(ok({"show", "-o", "json"}));
   EXPECT_EQ(tree["hosts"][0]["ports"][0]["status"]["state"], "active");
 }
@@ -146,8 +146,9 @@ TEST_F(Midonet, ShowsOneOfThemInFull) {
       port1, web, host1);
   EXPECT_EQ(masked(ok({"port", "show", "tap1"})), shown);
   EXPECT_THAT(ok({"host", "show", "cmp1"}),
-              AllOf(HasSubstr("eth0       up     02:00:00:00:00:0a  1500"), HasSubstr(port1)));
-  EXPECT_THAT(ok({"bridge", "show", "web"}), AllOf(HasSubstr("tenantId"), HasSubstr(port1), HasSubstr(port2)));
+              AllOf(HasSubstr("eth0       up     02:00:00:00:00:0a  1500"), HasSubstr("dddd0001")));
+  EXPECT_THAT(ok({"bridge", "show", "web"}),
+              AllOf(HasSubstr("tenantId"), HasSubstr("dddd0001"), HasSubstr("dddd0002")));
   EXPECT_THAT(ok({"port", "show", "tap1", "-o", "wide"}),
               HasSubstr(url + "/midonet-api/ports/" + port1 + "/attach_interface\n"));
 }
@@ -162,21 +163,53 @@ TEST_F(Midonet, DeletesSeveralOrNone) {
   EXPECT_EQ(ok({"host", "delete", "cmp2"}), "deleted host " + host2 + " (cmp2)\n");
 }
 
+TEST_F(Midonet, DeletesABridgeWithBoundPortsOnlyWhenToldTo) {
+  make_all();
+  ok({"bridge", "delete", "db"});  // its port is not bound
+  ok({"attach", port1, "cmp1", "tap1"});
+  ok({"attach", port2, "cmp2", "tap2"});
+  ok({"bridge", "create", "mail"});
+  fails(
+      3,
+      HasSubstr("bridge web is in use, 2 of its ports are bound: 1 on cmp1, 1 on cmp2: `midonet detach` them first, or "
+                "delete it with its ports: --with-ports"),
+      {"bridge", "delete", "mail", "web"});
+  EXPECT_EQ(json::parse(ok({"-o", "json", "bridge", "list"})).size(), 2U) << "none of them, then";
+  ok({"detach", port2});
+  fails(3, HasSubstr("1 of its ports is bound: 1 on cmp1"), {"bridge", "delete", web});
+  EXPECT_EQ(ok({"bridge", "delete", "--with-ports", "web"}), "deleted bridge " + web + " (web)\n");
+  EXPECT_EQ(json::parse(ok({"-o", "json", "port", "list"})).size(), 0U);
+}
+
 TEST_F(Midonet, TellsWhetherAllIsWell) {
   make_all();
   ok({"attach", port1, "cmp1", "tap1", "--wait", "10"});
   ok({"attach", port2, "cmp2", "tap2"});
-  EXPECT_EQ(ok({"status"}), "API         v5.0 at " + url +
-                                "/midonet-api, ACTIVE READWRITE\n"
-                                "hosts       1 alive, 1 down: cmp2\n"
-                                "bridges     2\n"
-                                "ports       3: 1 active, 1 pending-host, 1 unbound\n"
-                                "agent here  none: unix:" +
-                                socket +
-                                ": No such file or directory (ENOENT)\n"
-                                "not active:\n"
-                                "  port " +
-                                port2 + "  on web  cmp2  tap2  pending-host  -  the host has no live agent\n");
+  const Ended said = midonet({"status"});
+  EXPECT_EQ(said.status, 1);
+  EXPECT_EQ(said.err,
+            "midonet: not all is well: 1 host down, 1 port without an agent's word, 2 tunnel zones to look at\n");
+  EXPECT_EQ(said.out, "API         v5.0 at " + url +
+                          "/midonet-api, ACTIVE READWRITE\n"
+                          "hosts       1 alive, 1 down: cmp2\n"
+                          "bridges     2\n"
+                          "ports       3: 1 active, 1 pending-host, 1 unbound\n"
+                          "agent here  none: unix:" +
+                          socket +
+                          ": No such file or\n"
+                          "            directory (ENOENT)\n"
+                          "tunnel zones:\n"
+                          "  host cmp1 is in no tunnel zone: its ports reach those of no other host\n"
+                          "  host cmp2 is in no tunnel zone: its ports reach those of no other host\n"
+                          "not active:\n"
+                          "  port dddd0002  on web  cmp2  tap2  pending-host  -\n"
+                          "    the host has no live agent\n");
+  ok({"tunnel-zone", "create", "underlay"});
+  ok({"tunnel-zone", "add-host", "underlay", "cmp1", "192.0.2.1"});
+  ok({"tunnel-zone", "add-host", "underlay", "cmp2", "192.0.2.2"});
+  ok({"detach", port2});
+  ok({"host", "delete", "cmp2"});
+  ok({"status"});
 
   FakeAgent agent(socket);
   Child child({MIDONET_PROGRAM, "--api", url, "--socket", socket, "status"});

@@ -74,6 +74,24 @@ TEST(MidonetAlone, TellsOfTheAgentEvenThen) {
   EXPECT_EQ(ended.out, "agent here  x\n");
 }
 
+TEST_F(Midonet, WaitsUntilAllIsWell) {
+  ok({"host", "delete", "cmp2"});
+  ok({"status", "--wait", "0"});
+  // Nobody answers there, and nobody will.
+  EXPECT_EQ(run({MIDONET_PROGRAM, "--api", "http://127.0.0.1:1", "status", "--wait", "0.3"}).status, 4);
+  // The agent's word is what is waited for: the first answer warns, the second does not.
+  FakeAgent agent(socket);
+  Child child({MIDONET_PROGRAM, "--api", url, "--socket", socket, "status", "--wait", "60"});
+  const auto answer = [](const std::string& body) {
+    return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+  };
+  agent.serve(answer(R"({"hostId": "x", "warnings": ["not yet"]})"));
+  agent.serve(answer(R"({"hostId": "x"})"));
+  const Ended ended = child.wait();
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, Not(HasSubstr("not yet")));
+}
+
 TEST(MidonetAlone, RefusesWrongUsageWithOneLine) {
   const std::vector<std::vector<std::string>> wrong{{},
                                                     {"nonsense"},

@@ -79,7 +79,7 @@ class Overlay(OverlayTest):
 
     def midonet_status(self, host, *flags):
         """`midonet status` as on that host; its exit status and what it prints."""
-        argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--socket",
+        argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--full", "--socket",
                                             os.path.join(host.run_directory, "midolman.sock"), *flags, "status")
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         return done.returncode, done.stdout
@@ -101,8 +101,10 @@ class Overlay(OverlayTest):
         self.assertRegex(text, rf"(?m)^store +{re.escape(self.cluster.store)} answers, since [0-9]+[smh]$")
         self.assertRegex(text, rf"(?m)^tunnel +midonet-vxlan active, from {self.h1.address} on eth0 \(mtu 1600\), UDP port 4789, "
                                rf"mtu {1600 - self.overhead} inside$")
-        self.assertRegex(text, rf"(?m)^  \S+ +vni [0-9]+ +to \S+ +{self.h2.address} +2 ports +2 MACs$")
-        self.assertRegex(text, r"(?m)^  \S+ +vni [0-9]+ +no other host$")
+        # All hosts and bridges of the bed have one name: their ids tell them apart.
+        self.assertRegex(text, rf"(?m)^  \S+ \({self.bridge}\) +vni [0-9]+ +to \S+ \({self.h2.id}\) +{self.h2.address} "
+                               r"+2 ports +2 MACs$")
+        self.assertRegex(text, rf"(?m)^  \S+ \({lonely}\) +vni [0-9]+ +no other host$")
 
     def test_midonet_status_shows_why_the_tunnel_is_not_complete(self):
         self.h1.namespace.ip("addr", "del", f"{self.h1.address}/{64 if self.ipv6 else 24}", "dev", "eth0")
