@@ -1,5 +1,12 @@
 // The ZooKeeper store on three servers of which some die.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
 #include <set>
+#include <thread>
 
 #include "store/zookeeper_fixture.h"
 
@@ -9,6 +16,33 @@ namespace {
 using namespace std::chrono_literals;
 
 class ZookeeperEnsembleTest : public ZookeeperTest {};
+
+// As when a test or a benchmark is ended in the middle.
+TEST_F(ZookeeperEnsembleTest, NothingIsLeftBehindByAProcessThatIsKilled) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const ZookeeperServers servers(1);
+    const std::string& directory = servers.directory();
+    if (::write(ends[1], directory.data(), directory.size()) < 0) ::_exit(1);
+    ::pause();
+    ::_exit(0);
+  }
+  std::array<char, 256> name{};
+  const ssize_t got = ::read(ends[0], name.data(), name.size());
+  ASSERT_GT(got, 0);
+  const std::string directory(name.data(), static_cast<std::size_t>(got));
+  EXPECT_TRUE(std::filesystem::exists(directory));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (std::filesystem::exists(directory) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_FALSE(std::filesystem::exists(directory));
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
 
 TEST_F(ZookeeperEnsembleTest, NoAcknowledgedCommitIsLostWhenServersDie) {
   ZookeeperServers servers(3);

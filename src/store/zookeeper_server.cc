@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -57,6 +58,30 @@ std::uint16_t free_port(const std::string& host) {
   return ntohs(address.sin_port);
 }
 
+// Removes the folder when this process has ended, however it did: a shell that waits for the end of the pipe. In a session of its
+// own, so that what ends a group of processes leaves it alone.
+UniqueFd remove_after_us(const std::string& folder) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    ::setsid();
+    // The one between goes at once, so that there is nothing to wait for.
+    if (::fork() != 0) ::_exit(0);
+    ::dup2(read_end.get(), STDIN_FILENO);
+    // The servers die at the same moment: a second try finds what they still wrote.
+    ::execl("/bin/sh", "sh", "-c", "read -r _; rm -rf \"$0\" 2>/dev/null || { sleep 1; rm -rf \"$0\"; }",
+            folder.c_str(), nullptr);
+    ::_exit(127);
+  }
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return write_end;
+}
+
 }  // namespace
 
 std::optional<std::string> ZookeeperServers::missing() {
@@ -74,6 +99,7 @@ ZookeeperServers::ZookeeperServers(std::size_t count, int tick_ms, std::vector<s
     : java_flags_(std::move(java_flags)) {
   directory_ = (fs::temp_directory_path() / "midonet-zookeeper-XXXXXX").string();
   if (::mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("no temporary directory");
+  guard_ = remove_after_us(directory_);
   // Every process has addresses of its own in 127.0.0.0/8, so two do not take each other's ports.
   const auto pid = static_cast<unsigned>(::getpid());
   host_ = fmt::format("127.{}.{}.{}", 64 + (pid >> 15 & 0x3f), pid >> 8 & 0x7f, 1 + pid % 254);

@@ -1,6 +1,6 @@
 // For tests and benchmarks: real ZooKeeper servers, Debian's, alone or as an ensemble, on a loopback address of this
-// process's own and in a temporary directory, which goes with this object. They end with it, and with the process, however
-// that ends. Blocking, off the loop.
+// process's own and in a temporary directory. Servers and directory go with this object, and with the process, however that
+// ends. Blocking, off the loop.
 #pragma once
 
 #include <sys/types.h>
@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/unique_fd.h"
 
 namespace midonet::store {
 
@@ -32,6 +34,7 @@ class ZookeeperServers {
   std::string address() const;
   std::string uri(const std::string& root) const { return "zookeeper://" + address() + root; }
   std::size_t size() const { return servers_.size(); }
+  const std::string& directory() const { return directory_; }
 
   void kill(std::size_t server);   // SIGKILL, and waits for its end
   void stop(std::size_t server);   // SIGSTOP: it keeps its connections and answers nothing
@@ -59,6 +62,7 @@ class ZookeeperServers {
 
   std::vector<std::string> java_flags_;
   std::string directory_;
+  UniqueFd guard_;  // its end tells a process that removes the directory
   std::string host_;
   std::vector<Server> servers_;
 };
