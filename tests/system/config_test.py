@@ -72,6 +72,14 @@ class Shipped(SystemTest):
         show = run(*machine.command(["midonet", "show"]))
         self.assertEqual((show.returncode, "http://127.0.0.1:8181" in show.stderr), (4, True), show)
 
+    def test_a_file_that_the_user_may_not_read_is_not_passed_over(self):
+        machine = self.machine()
+        for program, name in FILES.items():
+            machine.run("chmod", "600", "/etc/midolman/" + name)
+            done = run(*machine.command([program, *(["show"] if program == "midonet" else [])], user="nobody"))
+            self.assertIn(done.returncode, (1, 2), done)
+            self.assertIn(f"read /etc/midolman/{name}: Permission denied (EACCES)", done.stderr)
+
     def test_every_key_that_is_commented_out_is_one(self):
         for program, name in FILES.items():
             with open(os.path.join(SHIPPED, name), encoding="utf-8") as file:

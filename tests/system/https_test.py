@@ -44,11 +44,20 @@ class Https(SystemTest):
         self.tap(self.box, "tap0")
         # The API calls itself http://…, since it does not know of the proxy: the command stays with what it was told.
         self.assertIn("active", self.succeeds("attach", PORT, self.box.id, "tap0", "--wait", "10"))
-        self.assertIn(bridge, self.succeeds("bridge", "list", api="https://localhost:8443"))
+        self.assertIn(bridge[:8], self.succeeds("bridge", "list", api="https://localhost:8443"))
         before = proxy.connections
         self.succeeds("detach", PORT, ca=False, MIDONET_CA_FILE=self.authority.file)
         self.succeeds("show", ca=False, OS_CACERT=self.authority.file)
         self.assertGreater(proxy.connections, before)
+
+    def test_a_proxy_may_put_the_api_below_a_prefix(self):
+        self.proxy(self.authority.certificate("api", "IP:127.0.0.1"), prefix="/cloud")
+        root = "https://127.0.0.1:8443/cloud/midonet-api"
+        self.succeeds("bridge", "create", "web", api=root)
+        self.succeeds("port", "create", "web", "--id", PORT, "-o", "wide", api=root)
+        self.tap(self.box, "tap0")
+        self.assertIn("active", self.succeeds("attach", PORT, self.box.id, "tap0", "--wait", "10", api=root))
+        self.succeeds("detach", PORT, api=root)
 
     def test_a_certificate_that_is_not_good_is_refused_with_the_reason(self):
         self.proxy(self.authority.certificate("other", "DNS:other.example"))

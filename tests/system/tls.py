@@ -34,10 +34,11 @@ class Authority:
 
 
 class Proxy:
-    """Listens at 127.0.0.1:`port` of the namespace and hands what comes to 127.0.0.1:`to` there."""
+    """Listens at 127.0.0.1:`port` of the namespace and hands what comes to 127.0.0.1:`to` there, without the `prefix` that the
+    path of a connection's request begins with."""
 
-    def __init__(self, namespace, certificate, port=8443, to=8181):
-        self._namespace, self._to = namespace, to
+    def __init__(self, namespace, certificate, port=8443, to=8181, prefix=""):
+        self._namespace, self._to, self._prefix = namespace, to, prefix.encode()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*certificate)
         self.connections = 0
@@ -70,16 +71,17 @@ class Proxy:
                     # One direction each: what the server says goes back in a thread of its own.
                     back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
                     back.start()
-                    self._copy(client, server)
+                    self._copy(client, server, self._prefix)
                     with contextlib.suppress(OSError):
                         server.shutdown(socket.SHUT_WR)
                     back.join()
 
     @staticmethod
-    def _copy(source, target):
+    def _copy(source, target, prefix=b""):
         with contextlib.suppress(OSError):
             while part := source.recv(65536):
-                target.sendall(part)
+                target.sendall(part.replace(b" " + prefix + b"/", b" /", 1) if prefix else part)
+                prefix = b""
         # The end of one direction of HTTP with `Connection: close` is the end of both.
         for each in (source, target):
             with contextlib.suppress(OSError):
