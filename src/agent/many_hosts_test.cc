@@ -17,7 +17,7 @@ TEST_F(ManyHosts, APortIsKnownToThoseThatServeItsBridge) {
   EXPECT_EQ(peers(0), std::set<Ip>{vtep(1)});
   EXPECT_EQ(peers(1), std::set<Ip>{vtep(0)});
   EXPECT_EQ(bridge(2), nullptr);
-  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{vtep(0), 1500}));
+  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{vtep(0), 1500, {vtep(0)}}));
   EXPECT_EQ(cloud.status(h(0), id(1))->mtu, 1500);
   EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
 }
@@ -52,6 +52,25 @@ TEST_F(ManyHosts, AHostIsSentToFromTheMomentInWhichAPortIsBoundThereAndNotForLon
   cloud.leave(h(0), zone);
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(cloud.node(paths::served_bridges(h(0).id))->value, "") << "nobody reaches it any more";
+}
+
+TEST_F(ManyHosts, FramesAreTakenFromTheHostsThatServeTheBridgeAndFromOneThatIsAboutTo) {
+  const auto sources = [&] { return bridge(1)->sources; };
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_TRUE(sources().empty());
+  EXPECT_TRUE(bridge(1)->sources_known);
+  plug(3, 2);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(sources(), std::set{vtep(2)});
+  // From a host in several zones they may come from each of its addresses.
+  cloud.join(h(2), id(801), "203.0.113.9");
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(sources(), (std::set{vtep(2), ip("203.0.113.9")}));
+  cloud.stop(h(0));
+  plug(1, 0);
+  EXPECT_TRUE(cloud.until([&] { return sources().contains(vtep(0)); }))
+      << "its guest may send before its agent says so";
 }
 
 TEST_F(ManyHosts, WhereAHostIsReachedIsSaidAnewWhenItsFoldersWereGone) {
@@ -132,7 +151,8 @@ TEST_F(ManyHosts, PeersTakeTheAddressOfAZoneTheyShare) {
   EXPECT_EQ(where(0, mac(2)), (RemoteMac{ip("2001:db8::2"), true}));
   EXPECT_EQ(where(2, mac(2)), (RemoteMac{vtep(1), true}));
   EXPECT_EQ(where(0, mac(3)), (RemoteMac{vtep(2), true}));
-  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{ip("2001:db8::1"), 1480}));
+  EXPECT_EQ(h(0).kernel.plugged().tunnel,
+            (datapath::TunnelSpec{ip("2001:db8::1"), 1480, {vtep(0), ip("2001:db8::1")}}));
 }
 
 TEST_F(ManyHosts, WhatIsWrongWithTheTunnelIsAReasonAndNoState) {

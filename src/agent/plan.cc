@@ -287,7 +287,8 @@ class Planner {
   void tunnel() {
     if (!plan_.overlay) return;
     const Overlay& overlay = *plan_.overlay;
-    plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu};
+    plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu, {}};
+    for (const auto& [zone, ip] : overlay.self.zones) plan_.desired.tunnel->addresses.insert(ip);
     for (const auto& [id, bridge] : snapshot_.bridges) {
       if (!bridge.record || !bridge.record->vni) continue;
       const auto at = plan_.desired.bridges.find(*bridge.record->vni);
@@ -326,6 +327,8 @@ class Planner {
     RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family,
                                        [this](const Uuid& port) { return own_word(port); });
     spec.peers = std::move(there.peers);
+    spec.sources = std::move(there.sources);
+    spec.sources_known = bridge.peers_seen;
     auto& neighbours = neighbours_[spec.vni];
     neighbours.insert(neighbours.end(), there.neighbours.begin(), there.neighbours.end());
     for (const RemoteBridge::Claim& claimed : there.macs) {

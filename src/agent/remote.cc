@@ -27,6 +27,8 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
   std::unordered_map<const Peer*, Ip> reached;
   for (const auto& [host, peer] : peers.hosts) {
     if (!peer->record) continue;
+    out.sources.insert(peer->record->vtep);
+    for (const auto& [zone, address] : peer->record->zones) out.sources.insert(address);
     const auto ip = address_of(*peer->record, self, family);
     if (!ip || is_own(*ip, self)) continue;
     out.peers.insert(*ip);

@@ -30,6 +30,7 @@ struct RemoteBridge {
     Uuid port;
   };
   std::set<Ip> peers;
+  std::set<Ip> sources;                // from where those hosts may send: each of their addresses
   std::vector<Claim> macs;             // ascending by MAC, each once: the best claim
   std::unordered_map<Uuid, Ip> ports;  // where each port is that is not here
   std::vector<Neighbour> neighbours;   // the addresses that those ports are known to have

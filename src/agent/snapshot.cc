@@ -313,6 +313,11 @@ class Reader {
   void peers(const Uuid& id, ServedBridge& out) {
     const auto at = before_.bridges.find(id);
     const ServedBridge* old = at == before_.bridges.end() ? nullptr : &at->second;
+    read_peers(id, old, out);
+    out.peers_seen = out.peers_known || (old && old->peers_seen);
+  }
+
+  void read_peers(const Uuid& id, const ServedBridge* old, ServedBridge& out) {
     const std::string folder = paths::bridge_hosts(id);
     const auto names = view_.list(folder);
     const bool news = hear(folder);

@@ -114,6 +114,7 @@ struct ServedBridge {
   };
   std::map<Uuid, Expected> expected;
   bool peers_known = false;  // all of them, and what they offer
+  bool peers_seen = false;   // peers_known, now or before
   bool self = false;         // this host is among those that serve it
 };
 

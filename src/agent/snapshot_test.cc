@@ -263,6 +263,7 @@ TEST_F(SnapshotNews, AHostThatBeginsToServeABridgeIsKnownByTheNews) {
   ASSERT_TRUE(peers.find(port_2));
   EXPECT_EQ(peers.find(port_2)->peer->record->vtep, record.vtep);
   EXPECT_TRUE(now.bridges.at(net).peers_known);
+  EXPECT_TRUE(now.bridges.at(net).peers_seen);
   // Its records count as soon as they are read.
   offers.ports[0].revision = 10;
   store.put(folder, encode(record), 9);
@@ -308,6 +309,7 @@ TEST_F(SnapshotNews, AnExpectedHostIsOneThatServesOnceItIsListed) {
   look();
   EXPECT_THAT(now.bridges.at(net).expected, IsEmpty());
   EXPECT_FALSE(now.bridges.at(net).peers_known);
+  EXPECT_TRUE(now.bridges.at(net).peers_seen) << "they were read before";
   ASSERT_THAT(now.bridges.at(net).peers->hosts, SizeIs(1));
   EXPECT_TRUE(now.bridges.at(net).peers->hosts.at(other)->record) << "what was told stays until its record is read";
   record.vtep = *Ip::parse("172.30.0.3");

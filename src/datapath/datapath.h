@@ -55,6 +55,12 @@ struct BridgeSpec {
   // The tunnel end points of the other hosts that serve the bridge: each gets one copy of what is flooded from a local
   // port. Nothing that came through the tunnel goes back into it. Ignored while Desired::tunnel is absent.
   std::set<Ip> peers{};
+  // Where frames of the bridge may come from through the tunnel: the addresses from which the hosts that serve it send. Those
+  // of `peers` are among them. An address that leaves the set is still taken for a while (ebpf/admission.h).
+  std::set<Ip> sources{};
+  // False: the hosts that serve the bridge were never read completely. Any address may then send, unless an earlier set
+  // stands in the kernel.
+  bool sources_known = true;
   // A local configured MAC comes first, then one that is configured remotely, then the last heard of.
   std::map<Mac, RemoteMac> remote_macs{};
   bool operator==(const BridgeSpec&) const = default;
@@ -66,6 +72,8 @@ struct BridgeSpec {
 struct TunnelSpec {
   Ip local;               // this host's own tunnel end point: what its peers send to
   std::uint32_t mtu = 0;  // the largest IP packet that fits into the tunnel; larger frames are dropped and counted
+  // Further addresses of this host that peers may send to. What comes to another one is dropped and counted.
+  std::set<Ip> addresses{};
   bool operator==(const TunnelSpec&) const = default;
 };
 

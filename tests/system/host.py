@@ -111,6 +111,11 @@ class Host:
         answer = self.rest.call("GET", f"/hosts/{self.id}")
         return answer.status == 200 and answer.json["alive"]
 
+    def agent_metrics(self):
+        """GET /metrics of the agent's socket: text."""
+        return self.namespace.run("curl", "-sf", "--unix-socket", os.path.join(self.run_directory, "midolman.sock"),
+                                  "http://localhost/metrics")
+
     def agent_status(self):
         """GET /status of the agent's socket."""
         client = rest.Client.unix(os.path.join(self.run_directory, "midolman.sock"))

@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 
 import bed
@@ -200,6 +202,45 @@ class Overlay(OverlayTest):
             stray = not_to.receive(0.05)
             return got and got.payload.startswith(mark) and not stray
         wait_until(goes, 5, f"{mac} is sent to {receiver.name} alone")
+
+    def forge(self, sender, address, payload):
+        """A VXLAN packet with a broadcast for the bridge, sent by an ordinary socket in this namespace."""
+        vni = self.rest.get(f"/bridges/{self.bridge}")["vni"]
+        packet = struct.pack("!II", 0x08000000, vni << 8) + frame.ethernet(frame.BROADCAST, frame.guest_mac(77), payload)
+        with sender.entered(), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(packet, (address, 4789))
+
+    @staticmethod
+    def tunnel_drops(host, reason):
+        text = host.agent_metrics()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith("midonet_tunnel_drops_total") and f'reason="{reason}"' in line)
+
+    def assert_refused(self, tap, host, sender, address, reason):
+        tap.drain()
+        before = self.tunnel_drops(host, reason)
+        self.forge(sender, address, b"forged")
+        wait_until(lambda: self.tunnel_drops(host, reason) > before, 10, f"{reason} is counted")
+        self.assertIsNone(tap.receive(0))
+
+    def test_a_tunnel_packet_of_a_machine_that_does_not_serve_the_bridge_is_dropped_and_counted(self):
+        (_, a), (_, _) = self.plug(self.h1, self.h2)
+        self.assert_refused(a, self.h1, self.cluster.control, self.h1.address, "foreign_source")
+        # A host of the cloud that has no port of this bridge is no better.
+        self.assert_refused(a, self.h1, self.h3.namespace, self.h1.address, "foreign_source")
+        self.forge(self.h2.namespace, self.h1.address, b"as its own")
+        self.assertIsNotNone(a.receive(5), "what a host of the bridge sends is taken")
+        # With a port of its own it is taken from the moment at which its first frame can come.
+        _, c = self.plugged(self.h3, self.bridge, "tc")
+        c.send(frame.BROADCAST, b"the first")
+        self.assertIsNotNone(a.receive(5), "the first frame of a host that begins to serve the bridge")
+
+    def test_a_tunnel_packet_to_another_address_of_the_host_is_dropped_and_counted(self):
+        (_, a), (_, _) = self.plug(self.h1, self.h2)
+        other = "fd30::123" if self.ipv6 else "172.30.0.123"
+        self.h1.namespace.ip("addr", "add", f"{other}/{64 if self.ipv6 else 24}", "dev", "eth0", *(["nodad"] if self.ipv6 else []))
+        self.addCleanup(self.h1.namespace.ip, "addr", "del", f"{other}/{64 if self.ipv6 else 24}", "dev", "eth0")
+        self.assert_refused(a, self.h1, self.h2.namespace, other, "foreign_destination")
 
     def test_a_frame_of_the_overlays_mtu_passes_and_a_larger_one_is_dropped_and_counted(self):
         (port, a), (_, b) = self.plug(self.h1, self.h2)

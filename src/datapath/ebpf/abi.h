@@ -31,7 +31,9 @@
   X(unknown_vni, "came through the tunnel for a bridge that has no port here")                        \
   X(no_tunnel_key, "came to the tunnel device in another way than through the tunnel")                \
   X(too_many_tags, "a GSO frame for another host with more VLAN tags than can be measured (4)")       \
-  X(flood_limit, "to be flooded, beyond what its port may flood in a second")
+  X(flood_limit, "to be flooded, beyond what its port may flood in a second")                         \
+  X(foreign_source, "came through the tunnel from an address of no host that serves the bridge")      \
+  X(foreign_destination, "came through the tunnel to an address that is not this host's in a tunnel zone")
 
 #ifdef __cplusplus
 namespace midonet::datapath::abi {
@@ -174,6 +176,19 @@ struct peers {
   struct vtep vtep[MIDONET_CHUNK_PEERS];
 };
 MIDONET_ASSERT_SIZE(peers, 20 * MIDONET_CHUNK_PEERS);
+
+/*
+ * Map "admitted": the ends between which a frame may come through the tunnel. Value: __u32, 1. Written by the agent alone.
+ *   vni, address                 a host that serves the bridge sends from this address
+ *   vni, family 0                the hosts that serve the bridge are not known yet: any address may send
+ *   MIDONET_THIS_HOST, address   this host is reached at this address
+ */
+#define MIDONET_THIS_HOST 0xffffffffU
+struct admitted_key {
+  __u32 vni;
+  struct vtep vtep;
+};
+MIDONET_ASSERT_SIZE(admitted_key, 24);
 
 /* Map "tunnel", an array of one: this host's part in the overlay. */
 struct tunnel {

@@ -98,27 +98,32 @@ int from_tap(struct __sk_buff* skb) {
 SEC("tc")
 int from_tunnel(struct __sk_buff* skb) {
   const __u32 ingress = skb->ifindex;
-  const __s32 vni = vni_of(skb);
-  if (vni < 0) return drop(ingress, drop_no_tunnel_key);
+  struct ends ends = {};
+  if (ends_of(skb, &ends)) return drop(ingress, drop_no_tunnel_key);
+  if (ends.to.vtep.family && !bpf_map_lookup_elem(&admitted, &ends.to)) return drop(ingress, drop_foreign_destination);
 
   const struct ethhdr* eth = ethernet(skb);
   if (!eth) return drop(ingress, drop_malformed);
   if (mac_is_group(eth->h_source) || mac_is_zero(eth->h_source)) return drop(ingress, drop_bad_source);
   if (mac_is_link_local(eth->h_dest)) return drop(ingress, drop_link_local);
 
+  const __u32 vni = ends.from.vni;
+  const struct members_key first = {.vni = vni, .chunk = 0};
+  if (!takes_from(&ends.from))
+    return drop(ingress, bpf_map_lookup_elem(&members, &first) ? drop_foreign_source : drop_unknown_vni);
+
   if (!mac_is_group(eth->h_dest)) {
-    struct fdb_key destination = {.vni = (__u32)vni};
+    struct fdb_key destination = {.vni = vni};
     mac_copy(destination.mac, eth->h_dest);
     const __u32 to = fdb_find_here(&destination);
     if (to) {
       count_tunnel(skb, 1);
-      return deliver(skb, (__u32)vni, to);
+      return deliver(skb, vni, to);
     }
   }
-  const struct members_key first = {.vni = (__u32)vni, .chunk = 0};
   if (!bpf_map_lookup_elem(&members, &first)) return drop(ingress, drop_unknown_vni);
   count_tunnel(skb, 1);
-  flood_here(skb, (__u32)vni);
+  flood_here(skb, vni);
   return TC_ACT_STOLEN;
 }
 

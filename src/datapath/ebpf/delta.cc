@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -200,6 +201,7 @@ class Difference {
     settle_neighbours(vni, tables, spec);
     settle_remotes(vni, tables, spec);
     settle_peers(vni, tables, spec);
+    settle_admitted(vni, tables, spec);
   }
 
   void settle_members(std::uint32_t vni, const BridgeTables& tables, const std::vector<std::uint32_t>& ports) {
@@ -297,6 +299,25 @@ class Difference {
     });
   }
 
+  void settle_admitted(std::uint32_t vni, const BridgeTables& tables, const BridgeSpec* bridge) {
+    std::set<Ip> wanted;
+    if (bridge != nullptr) {
+      for (const auto* addresses : {&bridge->sources, &bridge->peers})
+        std::copy_if(addresses->begin(), addresses->end(), std::inserter(wanted, wanted.end()),
+                     [&](const Ip& address) { return reachable(address); });
+    }
+    const bool unknown = bridge != nullptr && desired_.tunnel && !bridge->sources_known;
+    for (const Ip& address : wanted) {
+      if (!tables.admitted.contains(address)) delta_.admitted_set.push_back({vni, address});
+    }
+    if (unknown && !tables.open && tables.admitted.empty()) delta_.admitted_set.push_back({vni, std::nullopt});
+    if (sweep_ == Sweep::no || unknown) return;
+    if (tables.open) delta_.admitted_gone.push_back({vni, std::nullopt});
+    for (const Ip& address : tables.admitted) {
+      if (!wanted.contains(address)) delta_.admitted_gone.push_back({vni, address});
+    }
+  }
+
   const Tables& known_;
   const Desired& desired_;
   const Sweep sweep_;
@@ -368,6 +389,14 @@ Delta difference(const Tables& known, const Desired& desired, Sweep sweep, const
 }
 
 void apply_to(Tables& tables, const Delta& delta) {
+  for (const auto& [vni, address] : delta.admitted_set) {
+    if (address) tables.bridges[vni].admitted.insert(*address);
+    if (!address) tables.bridges[vni].open = true;
+  }
+  for (const auto& [vni, address] : delta.admitted_gone) {
+    if (address) tables.bridges[vni].admitted.erase(*address);
+    if (!address) tables.bridges[vni].open = false;
+  }
   for (const auto& [ifindex, port] : delta.ports) tables.ports[ifindex] = port;
   for (const auto& set : delta.fdb_set) tables.bridges[set.vni].fdb[set.mac] = set.ifindex;
   for (const auto& gone : delta.fdb_gone) tables.bridges[gone.vni].fdb.erase(gone.mac);

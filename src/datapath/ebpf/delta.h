@@ -53,6 +53,15 @@ struct Delta {
     std::vector<std::optional<Ip>> peers;  // MIDONET_CHUNK_PEERS; none: the chunk goes
   };
 
+  // Of an address, or of any (nothing).
+  struct Admission {
+    std::uint32_t vni;
+    std::optional<Ip> address;
+    auto operator<=>(const Admission&) const = default;
+  };
+
+  // Before the rest: they may send as soon as they hear of the bridge.
+  std::vector<Admission> admitted_set;
   // New or changed ports, by ifindex.
   std::vector<std::pair<std::uint32_t, abi::port>> ports;
   std::vector<FdbSet> fdb_set;
@@ -66,6 +75,7 @@ struct Delta {
   // is never a gap.
   std::vector<Chunk> chunks;
   std::vector<PeerChunk> peer_chunks;  // likewise
+  std::vector<Admission> admitted_gone;
   // Ports that go, with everything that hangs on them.
   std::vector<std::uint32_t> ports_gone;
 
@@ -74,7 +84,8 @@ struct Delta {
 
   bool writes_nothing() const {
     return ports.empty() && fdb_set.empty() && fdb_gone.empty() && neighbours_set.empty() && neighbours_gone.empty() &&
-           chunks.empty() && ports_gone.empty() && remotes_set.empty() && remotes_gone.empty() && peer_chunks.empty();
+           chunks.empty() && ports_gone.empty() && remotes_set.empty() && remotes_gone.empty() && peer_chunks.empty() &&
+           admitted_set.empty() && admitted_gone.empty();
   }
 };
 

@@ -32,6 +32,8 @@ Desired any_desired() {
       bridge.neighbours.emplace(Ip::v4({192, 0, 2, number}), mac_number(*rc::gen::inRange<std::uint8_t>(0, 12)));
     for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 60)))
       bridge.peers.insert(vtep_number(number));
+    for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 80)))
+      bridge.sources.insert(vtep_number(number));
     for (const auto number : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
       bridge.remote_macs.emplace(mac_number(number), RemoteMac{vtep_number(*rc::gen::inRange<std::uint8_t>(0, 4)),
                                                                *rc::gen::arbitrary<bool>()});
@@ -73,6 +75,9 @@ Tables any_tables() {
     }
     for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
       bridge.remotes.emplace(mac_number(mac), RemoteMac{vtep_number(*rc::gen::inRange<std::uint8_t>(0, 4)), true});
+    for (const auto source : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 80)))
+      bridge.admitted.insert(vtep_number(source));
+    bridge.open = *rc::gen::arbitrary<bool>();
     if (!bridge.empty()) tables.bridges.emplace(number, bridge);
   }
   return tables;
@@ -89,6 +94,8 @@ struct Meaning {
     std::map<std::uint32_t, Mac> neighbours;
     std::map<Mac, RemoteMac> remotes;
     std::multiset<Ip> peers;
+    std::set<Ip> admitted;
+    bool open = false;
     bool operator==(const Bridge&) const = default;
   };
   std::map<std::uint32_t, Bridge> bridges;
@@ -111,7 +118,8 @@ Meaning meaning(const Tables& tables) {
     for (const std::uint32_t ifindex : bridge.members) {
       if (ifindex != 0) meaning.members[number].insert(ifindex);
     }
-    meaning.bridges[number] = {bridge.fdb, bridge.neighbours, bridge.remotes, peers_of(bridge)};
+    meaning.bridges[number] = {bridge.fdb,       bridge.neighbours, bridge.remotes,
+                               peers_of(bridge), bridge.admitted,   bridge.open};
   }
   return meaning;
 }
@@ -177,6 +185,11 @@ TEST(Delta, WhateverTheKernelHeldASweepMakesItWhatIsDesiredAndASecondOneDoesNoth
       const BridgeTables& bridge_tables = held != tables.bridges.end() ? held->second : none;
       RC_ASSERT(bridge_tables.remotes == remotes);
       RC_ASSERT(peers_of(bridge_tables) == peers);
+      std::set<Ip> admitted = bridge.sources;
+      admitted.insert(peers.begin(), peers.end());
+      std::erase_if(admitted, unreachable);
+      RC_ASSERT(bridge_tables.admitted == admitted);
+      RC_ASSERT(!bridge_tables.open);
     }
     for (const auto& [number, bridge] : tables.bridges) RC_ASSERT(desired.bridges.contains(vni(number)));
   });
@@ -224,6 +237,35 @@ TEST(Delta, LookingAtTheChangedBridgesAloneComesToTheSameAsLookingAtAll) {
     apply_to(tables, difference(tables, after, Sweep::yes, changed));
     RC_ASSERT(difference(tables, after, Sweep::yes, everything()).writes_nothing());
   });
+}
+
+// Whether any address may send, in steps: before anything is known, then by what is known, also after a restart.
+TEST(Delta, ABridgeIsOpenOnlyUntilTheHostsThatServeItWereReadForTheFirstTime) {
+  Desired desired;
+  desired.tunnel = TunnelSpec{.local = vtep_number(200), .mtu = 1450};
+  BridgeSpec& bridge = desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)}).first->second;
+  bridge.sources_known = false;
+  Tables tables;
+  const auto apply = [&](Sweep sweep) { apply_to(tables, difference(tables, desired, sweep, everything())); };
+  apply(Sweep::no);
+  EXPECT_TRUE(tables.bridges.at(7).open);
+  bridge.sources = {vtep_number(1)};  // a part was read
+  apply(Sweep::yes);
+  EXPECT_TRUE(tables.bridges.at(7).open);
+  bridge.sources_known = true;
+  apply(Sweep::no);
+  EXPECT_TRUE(tables.bridges.at(7).open) << "the view is not complete";
+  apply(Sweep::yes);
+  EXPECT_FALSE(tables.bridges.at(7).open);
+  // Another process: it knows nothing yet, and the kernel has the set.
+  bridge.sources_known = false;
+  bridge.sources.clear();
+  apply(Sweep::no);
+  EXPECT_FALSE(tables.bridges.at(7).open);
+  EXPECT_EQ(tables.bridges.at(7).admitted, std::set<Ip>{vtep_number(1)});
+  desired.tunnel.reset();
+  apply(Sweep::yes);
+  EXPECT_TRUE(tables.bridges.empty());
 }
 
 TEST(Delta, AnUpdateOfWhatIsHeldMakesItEqual) {

@@ -19,13 +19,15 @@ Result<Program> loaded(const char* name, int fd) {
 
 }  // namespace
 
-EbpfDatapath::EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
+EbpfDatapath::EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
                            const Hooks& tunnel_hooks, const EbpfOptions& options)
     : objects_(std::move(objects)),
       tc_(std::move(tc)),
       hooks_(hooks),
       tunnel_hooks_(tunnel_hooks),
-      ageing_(options.ageing) {}
+      ageing_(options.ageing),
+      leaving_(loop, options.admission_linger, [this](const Delta::Admission& over) { remove_admitted(over); }),
+      admits_anew_(objects_->admits_anew()) {}
 
 Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfOptions& options) {
   auto objects = Objects::open(options);
@@ -44,7 +46,7 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
             (*objects)->folder(), from_tap->id, to_tap->id, from_tunnel->id);
 
   std::unique_ptr<EbpfDatapath> datapath(
-      new EbpfDatapath(std::move(*objects), std::move(*tc), hooks, tunnel_hooks, options));
+      new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, options));
   if (auto listening = datapath->listen(loop, options); !listening) return tl::unexpected(listening.error());
   return datapath;
 }
@@ -266,6 +268,7 @@ Status EbpfDatapath::remove_everything() {
   // What comes now is our own doing.
   drift_.reset();
   news_.reset();
+  leaving_.clear();
   Status result;
   const auto note = [&](const Status& status) {
     if (!status && result) result = status;

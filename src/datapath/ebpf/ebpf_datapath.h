@@ -19,6 +19,7 @@
 
 #include "base/loop.h"
 #include "datapath/datapath.h"
+#include "datapath/ebpf/admission.h"
 #include "datapath/ebpf/delta.h"
 #include "datapath/ebpf/drift.h"
 #include "datapath/ebpf/hooks.h"
@@ -52,8 +53,8 @@ class EbpfDatapath : public Datapath {
  private:
   struct Round;  // one apply()
 
-  EbpfDatapath(std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks, const Hooks& tunnel_hooks,
-               const EbpfOptions& options);
+  EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
+               const Hooks& tunnel_hooks, const EbpfOptions& options);
   Status listen(Loop& loop, const EbpfOptions& options);
   void drifted(const std::string& what);
   void pin(Round& round);
@@ -71,6 +72,10 @@ class EbpfDatapath : public Datapath {
   Status hook_tunnel(std::uint32_t ifindex);
   void withdraw_tunnel(Round& round);
   Status write_tunnel(const abi::tunnel& entry);
+  Status read_admitted(Tables& read);
+  void write_admitted(Round& round);
+  void remove_admitted(const Delta::Admission& admission);
+  Status write_addresses(const std::optional<TunnelSpec>& tunnel, Sweep sweep);
   void tell_learned(const std::set<std::pair<std::uint32_t, Mac>>& keys, bool all);
   std::optional<FdbEntry> learned_entry(std::uint32_t vni, const Mac& mac, const abi::learned_entry& entry,
                                         std::uint64_t now) const;
@@ -89,6 +94,8 @@ class EbpfDatapath : public Datapath {
   std::function<void(const std::string&)> drifted_;
   std::function<void(const std::vector<FdbEntry>&)> learned_;
 
+  Leaving leaving_;
+  bool admits_anew_;   // until the map "admitted" was filled for the first time
   bool stale_ = true;  // the kernel is to be read anew
   bool pinned_ = true;
   bool swept_ = false;

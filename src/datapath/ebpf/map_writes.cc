@@ -62,6 +62,7 @@ Status EbpfDatapath::read_kernel() {
       return removed;
     }
   }
+  if (auto done = read_admitted(read); !done) return done;
   const auto tunnel = maps.tunnel.get(0);
   if (!tunnel) return tl::unexpected(tunnel.error());
   if (*tunnel) read.tunnel = **tunnel;
@@ -120,6 +121,7 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
 
 void EbpfDatapath::write_bridges(Round& round) {
   const Maps& maps = objects_->maps();
+  write_admitted(round);
   for (const auto& set : round.delta.fdb_set) {
     if (round.failed_interfaces.contains(set.ifindex)) continue;
     const auto written = maps.fdb.put(fdb_key(set.vni, set.mac), {.ifindex = set.ifindex, .reserved = 0});
@@ -244,6 +246,11 @@ void EbpfDatapath::verify(Round& round) {
     if (written == bridge->second.remotes.end() || written->second != set.remote) continue;  // failed: it is told
     const auto entry = maps.remotes.get(fdb_key(set.vni, set.mac));
     if (!entry || !*entry || ip_of((*entry)->vtep) != set.remote.vtep) bridge_differs("remotes", set.vni);
+  }
+  for (const auto& [vni, address] : round.delta.admitted_set) {
+    if (round.unfinished.contains(Vni::from(vni).value_or(Vni{}))) continue;
+    const auto entry = maps.admitted.get(admitted_key(vni, address));
+    if (!entry || !*entry) bridge_differs("admitted", vni);
   }
   for (const auto& chunk : round.delta.peer_chunks) {
     if (round.unfinished.contains(Vni::from(chunk.key.vni).value_or(Vni{}))) continue;

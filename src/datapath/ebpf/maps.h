@@ -10,6 +10,7 @@
 /* Set by the agent before it loads the programs. */
 const volatile __u64 ageing_ns = 300ULL * 1000 * 1000 * 1000;
 const volatile __u32 learn_quota = MIDONET_RING_SPOTS;
+const volatile __u32 check_sources = 1; /* take a bridge's frames only from hosts that serve it */
 const volatile __u64 flood_gap_ns = 0; /* between two flooded frames of a port, at the pace of the limit; 0: no limit */
 
 /* struct ring of abi.h, with the kernel's name for the lock. */
@@ -106,6 +107,14 @@ struct {
   __type(key, struct members_key);
   __type(value, struct peers);
 } peers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 262144);
+  __type(key, struct admitted_key);
+  __type(value, __u32);
+} admitted SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -60,6 +60,7 @@ std::string hash_of(const EbpfOptions& options) {
   mix(hash, &ageing, sizeof ageing);
   mix(hash, &options.learn_quota, sizeof options.learn_quota);
   mix(hash, &options.flood_limit, sizeof options.flood_limit);
+  mix(hash, &options.check_sources, sizeof options.check_sources);
   return fmt::format("{:016x}", hash);
 }
 
@@ -188,10 +189,11 @@ Status Objects::load(const EbpfOptions& options) {
   if (!skeleton) return fail_errno(errno, "open the BPF programs");
   skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
   skeleton->rodata->learn_quota = options.learn_quota;
+  skeleton->rodata->check_sources = options.check_sources ? 1 : 0;
   skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
 
   const auto& maps = skeleton->maps;
-  const std::array<std::pair<bpf_map*, std::uint32_t>, 15> sizes{{
+  const std::array<std::pair<bpf_map*, std::uint32_t>, 16> sizes{{
       {maps.ports, options.max_ports},
       {maps.fdb, options.fdb_entries},
       {maps.learned, options.learned_entries},
@@ -203,11 +205,13 @@ Status Objects::load(const EbpfOptions& options) {
       {maps.floods, options.max_ports},
       {maps.remotes, options.remote_entries},
       {maps.peers, options.max_ports},
+      {maps.admitted, options.remote_entries},
       {maps.tunnel, 1},
       {maps.tunnel_counters, 1},
       {maps.news, news_bytes},
       {maps.news_lost, 1},
   }};
+  admits_anew_ = !UniqueFd(::bpf_obj_get((folder_ + "/admitted").c_str()));
   for (const auto& [map, entries] : sizes) {
     if (auto settled = settle_map(map, folder_, entries); !settled) return settled;
   }
@@ -217,6 +221,13 @@ Status Objects::load(const EbpfOptions& options) {
   UniqueFd from_tunnel(::bpf_obj_get((folder_ + "/from_tunnel-" + hash_).c_str()));
   // A program is of use only together with the very maps that are pinned now.
   adopted_ = from_tap && to_tap && from_tunnel;
+  std::set<std::uint32_t> used;
+  for (const UniqueFd* program : {&from_tap, &to_tap, &from_tunnel}) {
+    if (!adopted_) break;
+    const auto maps_used = maps_of(program->get());
+    if (!maps_used) return tl::unexpected(maps_used.error());
+    used.insert(maps_used->begin(), maps_used->end());
+  }
   for (const auto& [map, entries] : sizes) {
     const UniqueFd pinned(adopted_ ? ::bpf_obj_get(bpf_map__pin_path(map)) : -1);
     if (!pinned) {
@@ -225,10 +236,7 @@ Status Objects::load(const EbpfOptions& options) {
     }
     const auto info = map_info(pinned.get());
     if (!info) return tl::unexpected(info.error());
-    // The others use some of the maps that from_tap uses.
-    const auto used = maps_of(from_tap.get());
-    if (!used) return tl::unexpected(used.error());
-    if (!used->contains(info->id)) adopted_ = false;
+    if (!used.contains(info->id)) adopted_ = false;
   }
   bpf_program__set_autoload(skeleton->progs.from_tap, !adopted_);
   bpf_program__set_autoload(skeleton->progs.to_tap, !adopted_);
@@ -245,8 +253,8 @@ Status Objects::load(const EbpfOptions& options) {
        {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
         take(maps.rings, maps_.rings), take(maps.members, maps_.members), take(maps.neighbours, maps_.neighbours),
         take(maps.counters, maps_.counters), take(maps.drops, maps_.drops), take(maps.floods, maps_.floods),
-        take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers), take(maps.tunnel, maps_.tunnel),
-        take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
+        take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers), take(maps.admitted, maps_.admitted),
+        take(maps.tunnel, maps_.tunnel), take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
         take(maps.news_lost, maps_.news_lost)}) {
     if (!taken) return taken;
   }
@@ -277,6 +285,7 @@ std::vector<Objects::Pin> Objects::pins() const {
       {"floods", maps_.floods.fd(), false},
       {"remotes", maps_.remotes.fd(), false},
       {"peers", maps_.peers.fd(), false},
+      {"admitted", maps_.admitted.fd(), false},
       {"tunnel", maps_.tunnel.fd(), false},
       {"tunnel_counters", maps_.tunnel_counters.get(), false},
       {"news", maps_.news.get(), false},

@@ -38,6 +38,10 @@ struct EbpfOptions {
   std::uint32_t learn_quota = MIDONET_RING_SPOTS;
   // Frames that a port may flood (broadcast, multicast, to an unknown MAC) in a second, and at once; 0: no limit.
   std::uint32_t flood_limit = 2000;
+  // Take frames of a bridge only from hosts that serve it; false: from any address of the underlay.
+  bool check_sources = true;
+  // How long an address that may no longer send is still taken (admission.h).
+  std::chrono::milliseconds admission_linger{60'000};
 };
 
 struct Maps {
@@ -52,6 +56,7 @@ struct Maps {
   BpfMap<std::uint32_t, std::uint64_t> floods;
   BpfMap<abi::fdb_key, abi::remote> remotes;
   BpfMap<abi::members_key, abi::peers> peers;
+  BpfMap<abi::admitted_key, std::uint32_t> admitted;
   BpfMap<std::uint32_t, abi::tunnel> tunnel;
   UniqueFd tunnel_counters;  // per CPU
   UniqueFd news;             // a ring buffer
@@ -71,6 +76,8 @@ class Objects {
   int to_tap() const { return to_tap_.get(); }
   int from_tunnel() const { return from_tunnel_.get(); }
   bool adopted() const { return adopted_; }  // the programs were pinned before
+  // The map "admitted" was made by this object: the programs before it let everybody send.
+  bool admits_anew() const { return admits_anew_; }
 
   // Pins anew what is no longer pinned as it should be, from the descriptors that are open here.
   Status pin();
@@ -98,6 +105,7 @@ class Objects {
   UniqueFd to_tap_;
   UniqueFd from_tunnel_;
   bool adopted_ = false;
+  bool admits_anew_ = false;
 };
 
 // For BPF_OBJ_GET_INFO_BY_FD: the id that the kernel gave to a loaded program.

@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "datapath/ebpf/overlay_bed.h"
 
@@ -81,6 +85,7 @@ TEST_P(Overlay, TheOuterHeadersAreThoseOfRfc7348AndForbidFragments) {
   const Tap a = one.host.tap("a"), b = two.host.tap("b");
   one.wanted.port(0xabcdef, a, mac_a);
   two.wanted.port(0xabcdef, b, mac_b);
+  connect(0xabcdef);
   one.bridge(0xabcdef).remote_macs[mac_b] = {two.address(), true};
   for (Node& node : nodes_) node.apply();
   ASSERT_TRUE(passes(a, b, mac_a, mac_b));  // neighbours on the underlay know each other from here on
@@ -423,6 +428,173 @@ TEST_P(Overlay, OnePeerThatIsNotThereKeepsNothingFromTheOthers) {
   EXPECT_TRUE(passes(a, b, mac_a, broadcast));
   EXPECT_THAT(b.drain(), IsEmpty());
   EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 22U);
+}
+
+// Frames that somebody makes up: a VXLAN packet needs a UDP socket and nothing else.
+class Forged : public Overlay {
+ protected:
+  void SetUp() override {
+    Overlay::SetUp();
+    if (IsSkipped()) return;
+    one_ = &add(), two_ = &add(), stranger_ = &add();
+    a_.emplace(one_->host.tap("a"));
+    b_.emplace(two_->host.tap("b"));
+    one_->options.admission_linger = 300ms;
+    one_->open();
+    one_->wanted.port(7, *a_, mac_a);
+    two_->wanted.port(7, *b_, mac_b);
+    one_->bridge(7).peers = one_->bridge(7).sources = {two_->address()};
+    two_->bridge(7).peers = two_->bridge(7).sources = {one_->address()};
+    one_->apply(), two_->apply();
+  }
+  void TearDown() override {
+    a_.reset(), b_.reset();
+    Overlay::TearDown();
+  }
+  static void send(const Node& from, const Ip& to, std::uint32_t number, const Frame& frame) {
+    const Host::Inside inside(from.host);
+    Frame packet{8,
+                 0,
+                 0,
+                 0,
+                 static_cast<std::uint8_t>(number >> 16),
+                 static_cast<std::uint8_t>(number >> 8),
+                 static_cast<std::uint8_t>(number),
+                 0};
+    packet.insert(packet.end(), frame.begin(), frame.end());
+    const UniqueFd socket(::socket(to.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(4789);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(4789);
+    std::memcpy(to.is_v4() ? static_cast<void*>(&v4.sin_addr) : &v6.sin6_addr, to.bytes().data(), to.bytes().size());
+    const auto* address = to.is_v4() ? reinterpret_cast<sockaddr*>(&v4) : reinterpret_cast<sockaddr*>(&v6);
+    ASSERT_EQ(::sendto(socket.get(), packet.data(), packet.size(), 0, address, to.is_v4() ? sizeof v4 : sizeof v6),
+              static_cast<ssize_t>(packet.size()));
+  }
+  // Whether it gets to the guest of host 1. Each drop is counted, so nothing has to be waited for in vain.
+  bool arrives(const Node& from, const Ip& to, const Mac& destination) {
+    static std::uint8_t mark = 0;
+    const Frame frame = ethernet(destination, mac_c, ++mark);
+    const auto before = drops();
+    send(from, to, 7, frame);
+    EXPECT_TRUE(loop_.run_until([&] { return (got_ = a_->receive(10ms)).has_value() || drops() != before; }, 10s));
+    return got_ == frame;
+  }
+  std::map<std::string, std::uint64_t> drops() { return one_->datapath->tunnel_counters()->drops; }
+
+  Node *one_ = nullptr, *two_ = nullptr, *stranger_ = nullptr;
+  std::optional<Tap> a_, b_;
+  std::optional<Frame> got_;
+};
+INSTANTIATE_TEST_SUITE_P(Underlay, Forged, ::testing::Values(4, 6),
+                         [](const auto& family) { return family.param == 4 ? "Ipv4" : "Ipv6"; });
+
+TEST_P(Forged, AFrameFromAnAddressThatDoesNotServeTheBridgeIsDroppedAndCounted) {
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+  EXPECT_TRUE(arrives(*two_, one_->address(), broadcast));
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), mac_a));
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), broadcast));
+  EXPECT_THAT(drops(), ElementsAre(Pair("foreign_source", 2)));
+  send(*stranger_, one_->address(), 9, ethernet(broadcast, mac_c));
+  EXPECT_TRUE(loop_.run_until([&] { return drops().contains("unknown_vni"); }, 10s));
+  EXPECT_EQ(one_->datapath->tunnel_counters()->rx_packets, 2U);
+}
+
+// A host serves the bridges that it serves, and no other.
+TEST_P(Forged, AMemberOfAnotherBridgeIsAsForeignAsAnyOther) {
+  const Tap other = one_->host.tap("other");
+  one_->wanted.port(8, other);
+  one_->bridge(8).sources = {stranger_->address()};
+  one_->apply();
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), mac_a));
+  send(*stranger_, one_->address(), 8, ethernet(broadcast, mac_c));
+  EXPECT_EQ(other.receive(), ethernet(broadcast, mac_c));
+}
+
+TEST_P(Forged, AFrameToAnotherAddressOfThisHostIsDroppedAndCounted) {
+  const Ip second = ip(GetParam() == 4 ? "192.0.2.101" : "2001:db8::101");
+  one_->host.run(
+      fmt::format("ip addr add {}/{} dev eth0 {}", second, GetParam() == 4 ? 24 : 64, GetParam() == 4 ? "" : "nodad"));
+  EXPECT_FALSE(arrives(*two_, second, mac_a));
+  EXPECT_FALSE(arrives(*two_, second, broadcast));
+  EXPECT_THAT(drops(), ElementsAre(Pair("foreign_destination", 2)));
+  // As an address of this host in another tunnel zone it is one that peers send to.
+  one_->wanted.desired.tunnel->addresses = {second};
+  one_->apply();
+  EXPECT_TRUE(arrives(*two_, second, mac_a));
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+  // One that it was is taken for a while, until the peers have heard of the other one.
+  one_->wanted.desired.tunnel->addresses.clear();
+  one_->apply();
+  EXPECT_TRUE(loop_.run_until([&] { return !arrives(*two_, second, mac_a); }, 10s));
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+}
+
+TEST_P(Forged, AHostThatServesIsTakenAtOnceAndForAWhileAfterItHasLeft) {
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), mac_a));
+  one_->bridge(7).sources.insert(stranger_->address());
+  one_->apply();
+  EXPECT_TRUE(arrives(*stranger_, one_->address(), mac_a));
+  one_->bridge(7).sources.erase(stranger_->address());
+  one_->apply();
+  one_->bridge(7).sources.insert(stranger_->address());  // it comes back in time, and stays
+  one_->apply();
+  const Timer over = loop_.after(400ms, [] {});
+  EXPECT_TRUE(loop_.run_until([&] { return !over.armed(); }, 10s));
+  EXPECT_TRUE(arrives(*stranger_, one_->address(), mac_a));
+  one_->bridge(7).sources.erase(stranger_->address());
+  one_->apply();
+  EXPECT_TRUE(loop_.run_until([&] { return !arrives(*stranger_, one_->address(), mac_a); }, 10s));
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+}
+
+TEST_P(Forged, AnIncompleteViewTakesNobodyAwayAndARestartOpensNothing) {
+  one_->bridge(7).peers.clear(), one_->bridge(7).sources.clear();
+  one_->bridge(7).sources_known = false;
+  one_->open();
+  one_->apply(Sweep::no);
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), mac_a));
+  // A bridge that is new here: its hosts send already, and are not known yet.
+  const Tap fresh = one_->host.tap("fresh");
+  one_->wanted.port(9, fresh);
+  one_->bridge(9).sources_known = false;
+  one_->apply();
+  send(*stranger_, one_->address(), 9, ethernet(broadcast, mac_c));
+  EXPECT_EQ(fresh.receive(), ethernet(broadcast, mac_c));
+  one_->bridge(9).sources_known = true;
+  one_->apply();
+  send(*stranger_, one_->address(), 9, ethernet(broadcast, mac_c));
+  EXPECT_TRUE(loop_.run_until([&] { return drops()["foreign_source"] == 2; }, 10s));
+}
+
+// Programs before these let every address send: nothing is refused until the records were read.
+TEST_P(Forged, AnUpgradeRefusesNobodyBeforeTheRecordsWereRead) {
+  const std::string folder = one_->datapath->objects().folder();
+  one_->datapath.reset();
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string file = entry.path().filename();
+    if (file == "admitted" || file.find('-') != std::string::npos) std::filesystem::remove(entry.path());
+  }
+  const Wanted wanted = one_->wanted;
+  one_->bridge(7).peers.clear(), one_->bridge(7).sources.clear();
+  one_->open();
+  one_->apply(Sweep::no);
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+  one_->wanted = wanted;
+  one_->apply();
+  EXPECT_TRUE(arrives(*two_, one_->address(), mac_a));
+  EXPECT_FALSE(arrives(*stranger_, one_->address(), mac_a));
+}
+
+TEST_P(Forged, WithTheCheckOffAnyAddressMaySend) {
+  one_->options.check_sources = false;
+  one_->open();
+  one_->apply();
+  EXPECT_TRUE(arrives(*stranger_, one_->address(), mac_a));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -26,8 +27,11 @@ struct BridgeTables {
   std::vector<std::uint32_t> members;       // ifindexes in whole chunks, 0 for a free place
   std::map<Mac, RemoteMac> remotes;
   std::vector<std::optional<Ip>> peers;  // in whole chunks, nothing for a free place
+  std::set<Ip> admitted;                 // may send frames of the bridge
+  bool open = false;                     // any address may
   bool empty() const {
-    return fdb.empty() && neighbours.empty() && members.empty() && remotes.empty() && peers.empty();
+    return fdb.empty() && neighbours.empty() && members.empty() && remotes.empty() && peers.empty() &&
+           admitted.empty() && !open;
   }
   bool operator==(const BridgeTables&) const = default;
 };
@@ -36,6 +40,7 @@ struct Tables {
   std::unordered_map<std::uint32_t, abi::port> ports;  // by ifindex
   std::map<std::uint32_t, BridgeTables> bridges;       // by VNI; none that is empty
   abi::tunnel tunnel{};
+  std::set<Ip> addresses;  // that frames may come to through the tunnel
 };
 
 inline Uuid id_of(const abi::port& port) {
@@ -71,6 +76,13 @@ inline std::optional<Ip> ip_of(const abi::vtep& vtep) {
   std::memcpy(v6.data(), vtep.address, v6.size());
   if (vtep.family == 4) return Ip::v4(v4);
   return vtep.family == 6 ? std::optional<Ip>(Ip::v6(v6)) : std::nullopt;
+}
+
+inline abi::admitted_key admitted_key(std::uint32_t vni, const std::optional<Ip>& address) {
+  abi::admitted_key key{};
+  key.vni = vni;
+  key.vtep = vtep_of(address);
+  return key;
 }
 
 inline Mac mac_of(const std::uint8_t (&bytes)[6]) {

@@ -33,7 +33,10 @@ void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
     if (round.sweep == Sweep::yes) withdraw_tunnel(round);
     return;
   }
-  const auto device = device_->ensure(wanted->mtu);
+  auto device = device_->ensure(wanted->mtu);
+  // Before the program that looks at them is hooked.
+  if (const auto written = write_addresses(wanted, round.sweep); device && !written)
+    device = tl::unexpected(written.error());
   if (device) {
     round.tunnel_device = *device;
     return;
@@ -74,6 +77,7 @@ Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
 void EbpfDatapath::withdraw_tunnel(Round& round) {
   auto done = write_tunnel({});
   if (done) done = device_->remove();
+  if (done) done = write_addresses(std::nullopt, round.sweep);
   tunnel_settled_ = done.has_value();
   if (!done) round.errors.push_back(done.error());
 }

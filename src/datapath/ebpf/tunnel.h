@@ -97,11 +97,44 @@ static __always_inline long set_key(struct __sk_buff* skb, __u32 vni, const stru
   return bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, flags);
 }
 
-/* The VNI of a frame that came through the tunnel, or -1. */
-static __always_inline __s32 vni_of(struct __sk_buff* skb) {
+/* Between which addresses a frame came through the tunnel, as keys of "admitted". */
+struct ends {
+  struct admitted_key from; /* with the frame's VNI */
+  struct admitted_key to;   /* family 0: the kernel does not tell (before 6.0) */
+};
+
+/* 0, or -1 when the frame did not come through the tunnel. */
+static __always_inline int ends_of(struct __sk_buff* skb, struct ends* ends) {
   struct bpf_tunnel_key key = {};
-  if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, 0) &&
-      bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, BPF_F_TUNINFO_IPV6))
-    return -1;
-  return (__s32)key.tunnel_id; /* 24 bits */
+  __u32 tells_local = 1;
+  __u32 family = 4;
+  if (bpf_skb_get_tunnel_key(skb, &key, sizeof key, 0)) {
+    family = 6;
+    if (bpf_skb_get_tunnel_key(skb, &key, sizeof key, BPF_F_TUNINFO_IPV6)) {
+      tells_local = 0;
+      if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, BPF_F_TUNINFO_IPV6)) {
+        family = 4;
+        if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, 0)) return -1;
+      }
+    }
+  }
+  ends->from.vni = key.tunnel_id; /* 24 bits */
+  ends->from.vtep.family = family;
+  ends->to.vni = MIDONET_THIS_HOST;
+  ends->to.vtep.family = tells_local ? family : 0;
+  if (family == 4) { /* the helper has the host's order */
+    ends->from.vtep.address[0] = bpf_htonl(key.remote_ipv4);
+    ends->to.vtep.address[0] = bpf_htonl(key.local_ipv4);
+  } else {
+    __builtin_memcpy(ends->from.vtep.address, key.remote_ipv6, sizeof key.remote_ipv6);
+    __builtin_memcpy(ends->to.vtep.address, key.local_ipv6, sizeof key.local_ipv6);
+  }
+  return 0;
+}
+
+/* Whether the bridge takes frames from this end. */
+static __always_inline int takes_from(const struct admitted_key* from) {
+  if (!check_sources || bpf_map_lookup_elem(&admitted, from)) return 1;
+  const struct admitted_key anybody = {.vni = from->vni};
+  return bpf_map_lookup_elem(&admitted, &anybody) != 0;
 }

@@ -1,0 +1,44 @@
+// Addresses that may no longer send through the tunnel, or be sent to, and are still taken for a while. Used by EbpfDatapath
+// (admission.cc has its part, too), on the loop's thread.
+//
+// A host is admitted to a bridge by the record that it writes when it begins to serve the bridge, and by the news of the
+// binding before that (ADR 12); it leaves when the record is removed. Frames and records take different ways. So the set
+// grows at once and shrinks late: frames on their way are not lost, nor those of a host that has not heard yet of another
+// address of this one, nor those of a host that says late that it serves. An entry that comes back in time stays.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/loop.h"
+#include "datapath/ebpf/delta.h"
+
+namespace midonet::datapath {
+
+class Leaving {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `remove` is called from the loop for each entry whose time is over.
+  Leaving(Loop& loop, std::chrono::milliseconds linger, std::function<void(const Delta::Admission&)> remove)
+      : loop_(loop), linger_(linger), remove_(std::move(remove)) {}
+
+  // Of what is in scope, exactly `gone` leaves; the time of an entry that was leaving before goes on.
+  void keep(const std::function<bool(const Delta::Admission&)>& in_scope, const std::set<Delta::Admission>& gone);
+  void clear();
+
+ private:
+  void arm();
+  void fire();
+
+  Loop& loop_;
+  std::chrono::milliseconds linger_;
+  std::function<void(const Delta::Admission&)> remove_;
+  std::map<Delta::Admission, Clock::time_point> due_;
+  Timer timer_;
+};
+
+}  // namespace midonet::datapath
