@@ -7,9 +7,15 @@
 
 #include "model/binding.h"
 #include "model/bridge.h"
+#include "model/bridge_tables.h"
 #include "model/host.h"
+#include "model/latest.h"
+#include "model/offer.h"
 #include "model/port.h"
+#include "model/port_vni.h"
 #include "model/record.h"
+#include "model/taken_from.h"
+#include "model/tunnel_zone.h"
 
 namespace {
 
@@ -20,6 +26,32 @@ void check(std::string_view value) {
   const std::string written = midonet::model::encode(*record, value);
   const auto again = midonet::model::decode<R>(written);
   if (!again || !(*again == *record)) std::abort();
+}
+
+void check_offers(std::string_view value) {
+  using namespace midonet::model;
+  if (const auto host = decode_bridge_host(value)) {
+    const auto again = decode_bridge_host(encode(*host, value));
+    if (!again || !(*again == *host)) std::abort();
+  }
+  if (const auto chunk = decode_offer_chunk(value)) {
+    const auto again = decode_offer_chunk(encode(*chunk, value));
+    if (!again || !(*again == *chunk)) std::abort();
+  }
+  const Latest latest = decode_latest(value);
+  if (const Latest again = decode_latest(encode_latest(latest)); !again.empty() && again != latest) std::abort();
+}
+
+// Keys that stand beside the port's own.
+void check_additions(const std::string& value) {
+  using namespace midonet::model;
+  static const midonet::Uuid host = *midonet::Uuid::parse("aaaaaaaa-0000-4000-8000-00000000000a");
+  const TakenFrom from{host, "tap0"};
+  const std::string taken = with_taken_from(value, from);
+  if (taken != value && !(taken_from(taken) == from)) std::abort();
+  const midonet::Vni vni = *midonet::Vni::from(7);
+  const std::string numbered = with_port_vni(value, vni);
+  if (numbered != value && port_vni(numbered) != vni) std::abort();
 }
 
 }  // namespace
@@ -34,5 +66,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check<Interface>(value);
   check<Binding>(value);
   check<PortStatus>(value);
+  check<TunnelZone>(value);
+  check<TunnelZoneHost>(value);
+  check<MacEntry>(value);
+  check<ArpEntry>(value);
+  check_offers(value);
+  check_additions(std::string(value));
   return 0;
 }
