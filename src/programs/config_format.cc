@@ -1,6 +1,9 @@
 #include "programs/config_format.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -110,6 +113,12 @@ class ConfigFormat : public CLI::Config {
 void add_config(CLI::App& app, const std::string& default_file, const std::string& help) {
   app.set_config("--config", default_file, help);
   app.config_formatter(std::make_shared<ConfigFormat>(app));
+}
+
+Status config_is_readable(CLI::App& app) {
+  const std::string file = app.get_config_ptr()->as<std::string>();
+  if (::access(file.c_str(), R_OK) == 0 || errno != EACCES) return {};
+  return fail_errno(EACCES, "read {}", file);
 }
 
 }  // namespace midonet::programs

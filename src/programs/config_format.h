@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/result.h"
+
 namespace CLI {
 class App;
 }
@@ -13,5 +15,8 @@ namespace midonet::programs {
 // Adds --config. Wrong lines make `app.parse` throw a CLI::ParseError "FILE:LINE: …", which names the nearest key where one is
 // not known. The app must outlive its parsing.
 void add_config(CLI::App& app, const std::string& default_file, const std::string& help);
+
+// forbidden: the file that the app would read is there, and this user may not read it. CLI11 passes over such a default file.
+Status config_is_readable(CLI::App& app);
 
 }  // namespace midonet::programs

@@ -351,6 +351,8 @@ int run(int argc, char** argv) {
     return fail_with({cli::midonet_exit::usage, std::string(error.what()) + ": `midonet --help` shows how"});
   }
   if (command.print_completion) return print(stdout, bash_completion);
+  if (const Status readable = config_is_readable(command.app); !readable)
+    return fail_with({cli::midonet_exit::usage, readable.error().message});
   const auto session = open_session(command.flags);
   if (!session) return fail_with(cli::failure(session.error()));
   const Outcome outcome = command.verb(*session);

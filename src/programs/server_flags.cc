@@ -26,9 +26,17 @@ void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& conf
 }
 
 std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags) {
+  const auto readable = [&app] {
+    const Status status = config_is_readable(app);
+    if (!status) std::cerr << app.get_name() << ": " << status.error().message << "\n";
+    return status.has_value();
+  };
   try {
     app.parse(argc, argv);
+    if (!readable()) return wrong_usage;
   } catch (const CLI::ParseError& error) {
+    // What is said to be missing may stand in the file.
+    if (error.get_exit_code() != 0 && !readable()) return wrong_usage;
     return app.exit(error) == 0 ? 0 : wrong_usage;
   }
   if (const Status level = log::set_level(flags.log_level); !level) {

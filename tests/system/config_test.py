@@ -76,7 +76,7 @@ class Shipped(SystemTest):
         machine = self.machine()
         for program, name in FILES.items():
             machine.run("chmod", "600", "/etc/midolman/" + name)
-            done = run(*machine.command([program, *(["show"] if program == "midonet" else [])], user="nobody"))
+            done = run(*machine.command([program, *(["show"] if program == "midonet" else [])], user="daemon"))
             self.assertIn(done.returncode, (1, 2), done)
             self.assertIn(f"read /etc/midolman/{name}: Permission denied (EACCES)", done.stderr)
 
