@@ -1,5 +1,7 @@
 #include "programs/server_flags.h"
 
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -26,6 +28,7 @@ void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& conf
 }
 
 std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags) {
+  ::umask(0077);
   const auto readable = [&app] {
     const Status status = config_is_readable(app);
     if (!status) std::cerr << app.get_name() << ": " << status.error().message << "\n";

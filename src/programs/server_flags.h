@@ -27,7 +27,8 @@ struct ServerFlags {
 void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
                       const std::string& config_help);
 
-// Reads the command line and sets the level of the log. A value: the exit code, after everything has been said.
+// Reads the command line, sets the level of the log, and the umask to 0077: files that the process makes are for its user
+// alone, unless the code that makes one sets its mode. A value: the exit code, after everything has been said.
 std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags);
 
 // Logs why `program` cannot start; its exit code.
