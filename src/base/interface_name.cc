@@ -2,6 +2,10 @@
 
 #include <net/if.h>
 
+#include <cstdint>
+
+#include "base/utf8.h"
+
 namespace midonet {
 
 Status check_interface_name(std::string_view name) {
@@ -13,6 +17,13 @@ Status check_interface_name(std::string_view name) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte == '/' || byte == ':' || byte <= ' ' || byte == 0x7f)
       return fail(Code::invalid, "the interface name '{}' contains '/', ':', white space or a control character", name);
+  }
+  for (std::string_view rest = name; !rest.empty();) {
+    const std::optional<char32_t> character = take_character(rest);
+    if (!character) return fail(Code::invalid, "the interface name is not UTF-8");
+    if (!is_path_character(*character))
+      return fail(Code::invalid, "the interface name '{}' has the character U+{:04X}, which cannot be recorded", name,
+                  static_cast<std::uint32_t>(*character));
   }
   return {};
 }

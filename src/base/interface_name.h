@@ -1,5 +1,5 @@
 // The rule for names of network interfaces: what Linux accepts (net/core/dev.c, dev_valid_name) and, because the name
-// is also a key in the store and a word in messages, printable characters only.
+// is also a key in the store and a word in messages, only characters that a path of the store may have.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace midonet {
 
-// Code::invalid with the reason: empty, over 15 bytes, '/', ':', white space or control characters, '.' or '..'.
+// Code::invalid with the reason: empty, over 15 bytes, '/', ':', white space or control characters, '.' or '..', no UTF-8,
+// or a character that no path of the store may have (utf8.h), such as an emoji.
 Status check_interface_name(std::string_view name);
 
 // The name for a log or a message: each byte that is not printable ASCII as `\xNN`. The kernel takes almost any bytes.

@@ -66,6 +66,14 @@ TEST(InterfaceName, FollowsTheKernelsRules) {
     EXPECT_FALSE(check_interface_name(text)) << text;
 }
 
+TEST(InterfaceName, FollowsTheRulesOfTheStoresPathsToo) {
+  EXPECT_TRUE(check_interface_name("t\xc3\xa4p0"));  // U+00E4
+  for (const char* text : {"vpn\xf0\x9f\x90\xa7", "a\xc2\x85", "a\xee\x80\x80", "a\xef\xbf\xbd", "a\xff", "a\xc3"})
+    EXPECT_FALSE(check_interface_name(text)) << text;
+  EXPECT_EQ(check_interface_name("vpn\xf0\x9f\x90\xa7").error().message,
+            "the interface name 'vpn\xf0\x9f\x90\xa7' has the character U+1F427, which cannot be recorded");
+}
+
 TEST(Time, IsRfc3339WithMilliseconds) {
   EXPECT_EQ(rfc3339(WallTime(std::chrono::milliseconds(1769860800123))), "2026-01-31T12:00:00.123Z");
 }
