@@ -9,8 +9,8 @@
 //                                                         "ports", "macs"}]}], "ports": [...]}
 //   GET /metrics                                     200 Prometheus text
 //
-// Errors are one JSON object with `message` and `code`. The rules are topology/attach.h's: a PUT takes a port over that is
-// bound on another host, a DELETE leaves one that is bound elsewhere alone. On the loop's thread.
+// Errors are one JSON object with `message` and `code`. The rules are topology/attach.h's: a PUT moves a port here that is
+// bound on another host or to another interface, a DELETE leaves one that is bound on another host alone. On the loop's thread.
 #pragma once
 
 #include <functional>

@@ -17,7 +17,7 @@ const char* const mm_ctl_help =
 Binds a virtual port to a network interface of this host, or ends that. It asks the agent of this host; when none
 answers, it writes the same records into the store itself.
 
---bind-port takes a port over that is bound on another host. --unbind-port leaves a port alone that is bound on another
+--bind-port moves a port here that is bound on another host or interface. --unbind-port leaves a port alone that is bound on another
 host or nowhere, and is a success then. Both may be repeated.
 
   --timeout SECONDS      give up after this time, 0.001 to 3600 (default 10)

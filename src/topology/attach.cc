@@ -32,8 +32,7 @@ Status may_move(const AttachRequest& request, const Port& port) {
   if (request.previous_host_id && *request.previous_host_id != *port.host_id)
     return fail(Code::conflict, "Port {} is not bound on host {}; it is bound to interface {} of host {}.", port.id,
                 *request.previous_host_id, port.interface_name.value_or(""), *port.host_id);
-  const bool taken_over = request.takeover == Takeover::allow && *port.host_id != request.host_id;
-  if (request.previous_host_id || taken_over) return {};
+  if (request.previous_host_id || request.takeover == Takeover::allow) return {};
   return fail(Code::conflict, "Port {} is already bound to interface {} of host {}.", port.id,
               port.interface_name.value_or(""), *port.host_id);
 }

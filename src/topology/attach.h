@@ -17,7 +17,7 @@ namespace midonet::topology {
 
 enum class Takeover {
   refuse,  // REST: a port that is bound elsewhere is a conflict, which names where
-  allow,   // mm-ctl: the port moves here (live migration binds at the destination first)
+  allow,  // mm-ctl: the port moves here, from another host (live migration binds at the destination first) or interface
 };
 
 struct AttachRequest {

@@ -228,10 +228,15 @@ TEST_F(Topology, AMoveWithinAHostChangesTheInterface) {
   EXPECT_EQ(port(port_1).interface_name, "tap1");
 }
 
-TEST_F(Topology, MmCtlTakesAPortOverFromAnotherHostButNotFromAnotherInterface) {
+TEST_F(Topology, MmCtlMovesAPortFromAnotherHostAndFromAnotherInterface) {
   ASSERT_TRUE(attach({port_1, host_a, "tap0"}));
-  expect_attach_refused({port_1, host_a, "tap1", {}, Takeover::allow}, Code::conflict,
-                        fmt::format("Port {} is already bound to interface tap0 of host {}.", port_1, host_a));
+  EXPECT_TRUE(attach({port_1, host_a, "tap1", {}, Takeover::allow})->changed);
+  EXPECT_EQ(port(port_1).interface_name, "tap1");
+  EXPECT_THAT(fixture.list(paths::bound_interfaces(host_a)), ElementsAre("tap1"));
+  ASSERT_TRUE(attach({port_2, host_a, "tap0"}));  // which is free again
+  expect_attach_refused({port_1, host_a, "tap0", {}, Takeover::allow}, Code::conflict,
+                        fmt::format("Interface tap0 of host {} already carries port {}.", host_a, port_2));
+  EXPECT_EQ(port(port_1).interface_name, "tap1");
   EXPECT_TRUE(attach({port_1, host_b, "tap0", {}, Takeover::allow})->changed);
   EXPECT_EQ(port(port_1).host_id, host_b);
   // The late unbind from the old host changes nothing.

@@ -52,6 +52,33 @@ class MmCtl(SystemTest):
         for library in needed:
             self.assertRegex(library, r"^(libc|libm|ld-linux.*)\.so\.[0-9]$")
 
+    def test_binding_to_another_tap_of_this_host_moves_the_port(self):
+        first, second, third = (self.tap(self.h, f"tap{i}") for i in range(3))
+        _, peer = self.plugged(self.h, self.bridge, "peer0")
+        self.assert_silent_success("--bind-port", self.port, "tap0")
+        self.h.wait_state(self.port, "active")
+        self.assert_silent_success("--bind-port", self.port, "tap1")
+        self.assert_bound_to("tap1")
+        self.assert_passes(second, peer)
+        self.assert_blocked(peer, first)
+        other = self.h.create_port(self.bridge)
+        self.assert_silent_success("--bind-port", other, "tap0")  # the first tap is free again
+        self.assert_fails(3, other, "--bind-port", self.port, "tap0")  # and taken
+        self.assert_bound_to("tap1")
+        self.h.kill()  # without an agent mm-ctl writes the same records itself
+        self.assert_silent_success("--bind-port", self.port, "tap2")
+        self.assert_fails(3, other, "--bind-port", self.port, "tap0")
+        self.h.start()
+        self.assert_bound_to("tap2")
+        self.assert_passes(third, peer)
+        self.assert_blocked(peer, second)
+
+    def assert_bound_to(self, interface):
+        self.h.wait_state(self.port, "active")
+        self.assertEqual(self.h.rest.get(f"/ports/{self.port}")["interfaceName"], interface)
+        bound = [b["interfaceName"] for b in self.h.rest.get(f"/hosts/{self.h.id}/ports") if b["portId"] == self.port]
+        self.assertEqual(bound, [interface])
+
     def test_bind_before_the_tap_is_there_and_unbind_after_it_is_gone(self):
         self.assert_silent_success("--bind-port", self.port, "tap0")
         self.h.wait_state(self.port, "pending-interface")
