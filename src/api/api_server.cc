@@ -25,8 +25,9 @@ class ApiServer::Impl {
       : options_(std::move(options)),
         loop_(loop),
         store_(store),
-        router_({.base_uri = options_.base_uri, .authority = options_.listen}),
-        resources_(loop, store, {.require_tunnel_zone = options_.require_tunnel_zone}),
+        router_({.authority = options_.listen}),
+        resources_(loop, store,
+                   {.require_tunnel_zone = options_.require_tunnel_zone, .gre_means_vxlan = options_.gre_means_vxlan}),
         server_(loop, registry, server_options(options_),
                 [this](const http::Request& request, http::Responder respond) {
                   router_.handle(request, std::move(respond));
@@ -42,6 +43,21 @@ class ApiServer::Impl {
                  .handler = [&registry](const Call& call, const Reply& reply) {
                    reply(ok(registry.text(), call.media_type));
                  }});
+    router_.add(
+        {.method = "GET",
+         .path = "/healthz",
+         .name = "getHealth",
+         .summary = "Whether this process answers",
+         .produces = {json_media_type},
+         .open = true,
+         .handler = [](const Call& call, const Reply& reply) { reply(ok(R"({"status":"ok"})", call.media_type)); }});
+    router_.add({.method = "GET",
+                 .path = "/readyz",
+                 .name = "getReadiness",
+                 .summary = "Whether this process can do what it is asked for: 503 while its store does not answer",
+                 .produces = {json_media_type},
+                 .open = true,
+                 .handler = [this](const Call& call, const Reply& reply) { ready(call, reply); }});
   }
 
   Result<std::string> listen() {
@@ -53,14 +69,20 @@ class ApiServer::Impl {
           "listen on {}: whoever reaches this address could change every network; listen on a loopback address, "
           "ask for a login with --auth, or say --allow-unauthenticated",
           options_.listen);
-    if (const std::string& uri = options_.base_uri;
-        !uri.empty() && !uri.starts_with("http://") && !uri.starts_with("https://"))
-      return fail(Code::invalid, "the base URI '{}' is not an http or https URI", uri);
+    Result<Front> front = Front::make({.base_uri = options_.base_uri,
+                                       .authority = options_.listen,
+                                       .loopback = endpoint->is_loopback(),
+                                       .allowed_hosts = options_.allowed_hosts,
+                                       .allowed_origins = options_.allowed_origins,
+                                       .trusted_proxies = options_.trusted_proxies});
+    if (!front) return tl::unexpected(front.error());
+    router_.set_front(*std::move(front));
     auto auth = make_authenticator(loop_, store_, options_.auth);
     if (!auth) return tl::unexpected(auth.error());
     auth_ = *std::move(auth);
-    router_.set_guard([](const http::Request&, const std::function<void(Status)>& passed) {
-      passed(fail(Code::unavailable, "The store has not answered since this server started."));
+    router_.set_guard([this](const http::Request& request, const std::function<void(Status)>& passed) {
+      if (auth_->asks_nobody() && router_.needs_no_store(request)) return passed({});
+      passed(fail(Code::unavailable, "{}", never_answered));
     });
     Result<std::string> bound = server_.listen_tcp(options_.listen);
     if (!bound) return bound;
@@ -70,6 +92,7 @@ class ApiServer::Impl {
   }
 
   void serve() {
+    serves_ = true;
     auth_->begin();
     if (auth_->asks_nobody())
       router_.set_guard({});
@@ -85,8 +108,18 @@ class ApiServer::Impl {
   void stop(std::function<void()> stopped) { server_.stop(std::move(stopped)); }
 
  private:
+  static constexpr std::string_view never_answered = "The store has not answered since this server started.";
+
+  void ready(const Call& call, const Reply& reply) const {
+    if (!serves_) return reply(fail(Code::unavailable, "{}", never_answered));
+    if (store_.state() == store::State::disconnected)
+      return reply(fail(Code::unavailable, "The store {} cannot be reached.", store_.uri()));
+    reply(ok(R"({"status":"ready"})", call.media_type));
+  }
+
   const Options options_;
   std::string bound_;
+  bool serves_ = false;
   Loop& loop_;
   store::Store& store_;
   Router router_;

@@ -10,8 +10,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/authenticator.h"
+#include "api/front.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -24,8 +26,12 @@ class ApiServer {
  public:
   struct Options {
     std::string listen = "127.0.0.1:8181";
-    std::string base_uri{};           // empty: absolute URIs are built from each request's Host header
+    std::string base_uri{};                    // empty: absolute URIs are built from each request's Host header
+    std::vector<std::string> allowed_hosts{};  // these three: FrontOptions (front.h)
+    std::vector<std::string> allowed_origins{};
+    std::vector<std::string> trusted_proxies = FrontOptions().trusted_proxies;
     bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
+    bool gre_means_vxlan = false;     // tunnel zones of type gre are taken for vxlan
     AuthOptions auth{};
     bool allow_unauthenticated = false;  // without it and without `auth`, only a loopback address may be listened on
     http::Limits limits{};
@@ -34,7 +40,7 @@ class ApiServer {
   ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options);
   ~ApiServer();  // closes everything at once
 
-  // Listens; the result is the address bound. What is asked for is answered 503 until serve(), metrics and logins apart.
+  // Listens; the result is the address bound. What is asked for is answered 503 until serve(); metrics, logins and /healthz apart.
   // The store is not touched. invalid: an address that is none, or not loopback without `auth` or allow_unauthenticated;
   // options that do not fit together; conflict: in use.
   Result<std::string> listen();

@@ -26,8 +26,10 @@ namespace midonet::api::api_server_test {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 struct Fixture : ::testing::Test {
@@ -55,7 +57,7 @@ TEST_F(ApiServerTest, AnAddressThatIsNotLoopbackNeedsAnExplicitWord) {
 TEST_F(ApiServerTest, UrisFollowTheConfiguredBase) {
   const auto api = make({.listen = "127.0.0.1:0", .base_uri = "https://cloud/midonet-api"});
   http::RawClient client(loop, api->start().value());
-  client.send("GET /midonet-api HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("GET /midonet-api HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(client.answers(1), HasSubstr("\"https://cloud/midonet-api/hosts\""));
 }
 
@@ -63,19 +65,120 @@ TEST_F(ApiServerTest, MetricsCountRequestsByRoute) {
   const auto api = make({.listen = "127.0.0.1:0"});
   http::RawClient client(loop, api->start().value());
   const std::string id = "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01";
-  client.send("GET /midonet-api/ports/" + id + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("GET /midonet-api/ports/" + id + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 404 "));
-  client.send("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n");
+  client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n");
   const std::string metrics = client.answers(1);
   EXPECT_THAT(metrics, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
   EXPECT_THAT(metrics, HasSubstr("midonet_http_requests_total{method=\"GET\",route=\"/midonet-api/ports/{id}\","
                                  "server=\"api\",status=\"404\"} 1\n"));
 }
 
+TEST_F(ApiServerTest, ALoopbackAddressAnswersNeitherToOtherNamesNorToPagesOfOtherSites) {
+  const auto api = make({.listen = "127.0.0.1:0", .allowed_origins = {"https://ui.example.org"}});
+  const std::string address = api->start().value();
+  const auto ask = [&](const std::string& method, const std::string& headers,
+                       const std::string& path = "/midonet-api/bridges") {
+    http::RawClient client(loop, address);
+    client.send(method + " " + path + " HTTP/1.1\r\n" + headers + "Content-Length: 2\r\n\r\n{}");
+    return client.answers(1);
+  };
+  const std::string evil = "Origin: https://evil.example\r\n";
+  for (const char* path : {"/midonet-api/bridges", "/midonet-api/login", "/metrics", "/healthz", "/nowhere"}) {
+    EXPECT_THAT(ask("GET", "Host: evil.example:8181\r\n", path), StartsWith("HTTP/1.1 403 ")) << path;
+    EXPECT_THAT(ask("GET", "Host: " + address + "\r\n" + evil, path), StartsWith("HTTP/1.1 403 ")) << path;
+  }
+  const std::string refused = ask("POST", "Host: " + address + "\r\n" + evil);
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(refused, HasSubstr("application/vnd.org.midonet.Error-v1+json"));
+  EXPECT_THAT(refused, HasSubstr("allow-origin"));
+  EXPECT_THAT(ask("OPTIONS", "Host: " + address + "\r\n" + evil + "Access-Control-Request-Method: POST\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(ask("GET", "Host: localhost\r\n"), HasSubstr("\r\n\r\n[]"));       // nothing was made
+  EXPECT_THAT(ask("POST", "Host: localhost\r\n"), StartsWith("HTTP/1.1 201 "));  // as curl does it
+}
+
+TEST_F(ApiServerTest, AConfiguredSitesPagesMayUseIt) {
+  const auto api = make({.listen = "127.0.0.1:0",
+                         .allowed_origins = {"https://ui.example.org"},
+                         .auth = {.kind = AuthOptions::Kind::keystone, .keystone_url = "http://127.0.0.1:1"}});
+  const std::string address = api->start().value();
+  http::RawClient client(loop, address);
+  const std::string site = "Host: localhost\r\nOrigin: https://ui.example.org\r\n";
+  client.send("OPTIONS /midonet-api/bridges HTTP/1.1\r\n" + site + "Access-Control-Request-Method: PUT\r\n\r\n");
+  const std::string preflight = client.answers(1);
+  EXPECT_THAT(preflight, StartsWith("HTTP/1.1 204 "));
+  EXPECT_THAT(preflight, HasSubstr("Access-Control-Allow-Origin: https://ui.example.org\r\n"));
+  EXPECT_THAT(preflight, HasSubstr("X-Auth-Token"));
+  client.send("GET /midonet-api/bridges HTTP/1.1\r\n" + site + "\r\n");
+  const std::string answer = client.answers(1);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(answer,
+              HasSubstr("Access-Control-Allow-Origin: https://ui.example.org\r\n"));  // so that the page can read it
+}
+
+TEST_F(ApiServerTest, TellsOfItsHealthAndReadinessToEverybody) {
+  const auto api = make(
+      {.listen = "127.0.0.1:0", .auth = {.kind = AuthOptions::Kind::keystone, .keystone_url = "http://127.0.0.1:1"}});
+  http::RawClient client(loop, api->listen().value());
+  const auto ask = [&](const std::string& path) {
+    client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return client.answers(1);
+  };
+  EXPECT_THAT(ask("/healthz"), AllOf(StartsWith("HTTP/1.1 200 "), EndsWith(R"({"status":"ok"})")));
+  const std::string waits = ask("/readyz");
+  EXPECT_THAT(waits, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(waits, HasSubstr("Retry-After: 1\r\n"));
+  api->serve();
+  EXPECT_THAT(ask("/readyz"), AllOf(StartsWith("HTTP/1.1 200 "), EndsWith(R"({"status":"ready"})")));
+  EXPECT_THAT(ask("/midonet-api/system_state"), StartsWith("HTTP/1.1 401 "));
+}
+
+TEST_F(ApiServerTest, TellsTheSystemsStateBeforeTheStoreHasAnswered) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  http::RawClient client(loop, api->listen().value());
+  client.send("GET /midonet-api/system_state HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 200 "));
+  client.send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_F(ApiServerTest, TheCookieIsForTheClientsUseOfThisServerAlone) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  http::RawClient client(loop, api->start().value());
+  const auto login = [&](const std::string& headers) {
+    client.send("GET /midonet-api/login HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YTpi\r\n" + headers +
+                "\r\n");
+    return client.answers(1);
+  };
+  EXPECT_THAT(login(""), HasSubstr("; Path=/midonet-api; HttpOnly; SameSite=Strict\r\n"));
+  EXPECT_THAT(login("X-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /cloud\r\n"),
+              HasSubstr("; Path=/cloud/midonet-api; HttpOnly; SameSite=Strict; Secure\r\n"));
+  EXPECT_THAT(login(""), HasSubstr("Cache-Control: no-store\r\n"));
+}
+
+TEST_F(ApiServerTest, ListsAreCompressedForThoseWhoAskForIt) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  http::RawClient client(loop, api->start().value());
+  const auto ask = [&](const std::string& headers) {
+    client.send("GET /midonet-api/openapi.json HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
+    return client.answers(1);
+  };
+  const std::string plain = ask("");
+  EXPECT_THAT(plain, Not(HasSubstr("Content-Encoding")));
+  const std::string compressed = ask("Accept-Encoding: gzip, deflate\r\n");
+  EXPECT_THAT(compressed, HasSubstr("Content-Encoding: gzip\r\n"));
+  EXPECT_THAT(compressed, HasSubstr("Vary: Accept-Encoding\r\n"));
+  EXPECT_LT(compressed.size() * 4, plain.size());
+  EXPECT_THAT(ask("Accept-Encoding: gzip;q=0, *\r\n"), Not(HasSubstr("Content-Encoding")));
+  client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+  EXPECT_THAT(client.answers(1), Not(HasSubstr("Content-Encoding")));  // it is small
+}
+
 TEST_F(ApiServerTest, StopAnswersWhatIsInProgress) {
   const auto api = make({.listen = "127.0.0.1:0"});
   http::RawClient client(loop, api->start().value());
-  client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{\"name\":");
+  client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n{\"name\":");
   EXPECT_FALSE(loop.run_until([&] { return client.closed(); }, 20ms));
   bool stopped = false;
   api->stop([&] { stopped = true; });
@@ -151,7 +254,7 @@ std::string play(Loop& loop, const std::string& address, const std::string& scri
 }
 
 TEST_F(ApiServerTest, GoldenExchangesAreAnsweredByteForByte) {
-  const auto api = make({.listen = "127.0.0.1:0"});
+  const auto api = make({.listen = "127.0.0.1:0", .allowed_hosts = {"api", "a", "b", "elsewhere"}});
   const std::string address = api->start().value();
   int files = 0;
   for (const auto& file : std::filesystem::directory_iterator(MIDONET_GOLDEN_HTTP)) {

@@ -28,14 +28,25 @@ Json describe_application(const Router& router, const std::string& base_uri) {
   return json;
 }
 
+Json describe_system_state(const Context& context, const std::string& base_uri) {
+  Json said{{"version", MIDONET_VERSION}, {"availability", "READWRITE"}};
+  if (context.store.state() == store::State::disconnected) {
+    said["availability"] = "UNAVAILABLE";
+    said["information"] = fmt::format(
+        "The store {} cannot be reached: nothing can be read or changed here. Frames are forwarded as before.",
+        context.store.uri());
+  }
+  return model::entity(SystemState{}, base_uri, said);
+}
+
 }  // namespace
 
-void add_application(Router& router, Context&) {
+void add_application(Router& router, Context& context) {
   router.add({.method = "GET",
               .path = root,
               .name = "getApplication",
               .summary = "Where the resources are",
-              .produces = {table<Application>().media_type()},
+              .produces = table<Application>().media_types(),
               .handler = [&router](const Call& call, const Reply& reply) {
                 reply(ok_json(call, describe_application(router, call.base_uri)));
               }});
@@ -43,9 +54,10 @@ void add_application(Router& router, Context&) {
               .path = root + "/system_state",
               .name = "getSystemState",
               .summary = "The state of the system",
-              .produces = {table<SystemState>().media_type()},
-              .handler = [](const Call& call, const Reply& reply) {
-                reply(ok_json(call, model::entity(SystemState{}, call.base_uri, {{"version", MIDONET_VERSION}})));
+              .produces = table<SystemState>().media_types(),
+              .without_store = true,
+              .handler = [&context](const Call& call, const Reply& reply) {
+                reply(ok_json(call, describe_system_state(context, call.base_uri)));
               }});
   router.add({.method = "GET",
               .path = root + "/routers/{id}",

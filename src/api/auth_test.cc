@@ -52,7 +52,8 @@ struct Auth : ::testing::Test {
   std::string send(const std::string& method, const std::string& path, const std::string& headers,
                    const std::string& at = "") {
     http::RawClient client(loop, at.empty() ? address : at);
-    client.send(method + " /midonet-api" + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + headers + "\r\n{}");
+    client.send(method + " /midonet-api" + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n" + headers +
+                "\r\n{}");
     std::string answer;
     EXPECT_TRUE(loop.run_until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }, 60s));
     return client.answers(1);
@@ -131,7 +132,7 @@ TEST_F(UsersOfAFile, AndNobodyElseLearnsWhatThereIs) {
       EXPECT_EQ(status("GET", path, header), 401) << path;
   EXPECT_EQ(status("DELETE", "/login", ""), 401) << "only logging in is for everybody";
   http::RawClient client(loop, address);
-  client.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(client.answers(1), StartsWith("HTTP/1.1 200 "));
 }
 
@@ -329,10 +330,10 @@ TEST_F(OfKeystone, RequestsWithOneTokenAskOnce) {
   std::vector<std::unique_ptr<http::RawClient>> clients;
   for (int i = 0; i < 5; ++i) {
     clients.push_back(std::make_unique<http::RawClient>(loop, address));
-    clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: good\r\n\r\n");
+    clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: good\r\n\r\n");
   }
   clients.push_back(std::make_unique<http::RawClient>(loop, address));
-  clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: other\r\n\r\n");
+  clients.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: other\r\n\r\n");
   ASSERT_TRUE(loop.run_until([&] { return held.size() == 2; }, 60s));
   for (const http::Responder& respond : held) respond({.body = description("admin", later)});
   for (const auto& client : clients) EXPECT_THAT(client->answers(1), StartsWith("HTTP/1.1 200 "));
@@ -382,7 +383,7 @@ TEST_F(OfKeystone, AServerMayEndWhileItAsks) {
   serve(options);
   hold = true;
   http::RawClient client(loop, address);
-  client.send("GET /midonet-api/bridges HTTP/1.1\r\nHost: a\r\nX-Auth-Token: good\r\n\r\n");
+  client.send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: good\r\n\r\n");
   ASSERT_TRUE(loop.run_until([&] { return held.size() == 1; }, 60s));
   api.reset();
   held[0]({.body = description("admin", later)});

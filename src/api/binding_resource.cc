@@ -86,8 +86,12 @@ Result<Answer> show(Transaction& t, const Call& call, const Uuid& host, const Uu
 Result<Answer> remove(Transaction& t, const Call&, const Uuid& host, const Uuid& port) {
   const Result<topology::Detached> detached = topology::detach(t, port, host);
   if (!detached) return failed(detached);
-  if (!detached->changed) return fail(Code::not_found, "There is no {} with ID {}.", table<Binding>().name, port);
-  return no_content();
+  if (detached->changed) return no_content();
+  // A client that deletes again is told of success: the port is there, and unbound as it wanted.
+  const auto there = topology::read_port(t, port);
+  if (!there && there.error().code != Code::not_found) return failed(there);
+  if (there && !there->record.host_id) return no_content();
+  return fail(Code::not_found, "There is no {} with ID {}.", table<Binding>().name, port);
 }
 
 }  // namespace
@@ -98,26 +102,26 @@ void add_bindings(Router& router, Context& context) {
               .path = root + "/hosts/{id}/ports",
               .name = "listBindings",
               .summary = "The bindings of a host",
-              .produces = {bindings.collection_media_type()},
+              .produces = bindings.collection_media_types(),
               .handler = [&context](const Call& call, Reply reply) { list(context, call, std::move(reply)); }});
   router.add(
       {.method = "POST",
        .path = root + "/hosts/{id}/ports",
        .name = "createBinding",
        .summary = "Bind an unbound port to a free interface of a host",
-       .consumes = {bindings.media_type()},
+       .consumes = bindings.media_types(),
        .handler = [&context](const Call& call, Reply reply) { create_binding(context, call, std::move(reply)); }});
   router.add(
       {.method = "GET",
        .path = root + "/hosts/{id}/ports/{portId}",
        .name = "getBinding",
        .summary = "One binding of a host with its status",
-       .produces = {bindings.media_type()},
+       .produces = bindings.media_types(),
        .handler = [&context](const Call& call, Reply reply) { with_binding(context, call, std::move(reply), show); }});
   router.add({.method = "DELETE",
               .path = root + "/hosts/{id}/ports/{portId}",
               .name = "deleteBinding",
-              .summary = "Detach a port from the interface that it has on a host",
+              .summary = "Detach a port from the interface that it has on a host; a success too when it is unbound",
               .handler = [&context](const Call& call, Reply reply) {
                 with_binding(context, call, std::move(reply), remove);
               }});

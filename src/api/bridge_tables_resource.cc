@@ -123,7 +123,7 @@ struct Entries {
                 .path = all,
                 .name = "list" + noun,
                 .summary = "The " + words + " table of a bridge",
-                .produces = {entries.collection_media_type()},
+                .produces = entries.collection_media_types(),
                 .handler = [self = *this, &context](const Call& call, Reply reply) {
                   self.show_all(context, call, std::move(reply));
                 }});
@@ -131,7 +131,7 @@ struct Entries {
                 .path = all,
                 .name = "create" + noun,
                 .summary = "Set an entry of the " + words + " table of a bridge by hand",
-                .consumes = {entries.media_type()},
+                .consumes = entries.media_types(),
                 .handler = [self = *this, &context](const Call& call, Reply reply) {
                   self.create(context, call, std::move(reply));
                 }});
@@ -139,7 +139,7 @@ struct Entries {
                 .path = all + "/{entry}",
                 .name = "get" + noun,
                 .summary = "One entry of the " + words + " table of a bridge",
-                .produces = {entries.media_type()},
+                .produces = entries.media_types(),
                 .handler = [self = *this, &context](const Call& call, Reply reply) {
                   self.show_one(context, call, std::move(reply));
                 }});

@@ -392,13 +392,14 @@ TEST_F(Events, GoOverHttpUntilTheServerStops) {
   const auto address = api.start();
   ASSERT_TRUE(address);
   http::RawClient client(loop, *address);
-  client.send("GET /midonet-api/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+  client.send("GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
   const auto receives = [&](const std::string& text) {
     return loop.run_until([&] { return client.received().find(text) != std::string::npos; }, 60s);
   };
   ASSERT_TRUE(receives("event: synced"));
   EXPECT_THAT(client.received(),
-              StartsWith("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Type: text/event-stream\r\n"));
+              StartsWith("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Type: text/event-stream\r\n"
+                         "X-Accel-Buffering: no\r\n"));
   come_alive(alpha);
   report(1, alpha, PortState::active);
   ASSERT_TRUE(receives(R"("state":"active")"));
@@ -407,12 +408,12 @@ TEST_F(Events, GoOverHttpUntilTheServerStops) {
   const std::string id = all.substr(last + 4, all.find('\n', last) - last - 4);
 
   http::RawClient resumed(loop, *address);
-  resumed.send("GET /midonet-api/events?lastEventId=" + id + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  resumed.send("GET /midonet-api/events?lastEventId=" + id + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   ASSERT_TRUE(loop.run_until([&] { return resumed.received().find("event: synced") != std::string::npos; }, 60s));
   EXPECT_THAT(resumed.received(), Not(HasSubstr("event: port")));
 
   http::RawClient wrong(loop, *address);
-  wrong.send("GET /midonet-api/events HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
+  wrong.send("GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n");
   EXPECT_THAT(wrong.answers(1), StartsWith("HTTP/1.1 406 "));
 
   bool stopped = false;
@@ -430,7 +431,7 @@ TEST_F(Events, OfAStoreThatIsAwayAreA503) {
   Registry registry;
   ApiServer api(loop, store, registry, {.listen = "127.0.0.1:0"});
   http::RawClient client(loop, *api.start());
-  client.send("GET /midonet-api/events HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send("GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const std::string answer = client.answers(1);
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("Retry-After"));

@@ -14,7 +14,8 @@ void listen(const Context& context, const Call& call, const Reply& reply) {
   auto last = call.header("last-event-id");
   if (!last) last = call.query_parameter("lastEventId");
   reply(Answer{.media_type = call.media_type,
-               .headers = {{"Cache-Control", "no-store"}},
+               // nginx passes on each event as it comes.
+               .headers = {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}},
                .source = context.events->listen(last)});
 }
 

@@ -93,19 +93,19 @@ void add_hosts(Router& router, Context& context) {
               .path = root + "/hosts",
               .name = "listHosts",
               .summary = "All hosts",
-              .produces = {hosts.collection_media_type()},
+              .produces = hosts.collection_media_types(),
               .handler = lister(context, hosts, model::paths::hosts, describe_host)});
   router.add({.method = "GET",
               .path = root + "/hosts/{id}",
               .name = "getHost",
               .summary = "One host",
-              .produces = {hosts.media_type()},
+              .produces = hosts.media_types(),
               .handler = shower(context, describe_host)});
   router.add({.method = "PUT",
               .path = root + "/hosts/{id}",
               .name = "updateHost",
               .summary = "Change a host",
-              .consumes = {hosts.media_type()},
+              .consumes = hosts.media_types(),
               .handler = updater<Host>(context, topology::update_host, 200)});
   router.add({.method = "DELETE",
               .path = root + "/hosts/{id}",
@@ -117,14 +117,14 @@ void add_hosts(Router& router, Context& context) {
        .path = root + "/hosts/{id}/interfaces",
        .name = "listInterfaces",
        .summary = "The network interfaces of a host",
-       .produces = {interfaces.collection_media_type()},
+       .produces = interfaces.collection_media_types(),
        .handler = [&context](const Call& call, Reply reply) { list_interfaces(context, call, std::move(reply)); }});
   router.add(
       {.method = "GET",
        .path = root + "/hosts/{id}/interfaces/{name}",
        .name = "getInterface",
        .summary = "One network interface of a host",
-       .produces = {interfaces.media_type()},
+       .produces = interfaces.media_types(),
        .handler = [&context](const Call& call, Reply reply) { show_interface(context, call, std::move(reply)); }});
 }
 

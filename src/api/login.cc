@@ -48,11 +48,14 @@ void login(const std::unique_ptr<Authenticator>& authenticator, const Call& call
   auto credentials = parse_basic(*authorization);
   if (!credentials) return reply(fail(Code::unauthenticated, "The credentials are ill-formed."));
   credentials->project = call.header("x-auth-project");
-  authenticator->login(*credentials, [reply, media_type = call.media_type](const Result<Grant>& grant) {
+  authenticator->login(*credentials, [reply, media_type = call.media_type,
+                                      visit = call.visit](const Result<Grant>& grant) {
     if (!grant) return reply(tl::unexpected(grant.error()));
     const nlohmann::ordered_json body = {{"key", grant->token}, {"expires", rfc3339(grant->expires)}};
     Answer answer = ok(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), media_type);
-    answer.headers.emplace("Set-Cookie", "sessionId=" + grant->token + "; Path=" + root);
+    answer.headers.emplace("Set-Cookie", fmt::format("sessionId={}; Path={}; HttpOnly; SameSite=Strict{}", grant->token,
+                                                     visit.cookie_path, visit.secure ? "; Secure" : ""));
+    answer.headers.emplace("Cache-Control", "no-store");
     reply(std::move(answer));
   });
 }
@@ -90,14 +93,16 @@ std::optional<std::string> token_of(const http::Request& request) {
 }
 
 void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator) {
-  router.add(
-      {.method = "POST",
-       .path = root + "/login",
-       .name = "login",
-       .summary = "Get a token for a name and a password",
-       .produces = {"application/vnd.org.midonet.Token-v1+json"},
-       .open = true,
-       .handler = [&authenticator](const Call& call, const Reply& reply) { login(authenticator, call, reply); }});
+  // By GET for published clients.
+  for (const auto& [method, name] : {std::pair("POST", "login"), std::pair("GET", "loginByGet")})
+    router.add(
+        {.method = method,
+         .path = root + "/login",
+         .name = name,
+         .summary = "Get a token for a name and a password",
+         .produces = {token_media_type},
+         .open = true,
+         .handler = [&authenticator](const Call& call, const Reply& reply) { login(authenticator, call, reply); }});
 }
 
 }  // namespace midonet::api

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "api/authenticator.h"
 #include "api/router.h"
 
 namespace midonet::api {
+
+inline const std::string token_media_type = "application/vnd.org.midonet.Token-v1+json";
 
 // The authenticator may be another one by the time that somebody logs in; it outlives the router's use.
 void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator);

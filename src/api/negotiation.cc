@@ -3,37 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "api/header_value.h"
+
 namespace midonet::api {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
-// Up to the next `separator` outside of a quoted string, which is taken off `rest` together with the separator.
-std::string_view next_part(std::string_view& rest, char separator) {
-  bool quoted = false;
-  std::size_t i = 0;
-  for (; i < rest.size() && (quoted || rest[i] != separator); ++i) {
-    if (rest[i] == '"') quoted = !quoted;
-    if (rest[i] == '\\' && quoted) ++i;
-  }
-  i = std::min(i, rest.size());
-  const std::string_view part = rest.substr(0, i);
-  rest.remove_prefix(std::min(i + 1, rest.size()));
-  return trimmed(part);
-}
 
 bool is_token(std::string_view text) {
   constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
@@ -102,7 +76,7 @@ std::string bare_media_type(std::string_view text) {
   const std::size_t slash = name.find('/');
   if (slash == std::string_view::npos || !is_token(name.substr(0, slash)) || !is_token(name.substr(slash + 1)))
     return "";
-  return lower(name);
+  return lower_case(name);
 }
 
 std::vector<std::string> with_plain_json(std::vector<std::string> offers) {
@@ -141,13 +115,30 @@ std::optional<std::string> choose_media_type(const std::vector<std::string>& off
   return *best;
 }
 
+bool accepts_coding(const std::optional<std::string>& accept_encoding, std::string_view coding) {
+  if (!accept_encoding) return false;
+  std::optional<bool> named, any;
+  for (std::string_view rest = *accept_encoding; !rest.empty();) {
+    std::string_view element = next_part(rest, ',');
+    const std::string name = lower_case(next_part(element, ';'));
+    bool wanted = true;
+    while (!element.empty()) {
+      const std::string parameter = lower_case(next_part(element, ';'));
+      if (parameter.starts_with("q=")) wanted = weight(std::string_view(parameter).substr(2)).value_or(0) > 0;
+    }
+    if (name == coding) named = wanted;
+    if (name == "*") any = wanted;
+  }
+  return named.value_or(any.value_or(false));
+}
+
 bool is_consumed(const std::vector<std::string>& consumes, const std::optional<std::string>& content_type) {
   if (!content_type || trimmed(*content_type).empty()) return true;
   std::string_view rest = *content_type;
   const auto range = parse_range(next_part(rest, ';'));
   if (!range) return false;
   while (!rest.empty()) {
-    const std::string parameter = lower(next_part(rest, ';'));
+    const std::string parameter = lower_case(next_part(rest, ';'));
     constexpr std::string_view charset = "charset=";
     if (!parameter.starts_with(charset)) continue;
     std::string value = parameter.substr(charset.size());

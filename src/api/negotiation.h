@@ -24,4 +24,7 @@ std::optional<std::string> choose_media_type(const std::vector<std::string>& off
 // and an absent type may.
 bool is_consumed(const std::vector<std::string>& consumes, const std::optional<std::string>& content_type);
 
+// Whether an answer may be in a content coding (Accept-Encoding, RFC 9110 section 12.5.3). Without the header: it may not.
+bool accepts_coding(const std::optional<std::string>& accept_encoding, std::string_view coding);
+
 }  // namespace midonet::api

@@ -79,5 +79,13 @@ TEST(Negotiation, ForeignContentTypesAreNotConsumed) {
     EXPECT_FALSE(is_consumed(consumes, type)) << type;
 }
 
+TEST(Coding, IsUsedWhereTheClientWantsIt) {
+  for (const char* yes : {"gzip", "GZIP", "deflate, gzip", "gzip;q=0.1", "*", "br;q=1.0, *;q=0.5", "gzip ; q=1"})
+    EXPECT_TRUE(accepts_coding(yes, "gzip")) << yes;
+  for (const char* no : {"", "identity", "deflate", "gzip;q=0", "*;q=0", "gzip;q=0, *", "*, gzip;q=0.0", "gzip;q=x"})
+    EXPECT_FALSE(accepts_coding(no, "gzip")) << no;
+  EXPECT_FALSE(accepts_coding(std::nullopt, "gzip"));
+}
+
 }  // namespace
 }  // namespace midonet::api::negotiation_test

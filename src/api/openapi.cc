@@ -1,8 +1,11 @@
 #include "api/openapi.h"
 
 #include <algorithm>
+#include <set>
 
 #include "api/answer.h"
+#include "api/login.h"
+#include "base/interface_name.h"
 #include "base/json.h"
 #include "model/application.h"
 #include "model/binding.h"
@@ -38,7 +41,16 @@ namespace {
 OrderedJson reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
 OrderedJson array_of(OrderedJson items) { return {{"type", "array"}, {"items", std::move(items)}}; }
 
-OrderedJson type_of(const Field& field) {
+// The schemas of one table.
+enum class Form { answer, create, update };
+
+std::string name_of(const std::string& table, Form form) {
+  return table + (form == Form::create ? "Create" : form == Form::update ? "Update" : "");
+}
+
+OrderedJson type_of(const Field& field, Form form) {
+  // An element of a list is always checked as at a creation.
+  const std::string item = name_of(field.item, form == Form::answer ? Form::answer : Form::create);
   switch (field.kind) {
     case Kind::boolean: return {{"type", "boolean"}};
     case Kind::integer: return {{"type", "integer"}, {"format", "int64"}};
@@ -51,41 +63,74 @@ OrderedJson type_of(const Field& field) {
     case Kind::uri: return {{"type", "string"}, {"format", "uri"}};
     case Kind::strings: return array_of({{"type", "string"}});
     case Kind::uuids: return array_of({{"type", "string"}, {"format", "uuid"}});
-    case Kind::object: return {{"allOf", OrderedJson::array({reference(field.item)})}};
-    case Kind::objects: return array_of(reference(field.item));
+    case Kind::object: return {{"allOf", OrderedJson::array({reference(item)})}};
+    case Kind::objects: return array_of(reference(item));
   }
   return {};
 }
 
-bool is_null_possible(const Field& field) {
+bool is_null_possible(const Field& field, Form form) {
+  if (form != Form::answer) return field.use != Use::required && !field.null_refused;
   return field.nullable || (field.kind == Kind::uri && field.link.find('{') != std::string::npos);
 }
 
-OrderedJson schema(const Field& field) {
-  OrderedJson out = type_of(field);
+OrderedJson schema(const Field& field, Form form) {
+  OrderedJson out = type_of(field, form);
   out["description"] = field.doc;
   const bool text = field.kind == Kind::string;
   const bool number = field.kind == Kind::integer;
   if (field.min) out[number ? "minimum" : text ? "minLength" : "minItems"] = *field.min;
   if (field.max) out[number ? "maximum" : text ? "maxLength" : "maxItems"] = *field.max;
+  if (field.check == check_interface_name) {
+    out["minLength"] = 1;
+    out["maxLength"] = 15;
+    out["pattern"] = "^[^/:\\s]+$";
+  }
   if (!field.choices.empty()) out["enum"] = field.choices;
-  if (is_null_possible(field)) out["nullable"] = true;
-  if (field.use == Use::read_only || field.use == Use::derived) out["readOnly"] = true;
+  if (is_null_possible(field, form)) {
+    out["nullable"] = true;
+    if (!field.choices.empty()) out["enum"].push_back(nullptr);  // an enumeration says all that there is
+  }
+  if (form == Form::answer && (field.use == Use::read_only || field.use == Use::derived)) out["readOnly"] = true;
   if (field.use == Use::create_only) out["x-create-only"] = true;
   if (!field.refers.empty()) out["x-refers-to"] = field.refers;
   return out;
 }
 
-OrderedJson schema(const Table& table) {
+bool is_taken(const Field& field, Form form) {
+  switch (field.use) {
+    case Use::required:
+    case Use::optional: return true;
+    case Use::create_only: return form != Form::update;
+    case Use::read_only:
+    case Use::derived: return form == Form::answer;
+  }
+  return false;
+}
+
+OrderedJson schema(const Table& table, Form form) {
   OrderedJson properties = OrderedJson::object();
   OrderedJson required = OrderedJson::array();
+  // Of the links to resources, an Application has those that there are.
+  const bool complete = table.name != model::table<model::Application>().name;
   for (const Field& field : table.fields) {
-    properties[field.name] = schema(field);
-    if (field.use == Use::required) required.push_back(field.name);
+    if (!is_taken(field, form)) continue;
+    properties[field.name] = schema(field, form);
+    if (form == Form::answer ? complete : form == Form::create && field.use == Use::required)
+      required.push_back(field.name);
   }
   OrderedJson out{{"type", "object"}, {"description", table.doc}, {"properties", std::move(properties)}};
   if (!required.empty()) out["required"] = std::move(required);
   return out;
+}
+
+OrderedJson token_schema() {
+  return {{"type", "object"},
+          {"description", "What a login gives."},
+          {"required", {"key", "expires"}},
+          {"properties",
+           {{"key", {{"type", "string"}, {"description", "The token, for the header X-Auth-Token."}}},
+            {"expires", {{"type", "string"}, {"format", "date-time"}, {"description", "Until when it is good."}}}}}};
 }
 
 OrderedJson error_schema() {
@@ -103,20 +148,24 @@ OrderedJson error_schema() {
 }
 
 // The schema of what a media type carries: a resource's, a list of them, or anything.
-OrderedJson carried(const std::string& media_type) {
+OrderedJson carried(const std::string& media_type, Form form) {
+  if (media_type == token_media_type) return reference("Token");
   for (const Table* table : rest_tables()) {
     if (table->version == 0) continue;
-    if (media_type == table->media_type()) return reference(table->name);
-    if (media_type == table->collection_media_type()) return array_of(reference(table->name));
+    const auto is_one_of = [&media_type](const std::vector<std::string>& types) {
+      return std::find(types.begin(), types.end(), media_type) != types.end();
+    };
+    if (is_one_of(table->media_types())) return reference(name_of(table->name, form));
+    if (is_one_of(table->collection_media_types())) return array_of(reference(table->name));
   }
   return OrderedJson::object();
 }
 
-OrderedJson content(std::vector<std::string> media_types) {
+OrderedJson content(std::vector<std::string> media_types, Form form = Form::answer) {
   OrderedJson out = OrderedJson::object();
   const std::string first = media_types.front();
-  for (const std::string& type : media_types) out[type] = {{"schema", carried(type)}};
-  if (first.find("json") != std::string::npos) out["application/json"] = {{"schema", carried(first)}};
+  for (const std::string& type : media_types) out[type] = {{"schema", carried(type, form)}};
+  if (first.find("json") != std::string::npos) out["application/json"] = {{"schema", carried(first, form)}};
   return out;
 }
 
@@ -142,6 +191,8 @@ OrderedJson parameters(const Route& route) {
                             "How many seconds to wait for the port to be active or in error; 202 when they are over."));
     out.back()["schema"] = {{"type", "number"}, {"minimum", 0}};
   }
+  if (route.path == root + "/login")
+    out.push_back(parameter("X-Auth-Project", "header", false, "With Keystone: the project, by name or id."));
   if (route.name == "getEvents") {
     const char* doc = "The last id that was received: what came after it is told, if the server still has it.";
     out.push_back(parameter("Last-Event-ID", "header", false, doc));
@@ -158,8 +209,10 @@ OrderedJson parameters(const Route& route) {
 OrderedJson success(const Route& route) {
   if (!route.produces.empty()) return {{"description", "Done."}, {"content", content(route.produces)}};
   if (route.method == "POST")
-    return {{"description", "Made."},
-            {"headers", {{"Location", {{"description", "Its absolute URI."}, {"schema", {{"type", "string"}}}}}}}};
+    return {
+        {"description", "Made."},
+        {"headers",
+         {{"Location", {{"description", "Its absolute URI."}, {"schema", {{"type", "string"}, {"format", "uri"}}}}}}}};
   return {{"description", "Done."}};
 }
 
@@ -172,7 +225,13 @@ std::string success_status(const Route& route) {
 OrderedJson operation(const Route& route) {
   OrderedJson out{{"operationId", route.name}, {"summary", route.summary}};
   if (OrderedJson all = parameters(route); !all.empty()) out["parameters"] = std::move(all);
-  if (!route.consumes.empty()) out["requestBody"] = {{"required", true}, {"content", content(route.consumes)}};
+  if (!route.consumes.empty())
+    out["requestBody"] = {{"required", true},
+                          {"content", content(route.consumes, route.method == "PUT" ? Form::update : Form::create)}};
+  if (route.path == root + "/login")
+    out["security"] = OrderedJson::array({{{"basic", OrderedJson::array()}}});
+  else if (route.open)
+    out["security"] = OrderedJson::array();
   OrderedJson responses{{success_status(route), success(route)}};
   if (waits(route))
     responses["202"] = {{"description", "Bound; the time to wait is over."}, {"content", content(route.produces)}};
@@ -184,9 +243,22 @@ OrderedJson operation(const Route& route) {
 
 }  // namespace
 
-std::string openapi(const std::vector<Route>& routes) {
+std::string openapi(const std::vector<Route>& routes, const OpenApiOptions& options) {
   OrderedJson schemas = OrderedJson::object();
-  for (const Table* table : rest_tables()) schemas[table->name] = schema(*table);
+  std::set<std::string> made, changed;  // of tables
+  for (const Route& route : routes)
+    if (!route.consumes.empty())
+      for (const Table* table : rest_tables())
+        if (table->version != 0 && route.consumes.front() == table->media_type())
+          (route.method == "PUT" ? changed : made).insert(table->name);
+  for (const Table* table : rest_tables()) {
+    schemas[table->name] = schema(*table, Form::answer);
+    // A table without a version is a part of others.
+    if (made.contains(table->name) || table->version == 0)
+      schemas[name_of(table->name, Form::create)] = schema(*table, Form::create);
+    if (changed.contains(table->name)) schemas[name_of(table->name, Form::update)] = schema(*table, Form::update);
+  }
+  schemas["Token"] = token_schema();
   schemas["Error"] = error_schema();
   OrderedJson paths = OrderedJson::object();
   for (const Route& route : routes) {
@@ -194,11 +266,23 @@ std::string openapi(const std::vector<Route>& routes) {
     std::transform(method.begin(), method.end(), method.begin(), [](char c) { return static_cast<char>(c | 0x20); });
     paths[route.path][method] = operation(route);
   }
-  const OrderedJson document{
+  OrderedJson security = OrderedJson::array({{{"token", OrderedJson::array()}}, {{"session", OrderedJson::array()}}});
+  if (!options.asks_login) security.push_back(OrderedJson::object());
+  OrderedJson document{
       {"openapi", "3.0.3"},
       {"info", {{"title", "Midolman REST API"}, {"version", MIDONET_VERSION}, {"license", {{"name", "Apache-2.0"}}}}},
-      {"paths", std::move(paths)},
-      {"components", {{"schemas", std::move(schemas)}}}};
+  };
+  // Paths begin with the root; where another one is configured, the document's own address is all that is known.
+  if (options.base_uri.ends_with(root))
+    document["servers"] =
+        OrderedJson::array({{{"url", options.base_uri.substr(0, options.base_uri.size() - root.size()) + "/"}}});
+  document["security"] = std::move(security);
+  document["paths"] = std::move(paths);
+  document["components"] = {{"schemas", std::move(schemas)},
+                            {"securitySchemes",
+                             {{"basic", {{"type", "http"}, {"scheme", "basic"}}},
+                              {"token", {{"type", "apiKey"}, {"in", "header"}, {"name", "X-Auth-Token"}}},
+                              {"session", {{"type", "apiKey"}, {"in", "cookie"}, {"name", "sessionId"}}}}}};
   return document.dump(2);
 }
 
@@ -209,7 +293,7 @@ void add_openapi(Router& router) {
               .summary = "This document",
               .produces = {json_media_type},
               .handler = [&router](const Call& call, const Reply& reply) {
-                reply(ok(openapi(router.routes()), call.media_type));
+                reply(ok(openapi(router.routes(), {call.base_uri, router.is_guarded()}), call.media_type));
               }});
 }
 

@@ -1,4 +1,7 @@
 // The OpenAPI 3 document of the REST API, made from the tables of fields and the routes. Pure.
+//
+// Each table has a schema of what is answered, by its name: every property is there, and null only where that is said. What a
+// POST takes is <name>Create, what a PUT takes <name>Update: null means the default.
 #pragma once
 
 #include <string>
@@ -12,7 +15,11 @@ namespace midonet::api {
 // Every table that goes over REST, in the order of the documentation.
 const std::vector<const model::Table*>& rest_tables();
 
-std::string openapi(const std::vector<Route>& routes);
+struct OpenApiOptions {
+  std::string base_uri;     // what URIs begin with: "http://127.0.0.1:8181/midonet-api"
+  bool asks_login = false;  // a token is needed
+};
+std::string openapi(const std::vector<Route>& routes, const OpenApiOptions& options);
 
 // GET /midonet-api/openapi.json, about all routes of the router, those added later too.
 void add_openapi(Router& router);

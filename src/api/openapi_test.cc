@@ -20,7 +20,7 @@ class OpenApi : public ::testing::Test {
   OpenApi() {
     add_login(router, nobody);
     resources.add_to(router);
-    document = json::parse(openapi(router.routes()));
+    document = json::parse(openapi(router.routes(), {"http://api:1/cloud/midonet-api", true}));
   }
 
   Loop loop;
@@ -100,9 +100,34 @@ TEST_F(OpenApi, EveryMediaTypeOfARouteHasATableOrIsKnownToHaveNone) {
     for (const auto& [type, media] : value.items())
       if (media["schema"].empty()) without.insert(type);
   });
-  EXPECT_THAT(without,
-              ::testing::UnorderedElementsAre("application/json", "application/vnd.org.midonet.Router-v3+json",
-                                              "application/vnd.org.midonet.Token-v1+json", "text/event-stream"));
+  EXPECT_THAT(without, ::testing::UnorderedElementsAre("application/json", "application/vnd.org.midonet.Router-v3+json",
+                                                       "application/vnd.org.midonet.collection.DhcpSubnet-v2+json",
+                                                       "application/vnd.org.midonet.collection.DhcpV6Subnet-v1+json",
+                                                       "application/vnd.org.midonet.collection.PortGroupPort-v1+json",
+                                                       "text/event-stream"));
+}
+
+TEST_F(OpenApi, SaysWhereTheServerIsAndHowToLogIn) {
+  EXPECT_EQ(document["servers"][0]["url"], "http://api:1/cloud/");
+  EXPECT_EQ(document["security"], json::parse(R"([{"token": []}, {"session": []}])"));
+  EXPECT_EQ(document["paths"]["/midonet-api/login"]["post"]["security"], json::parse(R"([{"basic": []}])"));
+  EXPECT_FALSE(document["paths"]["/midonet-api/bridges"]["get"].contains("security"));
+  const json without = json::parse(openapi(router.routes(), {"https://cloud/api", false}));
+  EXPECT_EQ(without["security"].back(), json::object());  // or nothing
+  EXPECT_FALSE(without.contains("servers"));
+}
+
+TEST_F(OpenApi, TellsAnswersFromWhatIsTaken) {
+  const json& schemas = document["components"]["schemas"];
+  EXPECT_EQ(schemas["Port"]["required"].size(), schemas["Port"]["properties"].size());
+  EXPECT_FALSE(schemas["TunnelZone"]["properties"]["name"].contains("nullable"));
+  EXPECT_EQ(schemas["TunnelZoneCreate"]["required"], json::array({"name"}));
+  EXPECT_FALSE(schemas["TunnelZoneUpdate"].contains("required"));
+  EXPECT_FALSE(schemas["PortUpdate"]["properties"].contains("id"));
+  EXPECT_FALSE(schemas["PortCreate"]["properties"].contains("status"));
+  EXPECT_EQ(schemas["Bridge"]["properties"]["name"]["nullable"], true);
+  EXPECT_FALSE(schemas["HostUpdate"]["properties"]["containerWeight"].contains("nullable"));
+  EXPECT_EQ(schemas["HostInterfacePortCreate"]["properties"]["interfaceName"]["maxLength"], 15);
 }
 
 }  // namespace

@@ -23,13 +23,20 @@ facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with e
 
 * Requests and answers are JSON. Each resource has a media type of its own; `application/json` works everywhere.
 * `POST` answers 201 with an absolute `Location` and no body, `PUT` and `DELETE` 204; `PUT` and `DELETE` of a host 200.
-* `PUT` changes what the body names. `null` means the default. Properties that are unknown, read-only or derived are ignored.
+* `PUT` changes what the body names. `null` means the default. Properties that are unknown, read-only or derived are ignored, but
+  a value that would have no effect where a client may expect one is refused (another `type` of a port, a `vlanId`, mirrors).
+* Numbers and booleans may be sent as strings (`"7"`, `"true"`); they are answered as what they are.
+* `DELETE` of a binding whose port is unbound, and of an entry that a table does not have, is a success.
 * Errors are `{"message": …, "code": …}`; a 400 also says in `violations` what is wrong with which property.
-* Where a login is asked for (`--auth`, [operating](operating.md#who-may-use-the-api)): `POST /midonet-api/login` with
+* Where a login is asked for (`--auth`, [operating](operating.md#who-may-use-the-api)): `POST` or `GET /midonet-api/login` with
   `Authorization: Basic …` and, for Keystone, `X-Auth-Project` (a name or an id) gives a token, in the body's `key` and as the cookie
-  `sessionId`. Every other request but `GET /metrics` carries it as `X-Auth-Token` or as that cookie. 401: it is missing or not
-  good; 403: its user lacks the role; 503: whoever knows cannot be asked. A stream of events that was begun goes on when its
+  `sessionId`. Every other request but `GET /metrics`, `/healthz` and `/readyz` carries it as `X-Auth-Token` or as that cookie.
+  401: it is missing or not good; 403: its user lacks the role; 503: whoever knows cannot be asked. A stream of events that was begun goes on when its
   token is over.
+* A page of another site is answered 403 unless its origin is configured ([operating](operating.md#browsers-and-names)).
+* `Accept-Encoding: gzip` is honoured for answers from 4 KiB on, but not for events.
+* Outside of the root, without a login: `GET /metrics` for Prometheus, `GET /healthz` (200 while the process answers), `GET /readyz`
+  (200, or 503 while the store does not answer). `GET /system_state` says the same to clients.
 * A race that is lost answers 409, a store that cannot be reached 503 with `Retry-After`.
 
 )";

@@ -38,6 +38,7 @@ struct Context {
   Loop& loop;
   store::Store& store;
   bool require_tunnel_zone;
+  bool gre_means_vxlan;
   store::Recent recent{loop, store};
   std::shared_ptr<Waits> waits{};
   std::shared_ptr<EventFeed> events{};
@@ -107,6 +108,7 @@ void add_ports(Router& router, Context& context);
 void add_attach(Router& router, Context& context);
 void add_tunnel_zones(Router& router, Context& context);
 void add_bridge_tables(Router& router, Context& context);
+void add_empty_lists(Router& router, Context& context);
 void add_tenants(Router& router, Context& context);
 void add_events(Router& router, Context& context);
 

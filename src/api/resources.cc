@@ -6,7 +6,8 @@
 namespace midonet::api {
 
 struct Resources::Impl {
-  Impl(Loop& loop, store::Store& store, const Options& options) : context{loop, store, options.require_tunnel_zone} {}
+  Impl(Loop& loop, store::Store& store, const Options& options)
+      : context{loop, store, options.require_tunnel_zone, options.gre_means_vxlan} {}
   Context context;
 };
 
@@ -23,6 +24,7 @@ void Resources::add_to(Router& router) {
   add_bridges(router, context);
   add_ports(router, context);
   add_bridge_tables(router, context);
+  add_empty_lists(router, context);
   add_attach(router, context);
   add_tunnel_zones(router, context);
   add_tenants(router, context);

@@ -16,6 +16,7 @@ class Resources {
  public:
   struct Options {
     bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
+    bool gre_means_vxlan = false;     // tunnel zones of type gre are taken for vxlan: deployment tools know gre alone
   };
 
   Resources(Loop& loop, store::Store& store, Options options);

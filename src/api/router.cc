@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <set>
 
+#include "api/header_value.h"
 #include "api/negotiation.h"
 #include "base/log.h"
+#include "http/gzip.h"
 #include "http/target.h"
 
 namespace midonet::api {
@@ -46,6 +48,42 @@ http::Response to_response(Answer answer, const std::string& route) {
   return response;
 }
 
+constexpr std::size_t worth_compressing = 4 * 1024;     // a list; for one entity it costs more time than it saves
+constexpr std::size_t compressed_at_once = 256 * 1024;  // a larger one while it is sent
+
+// In the gzip coding, where that gains anything. What is told as it happens stays as it is.
+http::Response compressed(http::Response response) {
+  const auto type = response.headers.find("Content-Type");
+  const bool suits = response.status == 200 && type != response.headers.end() &&
+                     !type->second.starts_with("text/event-stream") && !response.headers.contains("Content-Encoding");
+  if (!suits || (!response.source && response.body.size() < worth_compressing)) return response;
+  response.headers.emplace("Content-Encoding", "gzip");
+  response.headers.emplace("Vary", "Accept-Encoding");
+  if (!response.source && response.body.size() <= compressed_at_once) {
+    response.body = http::gzip(response.body);
+    return response;
+  }
+  response.source = http::gzip(response.source ? response.source : http::body_source(std::move(response.body)));
+  response.body.clear();
+  return response;
+}
+
+void add_cors_headers(http::Response& response, const std::string& origin) {
+  response.headers.emplace("Access-Control-Allow-Origin", origin);
+  response.headers.emplace("Access-Control-Expose-Headers", "Location, Retry-After");
+  response.headers.emplace("Vary", "Origin");
+}
+
+Answer preflight_answer(const std::string& origin) {
+  return {.status = 204,
+          .headers = {{"Access-Control-Allow-Origin", origin},
+                      {"Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, POST, PUT"},
+                      {"Access-Control-Allow-Headers",
+                       "Accept, Authorization, Content-Type, Last-Event-ID, Prefer, X-Auth-Project, X-Auth-Token"},
+                      {"Access-Control-Max-Age", "600"},
+                      {"Vary", "Origin"}}};
+}
+
 std::string quoted_path(std::string_view path) {
   return path.size() <= 200 ? std::string(path) : std::string(path.substr(0, 200)) + "...";
 }
@@ -70,8 +108,10 @@ std::optional<std::string> Call::header(std::string_view name) const {
   return found->second;
 }
 
-Router::Router(Options options) : options_(std::move(options)), tree_(std::make_unique<Node>()) {
-  while (options_.base_uri.ends_with('/')) options_.base_uri.pop_back();
+Router::Router(Options options) : tree_(std::make_unique<Node>()) {
+  Result<Front> front = Front::make(std::move(options));
+  if (!front) std::abort();
+  front_ = *std::move(front);
 }
 Router::~Router() = default;
 
@@ -110,32 +150,46 @@ std::string Router::allowed(const Node& node) {
   return fmt::format("{}", fmt::join(methods, ", "));
 }
 
-std::string Router::base_uri(const http::Request& request) const {
-  if (!options_.base_uri.empty()) return options_.base_uri;
-  const auto host = request.header("host");
-  return "http://" + (host && !host->empty() ? *host : options_.authority) + root;
-}
-
-bool Router::is_open(const http::Request& request) const {
+const Route* Router::route_of(const http::Request& request) const {
   Result<std::vector<std::string>> segments = http::split_path(request.target.substr(0, request.target.find('?')));
-  if (!segments) return false;
+  if (!segments) return nullptr;
   if (segments->back().empty()) segments->pop_back();
   std::vector<std::string> values;
   const Node* node = find(*tree_, *segments, 0, values);
-  if (node == nullptr) return false;
+  if (node == nullptr) return nullptr;
   const auto index = node->methods.find(request.method == "HEAD" ? "GET" : request.method);
-  return index != node->methods.end() && routes_[index->second].open;
+  return index == node->methods.end() ? nullptr : &routes_[index->second];
+}
+
+bool Router::needs_no_store(const http::Request& request) const {
+  const Route* route = route_of(request);
+  return route != nullptr && route->without_store;
 }
 
 void Router::handle(const http::Request& request, http::Responder respond) const {
-  if (!guard_ || is_open(request)) return serve(request, std::move(respond));
-  guard_(request, [this, request, respond = std::move(respond)](const Status& passed) {
+  const Result<Visit> admitted = front_.admit(request);
+  if (!admitted) return respond(to_response(error_answer(admitted.error()), ""));
+  const Visit& visit = *admitted;
+  if (visit.foreign_origin) {
+    // A preflight carries no credentials (Fetch, section 3.2.2).
+    if (request.method == "OPTIONS" && request.header("access-control-request-method"))
+      return respond(to_response(preflight_answer(*visit.foreign_origin), "*"));
+    respond = [respond = std::move(respond), origin = *visit.foreign_origin](http::Response response) {
+      add_cors_headers(response, origin);
+      respond(std::move(response));
+    };
+  }
+  if (accepts_coding(joined_header(request.headers, "accept-encoding"), "gzip"))
+    respond = [respond = std::move(respond)](http::Response response) { respond(compressed(std::move(response))); };
+  const Route* route = guard_ ? route_of(request) : nullptr;
+  if (!guard_ || (route != nullptr && route->open)) return serve(request, visit, std::move(respond));
+  guard_(request, [this, request, visit, respond = std::move(respond)](const Status& passed) {
     if (!passed) return respond(to_response(error_answer(passed.error()), ""));
-    serve(request, respond);
+    serve(request, visit, respond);
   });
 }
 
-void Router::serve(const http::Request& request, http::Responder respond) const {
+void Router::serve(const http::Request& request, const Visit& visit, http::Responder respond) const {
   const auto refuse = [&](Answer answer, const std::string& route) { respond(to_response(std::move(answer), route)); };
   if (request.target == "*") {
     if (request.method != "OPTIONS") return refuse(status_answer(400, "'*' is a target of OPTIONS alone."), "");
@@ -170,11 +224,7 @@ void Router::serve(const http::Request& request, http::Responder respond) const 
   }
   Call call;
   if (!route.produces.empty()) {
-    // Several Accept headers are one list (RFC 9110 section 5.3).
-    std::optional<std::string> accept;
-    const auto [first, last] = request.headers.equal_range("accept");
-    for (auto at = first; at != last; ++at) accept = accept ? *accept + ", " + at->second : at->second;
-    const auto chosen = choose_media_type(route.produces, accept);
+    const auto chosen = choose_media_type(route.produces, joined_header(request.headers, "accept"));
     if (!chosen)
       return refuse(
           status_answer(406, fmt::format("The answer would be of type {}.", fmt::join(route.produces, " or "))),
@@ -189,8 +239,9 @@ void Router::serve(const http::Request& request, http::Responder respond) const 
   call.query = request.query;
   call.headers = request.headers;
   if (reads_body) call.body = request.body;
-  call.base_uri = base_uri(request);
+  call.base_uri = visit.base_uri;
   call.peer = request.peer;
+  call.visit = visit;
   route.handler(call, [respond = std::move(respond), name = node->path](Result<Answer> answer) {
     if (!answer && (answer.error().code == Code::internal || answer.error().code == Code::pending))
       log::error("api {}: {}", name, answer.error().message);

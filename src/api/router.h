@@ -1,5 +1,6 @@
 // From an HTTP request to the function that answers it: the table of routes, and the rules that hold for all of them, once
-// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, one trailing slash, base URI, error bodies.
+// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, one trailing slash, base URI, error bodies,
+// origins (front.h), gzip.
 //
 //   router.add({.method = "GET", .path = "/midonet-api/ports/{id}", .name = "getPort", .summary = "One port",
 //               .produces = {media::port}, .handler = [&](const Call& call, Reply reply) { … reply(Answer{…}); }});
@@ -15,12 +16,11 @@
 #include <vector>
 
 #include "api/answer.h"
+#include "api/front.h"
 #include "base/result.h"
 #include "http/message.h"
 
 namespace midonet::api {
-
-inline const std::string root = "/midonet-api";
 
 // One request that has been routed. A value: copy what outlives the handler's call.
 struct Call {
@@ -34,6 +34,7 @@ struct Call {
       media_type;  // the one of route.produces (or application/json) that the client prefers: for Answer.media_type
   std::string base_uri;  // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
   std::string peer;      // for logs
+  Visit visit;           // how the client sees this server; base_uri is also here
 
   // The value of "{name}" in the route's path; a name that is not in the path aborts.
   const std::string& parameter(std::string_view name) const;
@@ -56,18 +57,16 @@ struct Route {
   // Media types that a body may have; "application/json" is added by itself. Empty: no body is asked for; one that is
   // sent is ignored.
   std::vector<std::string> consumes{};
-  bool open = false;  // for everybody: the guard is not asked
+  bool open = false;           // for everybody: the guard is not asked
+  bool without_store = false;  // can be answered while the store has not been reached yet
   std::function<void(const Call&, Reply)> handler;
 };
 
 class Router {
  public:
-  struct Options {
-    std::string base_uri;   // "https://cloud.example.org/midonet-api"; empty: from each request's Host header
-    std::string authority;  // for a request without Host (HTTP/1.0): "127.0.0.1:8181"
-  };
+  using Options = FrontOptions;
 
-  explicit Router(Options options);
+  explicit Router(Options options);  // ill-formed ones abort; see set_front()
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
@@ -76,12 +75,16 @@ class Router {
   void add(Route route);
   // In the order in which they were added, for OpenAPI.
   const std::vector<Route>& routes() const { return routes_; }
-  void set_authority(std::string authority) { options_.authority = std::move(authority); }
+  void set_front(Front front) { front_ = std::move(front); }
+  void set_authority(std::string authority) { front_.set_authority(std::move(authority)); }
 
   // Asked before a request is looked at any further, also before its 404; `passed` is called once, now or later, unless the
   // router has gone.
   using Guard = std::function<void(const http::Request&, std::function<void(Status)> passed)>;
   void set_guard(Guard guard) { guard_ = std::move(guard); }
+  bool is_guarded() const { return static_cast<bool>(guard_); }
+  // Whether the request is for a route that needs no store.
+  bool needs_no_store(const http::Request& request) const;
 
   // Suits http::Server as its Handler.
   void handle(const http::Request& request, http::Responder respond) const;
@@ -91,11 +94,10 @@ class Router {
   static const Node* find(const Node& node, const std::vector<std::string>& segments, std::size_t at,
                           std::vector<std::string>& values);
   static std::string allowed(const Node& node);
-  std::string base_uri(const http::Request& request) const;
-  bool is_open(const http::Request& request) const;
-  void serve(const http::Request& request, http::Responder respond) const;
+  const Route* route_of(const http::Request& request) const;
+  void serve(const http::Request& request, const Visit& visit, http::Responder respond) const;
 
-  Options options_;
+  Front front_;
   std::vector<Route> routes_;
   std::unique_ptr<Node> tree_;
   Guard guard_;

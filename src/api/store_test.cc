@@ -125,7 +125,13 @@ TEST_F(ApiStore, ThatIsAwayIsA503WithRetryAfterUntilItIsBack) {
     EXPECT_EQ(json::parse(answer->body)["code"], 503);
   }
   EXPECT_EQ(ask("GET", ""), 200);  // what needs no store
+  EXPECT_EQ(ask("GET", "/system_state"), 200);
+  EXPECT_EQ(json::parse(answer->body)["availability"], "UNAVAILABLE");
+  EXPECT_NE(json::parse(answer->body)["information"].get<std::string>().find("cannot be reached"), std::string::npos);
   store.reconnect();
+  EXPECT_EQ(ask("GET", "/system_state"), 200);
+  EXPECT_EQ(json::parse(answer->body)["availability"], "READWRITE");
+  EXPECT_TRUE(json::parse(answer->body)["information"].is_null());
   EXPECT_EQ(ask("GET", bridge), 200);
   store.disconnect();
   store.lose_session();

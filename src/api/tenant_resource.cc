@@ -79,13 +79,13 @@ void add_tenants(Router& router, Context& context) {
               .path = root + "/tenants",
               .name = "listTenants",
               .summary = "Whom the bridges belong to",
-              .produces = {table<Tenant>().collection_media_type()},
+              .produces = table<Tenant>().collection_media_types(),
               .handler = [&context](const Call& call, Reply reply) { list_tenants(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = root + "/tenants/{id}",
               .name = "getTenant",
               .summary = "One whom bridges belong to",
-              .produces = {table<Tenant>().media_type()},
+              .produces = table<Tenant>().media_types(),
               .handler = [&context](const Call& call, Reply reply) { show_tenant(context, call, std::move(reply)); }});
 }
 

@@ -25,6 +25,16 @@ Result<Json> describe_member(View& view, const std::string& base_uri, const Uuid
   return model::entity(member->record, base_uri, {{"tunnelZoneId", zone.to_string()}});
 }
 
+// A body of type gre as one of type vxlan, where that is what it stands for.
+Call with_known_type(const Context& context, Call call) {
+  if (!context.gre_means_vxlan) return call;
+  Result<Json> body = model::parse_object(call.body);
+  if (!body || body->value("type", Json()) != "gre") return call;
+  (*body)["type"] = "vxlan";
+  call.body = body->dump();
+  return call;
+}
+
 void create_zone(Context& context, const Call& call, Reply reply) {
   TunnelZone zone;
   if (!read_body(call, table<TunnelZone>(), model::Writing::create, &zone, reply)) return;
@@ -114,32 +124,41 @@ void remove_member(Context& context, const Call& call, Reply reply) {
 
 void add_tunnel_zones(Router& router, Context& context) {
   const Table& zones = table<TunnelZone>();
-  const Table& members = table<TunnelZoneHost>();
+  std::vector<std::string> member = table<TunnelZoneHost>().media_types();
+  std::vector<std::string> members = table<TunnelZoneHost>().collection_media_types();
+  if (context.gre_means_vxlan) {
+    member.emplace_back("application/vnd.org.midonet.GreTunnelZoneHost-v1+json");
+    members.emplace_back("application/vnd.org.midonet.collection.GreTunnelZoneHost-v1+json");
+  }
   const std::string path = root + "/tunnel_zones";
   router.add({.method = "GET",
               .path = path,
               .name = "listTunnelZones",
               .summary = "All tunnel zones",
-              .produces = {zones.collection_media_type()},
+              .produces = zones.collection_media_types(),
               .handler = lister(context, zones, model::paths::tunnel_zones, describe_zone)});
   router.add({.method = "POST",
               .path = path,
               .name = "createTunnelZone",
               .summary = "Make a tunnel zone",
-              .consumes = {zones.media_type()},
-              .handler = [&context](const Call& call, Reply reply) { create_zone(context, call, std::move(reply)); }});
+              .consumes = zones.media_types(),
+              .handler = [&context](const Call& call, Reply reply) {
+                create_zone(context, with_known_type(context, call), std::move(reply));
+              }});
   router.add({.method = "GET",
               .path = path + "/{id}",
               .name = "getTunnelZone",
               .summary = "One tunnel zone",
-              .produces = {zones.media_type()},
+              .produces = zones.media_types(),
               .handler = shower(context, describe_zone)});
-  router.add({.method = "PUT",
-              .path = path + "/{id}",
-              .name = "updateTunnelZone",
-              .summary = "Change a tunnel zone",
-              .consumes = {zones.media_type()},
-              .handler = updater<TunnelZone>(context, topology::update_tunnel_zone, 204)});
+  router.add(
+      {.method = "PUT",
+       .path = path + "/{id}",
+       .name = "updateTunnelZone",
+       .summary = "Change a tunnel zone",
+       .consumes = zones.media_types(),
+       .handler = [&context, update = updater<TunnelZone>(context, topology::update_tunnel_zone, 204)](
+                      const Call& call, Reply reply) { update(with_known_type(context, call), std::move(reply)); }});
   router.add({.method = "DELETE",
               .path = path + "/{id}",
               .name = "deleteTunnelZone",
@@ -149,25 +168,25 @@ void add_tunnel_zones(Router& router, Context& context) {
               .path = path + "/{id}/hosts",
               .name = "listTunnelZoneHosts",
               .summary = "The members of a tunnel zone",
-              .produces = {members.collection_media_type()},
+              .produces = members,
               .handler = [&context](const Call& call, Reply reply) { list_members(context, call, std::move(reply)); }});
   router.add({.method = "POST",
               .path = path + "/{id}/hosts",
               .name = "addTunnelZoneHost",
               .summary = "Let a host enter a tunnel zone",
-              .consumes = {members.media_type()},
+              .consumes = member,
               .handler = [&context](const Call& call, Reply reply) { add_member(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = path + "/{id}/hosts/{hostId}",
               .name = "getTunnelZoneHost",
               .summary = "One member of a tunnel zone",
-              .produces = {members.media_type()},
+              .produces = member,
               .handler = [&context](const Call& call, Reply reply) { show_member(context, call, std::move(reply)); }});
   router.add({.method = "PUT",
               .path = path + "/{id}/hosts/{hostId}",
               .name = "updateTunnelZoneHost",
               .summary = "Change the address of a host in a tunnel zone",
-              .consumes = {members.media_type()},
+              .consumes = member,
               .handler = [&context](const Call& call, Reply reply) { update_member(context, call, reply); }});
   router.add(
       {.method = "DELETE",

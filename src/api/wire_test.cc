@@ -3,6 +3,7 @@
 //   # text                     a comment
 //   ! host <id> <name>         a host registers                   ! remove <path>          a node goes
 //   ! put <path> <value>       a node is made or set              ! waive-tunnel-zones     the switch of standalone
+//   ! gre-means-vxlan          that switch
 //   ! request <method> <target> [body]   another client's, which must succeed
 //   ! until <path>             waits for a node
 //   ! report <host> <port> <state> [reason]                       the agent's word on the present binding
@@ -48,7 +49,7 @@ Status status_of(const Result<store::NodePtr>& node) {
 
 class Player {
  public:
-  explicit Player(const std::string& script) : script_(script) { serve(true); }
+  explicit Player(const std::string& script) : script_(script) { serve({}); }
 
   // The script with the answers that were really given.
   std::string play() {
@@ -87,10 +88,9 @@ class Player {
  private:
   enum class Part { between, request, answer };
 
-  void serve(bool require_tunnel_zone) {
+  void serve(Resources::Options options) {
     router_ = std::make_unique<Router>(Router::Options{.base_uri = "", .authority = "127.0.0.1:8181"});
-    resources_ = std::make_unique<Resources>(fixture_.loop, *fixture_.store,
-                                             Resources::Options{.require_tunnel_zone = require_tunnel_zone});
+    resources_ = std::make_unique<Resources>(fixture_.loop, *fixture_.store, options);
     add_login(*router_, nobody_);
     resources_->add_to(*router_);
   }
@@ -140,7 +140,9 @@ class Player {
       ASSERT_TRUE(fixture_.loop.run_until([&status] { return status.has_value(); }, std::chrono::seconds(10)));
       EXPECT_LT(*status, 300) << text;
     } else if (verb == "waive-tunnel-zones") {
-      serve(false);
+      serve({.require_tunnel_zone = false});
+    } else if (verb == "gre-means-vxlan") {
+      serve({.gre_means_vxlan = true});
     } else {
       FAIL() << "no such directive: " << text;
     }

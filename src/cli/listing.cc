@@ -49,6 +49,8 @@ std::string plain(const Json& value) {
 }
 
 bool is_column(const model::Field& field) {
+  // Always empty: there for published clients alone.
+  if (field.use == model::Use::derived && field.choices.empty() && !field.refusal.empty()) return false;
   return field.kind != model::Kind::uri && field.kind != model::Kind::object && field.kind != model::Kind::objects;
 }
 

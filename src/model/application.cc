@@ -35,16 +35,18 @@ const Table& table<Application>() {
 
 template <>
 const Table& table<SystemState>() {
-  static const Table state{"SystemState",
-                           2,
-                           "The state of the system.",
-                           {
-                               link("uri", "/system_state", "This resource."),
-                               derived("state", Kind::string, "Whether the API serves.").one_of({"ACTIVE"}),
-                               derived("availability", Kind::string, "What it serves.").one_of({"READWRITE"}),
-                               derived("version", Kind::string, "The version of the program."),
-                               derived("information", Kind::string, "Kept for clients; always null.").may_be_null(),
-                           }};
+  static const Table state{
+      "SystemState",
+      2,
+      "The state of the system.",
+      {
+          link("uri", "/system_state", "This resource."),
+          derived("state", Kind::string, "Whether the API serves.").one_of({"ACTIVE"}),
+          derived("availability", Kind::string, "What it serves. UNAVAILABLE: the store does not answer.")
+              .one_of({"READWRITE", "UNAVAILABLE"}),
+          derived("version", Kind::string, "The version of the program."),
+          derived("information", Kind::string, "What is wrong, if anything is.").may_be_null(),
+      }};
   return state;
 }
 

@@ -57,7 +57,7 @@ const Table& table<MacPort>() {
           derived("uri", Kind::uri, "This entry."),
           field("macAddr", &MacPort::mac, Use::required, "The MAC address.").checked_by(check_station),
           field("portId", &MacPort::port_id, Use::required, "The port; one of this bridge.").refers_to("Port"),
-          derived("vlanId", Kind::integer, "Kept for clients; always null.").may_be_null(),
+          empty("vlanId", Kind::integer, "entries of a VLAN are not supported; must be null or 0"),
       }};
   return entry;
 }

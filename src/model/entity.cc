@@ -1,6 +1,7 @@
 #include "model/entity.h"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 
@@ -67,6 +68,34 @@ Status check(const Field& field, const Json& value) {
   return field.check != nullptr ? field.check(text) : Status{};
 }
 
+// What the published shell sends as a string, as the field has it; nothing when it is no such string.
+std::optional<Json> typed(const Field& field, const Json& value) {
+  if (!value.is_string()) return std::nullopt;
+  const auto& text = value.get_ref<const std::string&>();
+  if (field.kind == Kind::boolean) {
+    std::string lower(text);
+    for (char& c : lower)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (lower == "true") return Json(true);
+    if (lower == "false") return Json(false);
+  }
+  if (field.kind == Kind::integer) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size()) return Json(number);
+  }
+  return std::nullopt;
+}
+
+// Whether the value would have no effect, so that it is refused.
+bool refused(const Field& field, const Json& value) {
+  if (field.refusal.empty() || value.is_null()) return false;
+  if (field.choices.size() == 1) return value != field.choices.front();
+  return value != 0 && value != "" && value != Json::array();
+}
+
+bool is_list(Kind kind) { return kind == Kind::strings || kind == Kind::uuids || kind == Kind::objects; }
+
 bool settable(Use use, Writing writing) {
   switch (use) {
     case Use::required:
@@ -126,18 +155,25 @@ Result<Json> parse_object(std::string_view text) {
 std::vector<Violation> read_entity(const Table& table, const Json& body, Writing writing, void* record) {
   std::vector<Violation> violations;
   for (const Field& field : table.fields) {
-    if (!settable(field.use, writing)) continue;
     const auto given = body.find(field.name);
-    if (given == body.end() || given->is_null()) {
-      const bool missing = given == body.end() && writing == Writing::create;
-      if (field.use == Use::required && (missing || given != body.end()))
-        violations.push_back({field.name, missing ? "is missing" : "may not be null"});
-      else if (given != body.end())
-        (void)field.read(record, *given);
+    const std::optional<Json> converted = given == body.end() ? std::nullopt : typed(field, *given);
+    const Json* value = converted ? &*converted : given == body.end() ? nullptr : &*given;
+    if (value != nullptr && refused(field, *value)) {
+      violations.push_back({field.name, field.refusal});
       continue;
     }
-    Status status = field.read(record, *given);
-    if (status) status = check(field, *given);
+    if (!settable(field.use, writing)) continue;
+    if (value == nullptr || value->is_null()) {
+      const bool missing = value == nullptr && writing == Writing::create;
+      const bool needed = field.use == Use::required || (field.null_refused && value != nullptr);
+      if (needed && (missing || value != nullptr))
+        violations.push_back({field.name, missing ? "is missing" : "may not be null"});
+      else if (value != nullptr)
+        (void)field.read(record, *value);
+      continue;
+    }
+    Status status = field.read(record, *value);
+    if (status) status = check(field, *value);
     if (!status) violations.push_back({field.name, status.error().message});
   }
   return violations;
@@ -153,10 +189,12 @@ Json entity(const Table& table, const void* record, const std::string& base_uri,
       value = *given;
     else if (field.choices.size() == 1)
       value = field.choices.front();
+    else if (is_list(field.kind))
+      value = Json::array();
     if (field.empty_is_null && (value == "" || value == 0)) value = nullptr;
   }
   for (const Field& field : table.fields)
-    if (!field.link.empty() || (field.kind == Kind::uri && !field.write))
+    if (!field.link.empty() || (field.kind == Kind::uri && !field.write && !field.nullable))
       out[field.name] = expand(field, out, base_uri);
   return out;
 }

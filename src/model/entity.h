@@ -22,11 +22,12 @@ Result<Json> parse_object(std::string_view text);
 enum class Writing { create, update };
 
 // Sets in `record` what the client may set; returns everything that is wrong with the body, in the table's order. An
-// update changes only what the body names; null means the default. Unknown, read-only and derived properties are ignored.
+// update changes only what the body names; null means the default. Unknown, read-only and derived properties are ignored,
+// unless the field has a refusal. Numbers and booleans may also come as strings ("7", "true"), as published clients send them.
 std::vector<Violation> read_entity(const Table& table, const Json& body, Writing writing, void* record);
 
 // What is answered: every field of the table, null where there is no value. `derived` gives derived fields by name; a
-// derived field with one possible value has that. URIs begin with `base_uri` ("http://127.0.0.1:8181/midonet-api").
+// derived field with one possible value has that, a derived list that is not given is empty. URIs begin with `base_uri` ("http://127.0.0.1:8181/midonet-api").
 Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived);
 
 template <class R>

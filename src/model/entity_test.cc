@@ -84,14 +84,43 @@ TEST(Entity, AllViolationsAreToldAtOnce) {
                               {"adminStateUp", "must be true or false"},
                               {"macAddress", "must be the address of one station"},
                               {"vifId", "must be a string with a UUID"},
-                              {"vlanId", "must be from 0 to 4095"}}));
+                              {"vlanId", "ports of a VLAN are not supported; must be null or 0"}}));
 }
 
 TEST(Entity, NumbersAreIntegersInRange) {
-  for (const char* bad : {R"({"vlanId": 1.0})", R"({"vlanId": "1"})", R"({"vlanId": 18446744073709551615})",
-                          R"({"vlanId": -1})", R"({"vlanId": true})", R"({"vlanId": [1]})"}) {
+  for (const char* bad : {"1.0", R"("1.0")", R"("")", R"(" 1")", R"("+1")", R"("0x1")", "18446744073709551615",
+                          R"("18446744073709551615")", "-1", R"("-1")", "65536", "true", "[1]", "null"}) {
+    Host host;
+    const Json body{{"containerWeight", Json::parse(bad)}};
+    EXPECT_EQ(read_entity(body, Writing::update, host).size(), 1u) << bad;
+    EXPECT_FALSE(read_entity(body, Writing::create, host).empty()) << bad;
+  }
+}
+
+TEST(Entity, NumbersAndBooleansMayComeAsStrings) {
+  Host host;
+  EXPECT_TRUE(
+      read_entity(Json{{"containerWeight", "65535"}, {"containerLimit", "-1"}, {"enforceContainerLimit", "True"}},
+                  Writing::update, host)
+          .empty());
+  EXPECT_EQ(host.container_weight, 65535);
+  EXPECT_EQ(host.container_limit, -1);
+  EXPECT_TRUE(host.enforce_container_limit);
+  Bridge bridge;  // a string stays one
+  EXPECT_TRUE(read_entity(Json{{"name", "7"}, {"adminStateUp", "false"}}, Writing::create, bridge).empty());
+  EXPECT_EQ(bridge.name, "7");
+  EXPECT_FALSE(bridge.admin_state_up);
+}
+
+TEST(Entity, WhatWouldHaveNoEffectIsRefusedAlsoWhereItCannotBeSet) {
+  for (const Writing writing : {Writing::create, Writing::update}) {
     Port port;
-    EXPECT_EQ(create(bad, port).size(), 1u) << bad;
+    EXPECT_EQ(read_entity(Json{{"type", "Router"}, {"vlanId", 5}, {"insertionIds", {id_text}}}, writing, port).size(),
+              3u);
+    EXPECT_TRUE(
+        read_entity(Json{{"type", "Bridge"}, {"vlanId", "0"}, {"insertionIds", Json::array()}, {"peerId", nullptr}},
+                    writing, port)
+            .empty());
   }
 }
 

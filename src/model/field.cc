@@ -12,11 +12,21 @@ const Field* Table::find(const std::string& field) const {
   return nullptr;
 }
 
-std::string Table::media_type() const { return fmt::format("application/vnd.org.midonet.{}-v{}+json", name, version); }
-
-std::string Table::collection_media_type() const {
-  return fmt::format("application/vnd.org.midonet.collection.{}-v{}+json", name, version);
+namespace {
+std::vector<std::string> of_versions(const Table& table, std::string_view format) {
+  std::vector<std::string> types{fmt::format(fmt::runtime(format), table.name, table.version)};
+  for (const int version : table.later_versions)
+    types.push_back(fmt::format(fmt::runtime(format), table.name, version));
+  return types;
 }
+constexpr std::string_view media_type_form = "application/vnd.org.midonet.{}-v{}+json";
+constexpr std::string_view collection_form = "application/vnd.org.midonet.collection.{}-v{}+json";
+}  // namespace
+
+std::string Table::media_type() const { return fmt::format(media_type_form, name, version); }
+std::string Table::collection_media_type() const { return fmt::format(collection_form, name, version); }
+std::vector<std::string> Table::media_types() const { return of_versions(*this, media_type_form); }
+std::vector<std::string> Table::collection_media_types() const { return of_versions(*this, collection_form); }
 
 Field derived(std::string name, Kind kind, std::string doc) {
   Field f;
@@ -30,6 +40,13 @@ Field derived(std::string name, Kind kind, std::string doc) {
 Field link(std::string name, std::string uri, std::string doc) {
   Field f = derived(std::move(name), Kind::uri, std::move(doc));
   f.link = std::move(uri);
+  return f;
+}
+
+Field empty(std::string name, Kind kind, std::string refusal) {
+  Field f = derived(std::move(name), kind, "Kept for clients; always empty.");
+  f.nullable = kind != Kind::strings && kind != Kind::uuids && kind != Kind::objects;
+  f.refusal = std::move(refusal);
   return f;
 }
 

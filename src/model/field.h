@@ -61,7 +61,11 @@ struct Field {
   std::string filter;                    // lists take it as a query parameter of this name: "tenant_id"
   Status (*check)(std::string_view) = nullptr;  // of a string: a rule of its own; Code::invalid says what is wrong
   bool empty_is_null = false;                   // of a string or an integer: "" or 0 is answered as null
-  std::string item;                             // of object and objects: the name of their table
+  bool null_refused = false;                    // a client may not send null, in an update either
+  // Why a value is refused that would have no effect; empty: no value is. Accepted are null, the only choice where there is
+  // one, else also 0, "" and []. Holds for fields of every use.
+  std::string refusal;
+  std::string item;  // of object and objects: the name of their table
   std::string link;  // of a uri: "/bridges/{id}/ports", where {id} is another field; {{id}} stays {id}
 
   // Member access on the table's struct. `read` takes null as "the default"; its error (invalid) says what
@@ -79,6 +83,8 @@ struct Field {
   Field& refers_to(std::string resource) { return refers = std::move(resource), *this; }
   Field& of(std::string table) { return item = std::move(table), *this; }
   Field& may_be_null() { return nullable = true, *this; }
+  Field& refuses_null() { return null_refused = true, *this; }
+  Field& refuses_others(std::string why) { return refusal = std::move(why), *this; }
 };
 
 struct Table {
@@ -86,10 +92,14 @@ struct Table {
   int version = 0;   // of the media type; 0: a stored record only, or a part of another resource
   std::string doc;   // one sentence
   std::vector<Field> fields;
+  std::vector<int> later_versions{};  // of the media type, which are understood and answered too
 
   const Field* find(const std::string& field) const;  // by its name over REST
   std::string media_type() const;                     // application/vnd.org.midonet.Bridge-v4+json
   std::string collection_media_type() const;          // application/vnd.org.midonet.collection.Bridge-v4+json
+  // Of every version, the table's own first.
+  std::vector<std::string> media_types() const;
+  std::vector<std::string> collection_media_types() const;
 };
 
 // The table of a struct, specialised in the .cc beside it: template <> const Table& table<Bridge>();
@@ -233,5 +243,8 @@ Field field(std::string name, T R::*member, Use use, std::string doc) {
 Field derived(std::string name, Kind kind, std::string doc);
 // An absolute URI made of other fields of the same answer; null when one of them is.
 Field link(std::string name, std::string uri, std::string doc);
+// A field that published clients read and that has no meaning here: null, or [] for a list. With `refusal`, another value
+// in a request is refused for that reason.
+Field empty(std::string name, Kind kind, std::string refusal = {});
 
 }  // namespace midonet::model

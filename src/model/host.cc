@@ -16,9 +16,11 @@ const Table& table<Host>() {
           derived("hostInterfaces", Kind::objects, "Its interfaces.").of("Interface"),
           derived("alive", Kind::boolean, "Whether its agent has a session with the store."),
           field("floodingProxyWeight", &Host::flooding_proxy_weight, Use::optional, "Kept for clients; not in use.")
-              .between(0, INT32_MAX),
+              .between(0, UINT16_MAX)
+              .refuses_null(),
           field("containerWeight", &Host::container_weight, Use::optional, "Kept for clients; not in use.")
-              .between(0, INT32_MAX),
+              .between(0, UINT16_MAX)
+              .refuses_null(),
           field("containerLimit", &Host::container_limit, Use::optional, "Kept for clients; not in use. -1: none.")
               .between(-1, INT32_MAX),
           field("enforceContainerLimit", &Host::enforce_container_limit, Use::optional,

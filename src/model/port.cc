@@ -62,7 +62,9 @@ const Table& table<Port>() {
       {
           link("uri", "/ports/{id}", "This port."),
           field("id", &Port::id, Use::create_only, "The port; drawn by the server unless given.").not_stored(),
-          derived("type", Kind::string, "What it is a port of.").one_of({"Bridge"}),
+          derived("type", Kind::string, "What it is a port of.")
+              .one_of({"Bridge"})
+              .refuses_others("Not a bridge port."),
           field("deviceId", &Port::bridge_id, Use::read_only, "The bridge that it belongs to.")
               .stored_as("bridgeId")
               .refers_to("Bridge"),
@@ -76,7 +78,9 @@ const Table& table<Port>() {
           field("interfaceName", &Port::interface_name, Use::read_only, "The interface that it is bound to there."),
           link("hostInterfacePort", "/hosts/{hostId}/ports/{id}", "Its binding."),
           field("vifId", &Port::vif_id, Use::optional, "The orchestrator's id of the VM's interface."),
-          field("name", &Port::name, Use::optional, "A name for people; need not be unique.").between(0, 255),
+          field("name", &Port::name, Use::optional, "A name for people; need not be unique.")
+              .between(0, 255)
+              .null_when_empty(),
           field("fixedIps", &Port::fixed_ips, Use::optional,
                 "Its addresses, as the orchestrator gave them. While the port is plugged, ARP requests for them are "
                 "answered "
@@ -92,7 +96,9 @@ const Table& table<Port>() {
               .between(0, most_elements),
           field("portSecurityEnabled", &Port::port_security_enabled, Use::optional,
                 "Whether its guest may send from its own addresses alone. Kept; not in use."),
-          field("vlanId", &Port::vlan_id, Use::optional, "The VLAN of the port.").between(0, 4095),
+          field("vlanId", &Port::vlan_id, Use::optional, "Kept for clients; not in use.")
+              .null_when_empty()
+              .refuses_others("ports of a VLAN are not supported; must be null or 0"),
           field("tunnelKey", &Port::tunnel_key, Use::read_only, "The key of frames for this port alone; not in use."),
           field("inboundFilterId", &Port::inbound_filter_id, Use::optional, "A chain for what enters the port.")
               .refers_to("Chain"),
@@ -104,7 +110,20 @@ const Table& table<Port>() {
                   "The largest IP packet that the overlay carries from where the port is bound; null: nothing known.")
               .may_be_null(),
           link("attach_interface", "/ports/{id}/attach_interface", "POST here to bind the port to an interface."),
-      }};
+          link("portGroups", "/ports/{id}/port_groups", "The port groups that it is in: none."),
+          empty("link", Kind::uri),
+          empty("peer", Kind::uri),
+          empty("peerId", Kind::uuid, "a port of a bridge cannot be linked; must be null"),
+          empty("inboundFilter", Kind::uri),
+          empty("outboundFilter", Kind::uri),
+          empty("inboundMirrorIds", Kind::uuids, "there are no mirrors; must be null or empty"),
+          empty("outboundMirrorIds", Kind::uuids, "there are no mirrors; must be null or empty"),
+          empty("postInFilterMirrorIds", Kind::uuids, "there are no mirrors; must be null or empty"),
+          empty("preOutFilterMirrorIds", Kind::uuids, "there are no mirrors; must be null or empty"),
+          empty("insertionIds", Kind::uuids, "there are no service insertions; must be null or empty"),
+          empty("qosPolicyId", Kind::uuid, "there are no QoS policies; must be null"),
+      },
+      {4}};
   return port;
 }
 

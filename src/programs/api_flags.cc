@@ -16,6 +16,16 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
   app.add_option("--listen", options.listen, "Address and port of the API")->capture_default_str();
   app.add_option("--base-uri", options.base_uri,
                  "What URIs in answers begin with; else they follow each request's Host header");
+  app.add_option("--allow-host", options.allowed_hosts,
+                 "On a loopback address: a name in the Host header that is answered beside loopback names; on another "
+                 "address: the only names that are. May be given several times");
+  app.add_option("--allow-origin", options.allowed_origins,
+                 "A site whose pages may use the API from a browser (CORS), for example https://ui.example.org; may be "
+                 "given several times");
+  app.add_option("--trusted-proxy", options.trusted_proxies,
+                 "An address or prefix whose X-Forwarded-Proto, -Host, -Prefix, -For and Forwarded are believed, or "
+                 "none; may be given several times")
+      ->capture_default_str();
   app.add_option_function<std::string>(
          "--auth", [&options](const std::string& kind) { options.auth.kind = kinds.at(kind); },
          "Who is asked about those who use the API: nobody, a file of users, or Keystone")
@@ -52,6 +62,8 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
                "Listen on an address that is not loopback, though nobody has to log in");
   app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", options.require_tunnel_zone,
                "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
+  app.add_flag("--gre-means-vxlan,!--no-gre-means-vxlan", options.gre_means_vxlan,
+               "Tunnel zones of type gre are taken for vxlan, for tools that know gre alone");
 }
 
 }  // namespace midonet::programs

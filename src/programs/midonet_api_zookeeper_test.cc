@@ -204,7 +204,7 @@ TEST_F(MidonetApiOnZookeeper, EventsTellWhatTheOtherWroteAndOutliveAnOutage) {
   ASSERT_TRUE(loop.run_until([&] { return registered.has_value(); }, 60s) && *registered);
 
   http::RawClient events(loop, first->address());
-  events.send("GET /midonet-api/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+  events.send("GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
   const auto hears = [&](const std::string& text) {
     return loop.run_until([&] { return events.received().find(text) != std::string::npos; }, 60s);
   };

@@ -133,7 +133,7 @@ Status remove_mac(store::Transaction& t, const Uuid& bridge, const MacPort& entr
   const auto at = std::find_if(all->begin(), all->end(), [&](const MacAtPort& one) {
     return one.mac == entry.mac && one.port_id == entry.port_id;
   });
-  if (at == all->end()) return fail(Code::not_found, "There is no MacPort with ID {}.", name_of(entry));
+  if (at == all->end()) return {};
   if (at->learned)
     return fail(Code::conflict, "MAC address {} was learned behind port {}, not set; its host forgets it by itself.",
                 entry.mac, entry.port_id);
@@ -176,9 +176,7 @@ Status remove_neighbour(store::Transaction& t, const Uuid& bridge, const Ip4Mac&
   if (const auto known = read_bridge(t, bridge); !known) return failed(known);
   const auto found = find<ArpEntry>(t, path);
   if (!found) return failed(found);
-  if (!*found || (*found)->record.mac != entry.mac)
-    return fail(Code::not_found, "There is no IP4Mac with ID {}.", name_of(entry));
-  t.remove(path);
+  if (*found && (*found)->record.mac == entry.mac) t.remove(path);
   return {};
 }
 

@@ -19,7 +19,7 @@ struct MacAtPort : model::MacPort {
 Result<std::vector<MacAtPort>> mac_table(store::View& view, const Uuid& bridge);
 // not_found (bridge, port), invalid (the port is another bridge's), conflict (the address is set already).
 Status add_mac(store::Transaction& t, const Uuid& bridge, const model::MacPort& entry);
-// not_found; conflict when it was learned.
+// A success when there is no such entry. not_found (bridge), conflict (it was learned).
 Status remove_mac(store::Transaction& t, const Uuid& bridge, const model::MacPort& entry);
 // A part of deleting a port: what was set by hand for it.
 Status remove_macs_of(store::Transaction& t, const Uuid& bridge, const Uuid& port);
@@ -28,7 +28,7 @@ Status remove_macs_of(store::Transaction& t, const Uuid& bridge, const Uuid& por
 Result<std::vector<model::Ip4Mac>> arp_table(store::View& view, const Uuid& bridge);
 // not_found (bridge), conflict (the address is set already).
 Status add_neighbour(store::Transaction& t, const Uuid& bridge, const model::Ip4Mac& entry);
-// not_found.
+// A success when there is no such entry. not_found (bridge).
 Status remove_neighbour(store::Transaction& t, const Uuid& bridge, const model::Ip4Mac& entry);
 
 }  // namespace midonet::topology
