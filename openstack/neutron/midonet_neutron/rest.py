@@ -134,7 +134,7 @@ class RestClient:
             raise _error(method, url, response.status, response.data)
         try:
             return json.loads(response.data) if response.data else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unavailable(f"{method} {url}: the answer is not JSON: {error}") from error
 
     def _send(
@@ -202,7 +202,7 @@ def _reason(error: Exception) -> str:
 def _error(method: str, url: str, status: int, body: bytes) -> RestError:
     try:
         message = str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = body[:MESSAGE_LIMIT].decode("utf-8", "replace")
     text = f"{method} {url}: {status} {message[:MESSAGE_LIMIT]}"
     # 401 and 403 too: credentials are repaired by people, and until then nothing that Neutron accepted may be dropped.

@@ -9,7 +9,9 @@ import tempfile
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
+import urllib3
 from oslo_config import cfg
 
 from midonet_neutron import config
@@ -106,6 +108,12 @@ class Client(RestTest):
             self.set(api_url=f"http://127.0.0.1:{silent.getsockname()[1]}/midonet-api", retries=0, timeout=0.2)
             with self.assertRaisesRegex(Unavailable, "timed out"):
                 RestClient(self.conf).port("p")
+
+    def test_a_deeply_nested_answer_is_unavailable_whatever_its_status(self) -> None:
+        for status in (200, 500):
+            answer = urllib3.HTTPResponse(body=b"[" * 100_000, status=status)
+            with mock.patch.object(self.client, "_send", return_value=answer), self.assertRaises(Unavailable):
+                self.client.port("p")
 
     def test_what_is_not_there_is_none_and_deleting_it_a_success(self) -> None:
         self.assertIsNone(self.client.bridge("b"))
