@@ -245,6 +245,7 @@ std::string BindingSocket::status() const {
            {"store", agent_.store().uri()},
            {"storeState", word(agent_.store().state())},
            {"storeSince", rfc3339(agent_.store_since())},
+           {"followed", agent_.followed()},
            {"synchronised", agent_.synchronised()},
            {"reconciles", agent_.reconciles()},
            {"lastReconcile", nullptr},

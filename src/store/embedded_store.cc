@@ -60,6 +60,10 @@ class EmbeddedStore : public Store {
   void get(const std::string& path, GetDone done, Notify watch) override;
   void list(const std::string& path, ListDone done, Notify watch) override;
   void commit(std::vector<Op> ops, CommitDone done) override;
+  void release(const std::string& path) override {
+    session_->nodes.release(path);
+    session_->lists.release(path);
+  }
   // A file does not go away: always connected, so there is never a change to tell.
   [[nodiscard]] Subscription on_state(std::function<void(State)>) override { return {}; }
   std::int64_t session() const override { return session_->id; }

@@ -25,12 +25,12 @@ struct Entry {
   const std::string path;
   std::optional<Result<T>> value;  // as last read
   std::uint64_t asked = 0;         // in which run of the reader
-  bool followed = false;           // one that is not is kept only until its read or its watch comes back
-  bool armed = false;              // a watch is set, or will be with the read that is under way
+  bool followed = false;           // one that is not is kept only until its read comes back
+  // Owns the watch that is set, or will be with the read that is under way. Null: there is none that counts.
+  std::shared_ptr<const char> watch;
   bool reading = false;
-  bool again = false;       // an event came while it was being read
-  bool failed = false;      // the store did not answer the last read
-  std::uint32_t watch = 0;  // number of the watch that counts; older ones were lost with their session
+  bool again = false;   // an event came while it was being read
+  bool failed = false;  // the store did not answer the last read
 };
 template <class T>
 using EntryPtr = std::shared_ptr<Entry<T>>;
@@ -131,15 +131,19 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   template <class T>
   void send(const EntryPtr<T>& entry) {
     Store::Notify notify;
-    if (!entry->armed) {
-      entry->armed = true;
-      notify = Store::Notify(weak_from_this(), [this, entry, watch = ++entry->watch] {
-        const auto self = shared_from_this();
-        if (watch == entry->watch) on_event(entry);
+    std::weak_ptr<const char> set;  // by this read
+    if (!entry->watch) {
+      entry->watch = std::make_shared<const char>();
+      set = entry->watch;
+      // The entry owns the watch, so the watch must not own the entry.
+      notify = Store::Notify(set, [weak = weak_from_this(), changed = std::weak_ptr(entry)] {
+        const auto self = weak.lock();
+        const auto at = changed.lock();
+        if (self && at) self->on_event(at);
       });
     }
-    auto done = [weak = weak_from_this(), entry, watch = notify ? entry->watch : 0](Result<T> result) {
-      if (const auto self = weak.lock()) self->on_answer(entry, watch, std::move(result));
+    auto done = [weak = weak_from_this(), entry, set](Result<T> result) {
+      if (const auto self = weak.lock()) self->on_answer(entry, set, std::move(result));
     };
     if constexpr (std::is_same_v<T, NodePtr>) {
       store_.get(entry->path, std::move(done), std::move(notify));
@@ -149,7 +153,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   }
 
   template <class T>
-  void on_answer(const EntryPtr<T>& entry, std::uint32_t watch, Result<T> result) {
+  void on_answer(const EntryPtr<T>& entry, const std::weak_ptr<const char>& set, Result<T> result) {
     entry->reading = false;
     ++answered_;
     if (!waiting_.empty()) {
@@ -160,9 +164,10 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     const bool answer = is_answer(result);
     // With an answer comes a watch, unless the path is one that cannot be.
     const bool watched = answer && (result || result.error().code == Code::not_found);
-    if (!watched && watch != 0 && watch == entry->watch) entry->armed = false;
+    const auto owner = set.lock();
+    if (!watched && owner && owner == entry->watch) entry->watch.reset();
     if (!entry->followed) {
-      forget_unless_armed(entry);
+      drop(entry);
     } else {
       entry->failed = !answer;
       if (!answer) retry_later();
@@ -180,7 +185,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
 
   template <class T>
   void on_event(const EntryPtr<T>& entry) {
-    entry->armed = false;
+    entry->watch.reset();
     look_again(entry);
   }
 
@@ -190,32 +195,28 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
       entry->again = true;
     } else if (entry->followed) {
       fetch(entry);
-    } else {
-      forget_unless_armed(entry);
     }
   }
 
+  // Not followed, and not being read: it goes, with its watch.
   template <class T>
-  void forget_unless_armed(const EntryPtr<T>& entry) {
-    entry->value.reset();
-    if (entry->armed) return;
-    const EntryPtr<T> keep = entry;  // NOLINT(performance-unnecessary-copy-initialization): it is kept, as it says
+  void drop(const EntryPtr<T>& entry) {
+    const EntryPtr<T> keep = entry;  // NOLINT(performance-unnecessary-copy-initialization): the table may own `entry`
     table<T>().erase(keep->path);
+    if (std::exchange(keep->watch, nullptr)) store_.release(keep->path);
   }
 
   template <class T>
   void drop_what_was_not_asked_for(Table<T>& table) {
-    for (auto it = table.begin(); it != table.end();) {
-      const EntryPtr<T> entry = it->second;
-      if (!entry->followed || entry->asked == run_) {
-        ++it;
-        continue;
-      }
+    std::vector<EntryPtr<T>> dropped;
+    for (const auto& [path, entry] : table) {
+      if (!entry->followed || entry->asked == run_) continue;
       entry->followed = entry->failed = false;
       entry->value.reset();
       --followed_;
-      it = entry->armed || entry->reading ? std::next(it) : table.erase(it);
+      if (!entry->reading) dropped.push_back(entry);
     }
+    for (const EntryPtr<T>& entry : dropped) drop(entry);
   }
 
   void on_state(State state) {
@@ -234,8 +235,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   template <class T>
   void disarm_and_look_again(const Table<T>& table) {
     for (const EntryPtr<T>& entry : entries(table)) {
-      entry->armed = false;
-      ++entry->watch;
+      entry->watch.reset();
       look_again(entry);
     }
   }

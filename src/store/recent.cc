@@ -33,8 +33,7 @@ void Recent::follow(const Key& key) {
   entries_.push_front(std::make_shared<Entry>(Entry{key}));
   places_.emplace(key, entries_.begin());
   if (entries_.size() > capacity_) {
-    places_.erase(entries_.back()->key);
-    entries_.pop_back();
+    forget(EntryPtr(entries_.back()));
   }
   look_later(entries_.front());
 }
@@ -56,9 +55,9 @@ void Recent::look() {
 
 void Recent::read_if_there(const EntryPtr& entry) {
   store_.get(entry->key.second, [this, weak = std::weak_ptr(entry)](const Result<NodePtr>& node) {
-    const EntryPtr changed = weak.lock();
+    EntryPtr changed = weak.lock();
     if (!changed) return;
-    node ? read(changed) : forget(changed);
+    node ? read(changed) : forget(std::move(changed));
   });
 }
 
@@ -76,26 +75,29 @@ void Recent::read(const EntryPtr& entry) {
     store_.get(
         path,
         [this, weak](const Result<NodePtr>& node) {
-          const EntryPtr asked = weak.lock();
+          EntryPtr asked = weak.lock();
           if (!asked) return;
-          node ? void(asked->node = *node) : forget(asked);
+          node ? void(asked->node = *node) : forget(std::move(asked));
         },
         std::move(notify));
   } else {
     store_.list(
         path,
         [this, weak](const Result<Names>& names) {
-          const EntryPtr asked = weak.lock();
+          EntryPtr asked = weak.lock();
           if (!asked) return;
-          names ? void(asked->names = *names) : forget(asked);
+          names ? void(asked->names = *names) : forget(std::move(asked));
         },
         std::move(notify));
   }
 }
 
-void Recent::forget(const EntryPtr& entry) {
+void Recent::forget(EntryPtr entry) {
+  const std::string path = entry->key.second;
   entries_.erase(places_.at(entry->key));
   places_.erase(entry->key);
+  entry.reset();  // the owner of its watch
+  store_.release(path);
 }
 
 }  // namespace midonet::store

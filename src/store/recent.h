@@ -58,7 +58,7 @@ class Recent {
   void look();
   void read_if_there(const EntryPtr& entry);
   void read(const EntryPtr& entry);
-  void forget(const EntryPtr& entry);
+  void forget(EntryPtr entry);
 
   Loop& loop_;
   Store& store_;

@@ -81,8 +81,8 @@ enum class State {
 };
 
 // The callback of a watch: the node may have changed, appeared or gone, or the session was lost; look again. Runs at most
-// once. With an owner, it runs only while the owner lives, and the store lets go of it some time after: so what is made
-// and destroyed often can set watches that never fire and leave nothing behind.
+// once. With an owner, it runs only while the owner lives, and the store removes it some time after, or at once by
+// Store::release(): so an object that is made and destroyed often can set watches that never fire and leave nothing behind.
 class Notify {
  public:
   Notify() = default;
@@ -120,6 +120,9 @@ class Store {
   // Names (not paths) of the children, in ascending byte order; not_found when the node is absent. With `watch`, it
   // fires when a child appears or goes, when the node itself goes, or (if it was absent) appears.
   virtual void list(const std::string& path, ListDone done, Notify watch = {}) = 0;
+  // Removes the watches on this node and on its list whose owner is gone, also from the servers. Without this call it happens
+  // some time later, while new watches are set.
+  virtual void release(const std::string& path) { static_cast<void>(path); }
   // All of the operations or none. The answer comes when the commit is durable; its revision is greater than all
   // before. The operations act in order, each seeing those before it. The error is that of the first operation that
   // fails and names its path. An empty commit is invalid.

@@ -182,4 +182,46 @@ TEST_P(StoreContract, AWatchWhoseOwnerIsGoneDoesNotFireAndIsLetGo) {
   settle(*a_);
 }
 
+TEST_P(StoreContract, AReleasedWatchIsGoneAndTheOthersOfItsNodeStay) {
+  ASSERT_TRUE(commit(*b_, {Op::create("/w", "")}));
+  for (const char* path : {"/w", "/absent"}) {
+    auto owner = std::make_shared<int>();
+    int released = 0, kept = 0;
+    static_cast<void>(get(*a_, path, Notify(std::weak_ptr(owner), [&] { ++released; })));
+    static_cast<void>(list(*a_, path, Notify(std::weak_ptr(owner), [&] { ++released; })));
+    static_cast<void>(get(*a_, path, [&] { ++kept; }));
+    owner.reset();
+    a_->release(path);
+    settle(*a_);
+    ASSERT_TRUE(commit(*b_, {path == std::string("/w") ? Op::set(path, "x") : Op::create(path, "")}));
+    ASSERT_TRUE(wait([&] { return kept == 1; })) << path;
+    settle(*a_);
+    EXPECT_EQ(released, 0) << path;
+  }
+}
+
+TEST_P(StoreContract, AWatchThatIsSetRightAfterARelease) {
+  ASSERT_TRUE(commit(*b_, {Op::create("/w", "")}));
+  for (int round = 0; round < 20; ++round) {
+    for (const char* path : {"/w", "/absent"}) {
+      auto owner = std::make_shared<int>();
+      static_cast<void>(list(*a_, path, Notify(std::weak_ptr(owner), [] { ADD_FAILURE() << "it was released"; })));
+      owner.reset();
+      int fired = 0;
+      int answered = 0;
+      const auto answer = [&](const auto&) { ++answered; };
+      // Before the call, after it, and with the answer on its way.
+      if (round % 3 == 0) a_->release(path);
+      a_->get(path, answer, [&] { ++fired; });
+      if (round % 3 == 1) a_->release(path);
+      ASSERT_TRUE(wait([&] { return answered == 1; }));
+      if (round % 3 == 2) a_->release(path);
+      settle(*a_);
+      ASSERT_TRUE(commit(*b_, {path == std::string("/w") ? Op::set(path, "x") : Op::create(path, "")}));
+      ASSERT_TRUE(wait([&] { return fired == 1; })) << path << round;
+    }
+    ASSERT_TRUE(commit(*b_, {Op::remove("/absent")}));
+  }
+}
+
 }  // namespace midonet::store

@@ -8,8 +8,15 @@ namespace midonet::store {
 namespace {
 
 // After how many new watches, at least, those are looked for whose owner is gone. More when there are more, so that the
-// looking costs each watch the same.
-constexpr std::size_t least_look = 1024;
+// search costs each watch the same.
+constexpr std::size_t least_look = 64;
+
+// Moves those whose owner is gone to `dropped`.
+void move_abandoned(std::vector<Notify>& set, std::vector<Notify>& dropped) {
+  const auto gone = std::stable_partition(set.begin(), set.end(), [](const auto& n) { return !n.abandoned(); });
+  std::move(gone, set.end(), std::back_inserter(dropped));
+  set.erase(gone, set.end());
+}
 
 }  // namespace
 
@@ -35,19 +42,33 @@ std::vector<Notify> WatchTable::take_all() {
   return taken;
 }
 
+bool WatchTable::release(const std::string& path) {
+  const auto found = watches_.find(path);
+  if (found == watches_.end()) return false;
+  std::vector<Notify> dropped;  // destroyed last: what they own may call back
+  move_abandoned(found->second, dropped);
+  if (!found->second.empty()) return false;
+  watches_.erase(found);
+  return true;
+}
+
 void WatchTable::drop_abandoned() {
   std::vector<Notify> dropped;  // destroyed last: what they own may call back
+  std::vector<std::string> emptied;
   std::size_t left = 0;
   for (auto it = watches_.begin(); it != watches_.end();) {
-    std::vector<Notify>& set = it->second;
-    const auto gone = std::stable_partition(set.begin(), set.end(), [](const auto& n) { return !n.abandoned(); });
-    std::move(gone, set.end(), std::back_inserter(dropped));
-    set.erase(gone, set.end());
-    left += set.size();
-    it = set.empty() ? watches_.erase(it) : std::next(it);
+    move_abandoned(it->second, dropped);
+    left += it->second.size();
+    if (!it->second.empty()) {
+      ++it;
+      continue;
+    }
+    if (emptied_) emptied.push_back(it->first);
+    it = watches_.erase(it);
   }
   set_since_look_ = 0;
   look_after_ = left;
+  for (const std::string& path : emptied) emptied_(path);
 }
 
 }  // namespace midonet::store

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "store/store.h"
@@ -12,8 +14,14 @@ namespace midonet::store {
 
 class WatchTable {
  public:
-  // True: it is the first on this path. Now and then lets go of those whose owner is gone.
+  // `emptied(path)` is called by set() when it removed the last watch of a path, because its owner is gone.
+  explicit WatchTable(std::function<void(const std::string& path)> emptied = {}) : emptied_(std::move(emptied)) {}
+
+  // True: it is the first on this path. Now and then removes those whose owner is gone.
   bool set(const std::string& path, Notify notify);
+  // Removes those on the path whose owner is gone. True: it removed some, and none is left there.
+  bool release(const std::string& path);
+  bool contains(const std::string& path) const { return watches_.contains(path); }
   // Takes out all that is set on the path, to be fired.
   std::vector<Notify> take(const std::string& path);
   // The same for all paths: the session was lost.
@@ -22,6 +30,7 @@ class WatchTable {
  private:
   void drop_abandoned();
 
+  std::function<void(const std::string&)> emptied_;
   std::unordered_map<std::string, std::vector<Notify>> watches_;
   std::size_t set_since_look_ = 0;
   std::size_t look_after_ = 0;

@@ -130,6 +130,15 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
     begun(call, zoo_async(handle_, path.c_str(), &on_string, &call));
   }
 
+  // The call that names one watcher only asks the server whether there is one; this one removes it there. All watches of a
+  // handle are one to the library. The pointer to the callback is the callback itself.
+  void remove_watches(const std::string& path, WatchKind kind, Done done) {
+    Call& call = add(std::move(done));
+    begun(call,
+          zoo_aremove_all_watches(handle_, path.c_str(), kind == WatchKind::child ? ZWATCHTYPE_CHILD : ZWATCHTYPE_ANY,
+                                  0, reinterpret_cast<void_completion_t*>(&on_void), &call));
+  }
+
   void multi(const std::vector<Op>& ops, Done done) {
     Call& call = add(std::move(done));
     call.results.resize(ops.size());
@@ -234,6 +243,7 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
   static void on_string(int rc, const char*, const void* context) {
     post(*static_cast<const Call*>(context), ZookeeperReply{rc});
   }
+  static void on_void(int rc, const void* context) { post(*static_cast<const Call*>(context), ZookeeperReply{rc}); }
   static void on_multi(int rc, const void* context) {
     const auto& call = *static_cast<const Call*>(context);
     ZookeeperReply reply{rc};
@@ -343,6 +353,9 @@ void ZookeeperHandle::children(const std::string& path, Watch watch, Done done) 
 }
 void ZookeeperHandle::create(const std::string& path, Done done) { impl_->create(path, std::move(done)); }
 void ZookeeperHandle::multi(std::vector<Op> ops, Done done) { impl_->multi(ops, std::move(done)); }
+void ZookeeperHandle::remove_watches(const std::string& path, WatchKind kind, Done done) {
+  impl_->remove_watches(path, kind, std::move(done));
+}
 void ZookeeperHandle::sync(const std::string& path, Done done) { impl_->sync(path, std::move(done)); }
 ZookeeperSession ZookeeperHandle::session() const { return impl_->session(); }
 std::chrono::milliseconds ZookeeperHandle::session_timeout() const { return impl_->session_timeout(); }

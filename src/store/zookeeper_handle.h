@@ -52,6 +52,7 @@ class ZookeeperHandle {
   };
   using Done = std::function<void(ZookeeperReply)>;
   enum class Watch { no, yes };
+  enum class WatchKind { child, any };
 
   // `servers`: "192.0.2.1:2181", "2001:db8::1:2181", addresses only, so that nothing is looked up in a name service; the
   // library connects to the first, and to the next when that fails. `secret`: "user:password", or empty.
@@ -75,6 +76,8 @@ class ZookeeperHandle {
   // Makes one durable node.
   void create(const std::string& path, Done done);
   void multi(std::vector<Op> ops, Done done);
+  // Removes every watch of this handle on the path, with the server and here. ZNOWATCHER: there was none, or it fired.
+  void remove_watches(const std::string& path, WatchKind kind, Done done);
   // What is asked for after this is at least as new as what any server had answered before it.
   void sync(const std::string& path, Done done);
 

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -99,6 +100,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     call->ops = std::move(ops);
     begin(call, call->revision.has_value());
   }
+
+  // Later, all that were released in one go at once.
+  void release(const std::string& path) { release_full(full(path)); }
 
   Store::Subscription on_state(std::function<void(State)> changed) {
     auto subscription = std::make_shared<std::function<void(State)>>(std::move(changed));
@@ -384,6 +388,53 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     }
   }
 
+  // --- watches that are not wanted any more ---
+
+  void release_full(const std::string& path) {
+    released_.insert(path);
+    if (std::exchange(release_posted_, true)) return;
+    loop_.post([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->release_posted_ = false;
+      if (!self->ended_) self->remove_released();
+    });
+  }
+
+  void remove_released() {
+    if (!connection_->up()) return;  // on_up() goes on
+    // A watch that is on its way is one with the server, and would be removed along with the others.
+    std::set<std::string> asked;
+    for (const CallPtr& call : calls_)
+      if (call->watch && call->kind != Call::Kind::event) asked.insert(full(call->path));
+    for (const std::string& path : std::exchange(released_, {})) {
+      if (asked.contains(path)) {
+        released_.insert(path);
+        continue;
+      }
+      for (WatchTable* table : {&nodes_, &lists_})
+        if (table->release(path)) rearmed_bytes_ -= std::min(rearmed_bytes_, 4 + path.size());
+      if (lists_.contains(path)) continue;  // one of a list may be on the node, for its creation
+      remove_watches(path, nodes_.contains(path) ? ZookeeperHandle::WatchKind::child : ZookeeperHandle::WatchKind::any);
+    }
+  }
+
+  void emptied(const std::string& path) {
+    rearmed_bytes_ -= std::min(rearmed_bytes_, 4 + path.size());
+    release_full(path);
+  }
+
+  void remove_watches(const std::string& path, ZookeeperHandle::WatchKind kind) {
+    handle().remove_watches(path, kind, [weak = weak_from_this(), path](const ZookeeperReply& reply) {
+      const auto self = weak.lock();
+      if (!self || self->ended_) return;
+      // The library sets it again with the next server.
+      if (is_lost(reply.rc)) return static_cast<void>(self->released_.insert(path));
+      if (reply.rc != ZOK && reply.rc != ZNOWATCHER)
+        log::debug("store {}: remove the watches of {}: {}", self->uri(), path, rc_text(reply.rc));
+    });
+  }
+
   // --- what does not come ---
 
   void lost(const CallPtr& call, int rc) {
@@ -457,7 +508,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     if (ended_) return;
     state_ = State::connected;
     if (another || watches_gone) fire_all();
-    if (!ended_) ask_waiting();
+    if (ended_) return;
+    remove_released();
+    ask_waiting();
   }
 
   void on_down() {
@@ -481,6 +534,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
 
   void fire_all() {
     rearmed_bytes_ = 0;
+    released_.clear();
     std::vector<Store::Notify> fired = nodes_.take_all();
     auto lists = lists_.take_all();
     std::move(lists.begin(), lists.end(), std::back_inserter(fired));
@@ -506,9 +560,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       waiting_;  // those of them that are to be asked, in the order in which they were made
   std::size_t in_flight_ = 0;
   Timer deadline_;
-  WatchTable nodes_;
-  WatchTable lists_;
+  WatchTable nodes_{[this](const std::string& path) { emptied(path); }};
+  WatchTable lists_{[this](const std::string& path) { emptied(path); }};
   std::size_t rearmed_bytes_ = 0;
+  std::set<std::string> released_;  // the servers' own paths
+  bool release_posted_ = false;
 
   std::shared_ptr<ZookeeperConnection> connection_;
   bool rooted_ = false;  // the root is there
@@ -531,6 +587,7 @@ class ZookeeperStore : public Store {
     calls_->list(path, std::move(done), std::move(watch));
   }
   void commit(std::vector<Op> ops, CommitDone done) override { calls_->commit(std::move(ops), std::move(done)); }
+  void release(const std::string& path) override { calls_->release(path); }
   [[nodiscard]] Subscription on_state(std::function<void(State)> changed) override {
     return calls_->on_state(std::move(changed));
   }
