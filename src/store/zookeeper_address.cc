@@ -65,6 +65,17 @@ Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view uri) {
   const std::string_view root = slash == std::string_view::npos ? std::string_view() : servers.substr(slash);
   servers = servers.substr(0, slash);
 
+  if (const auto comma = root.find(','); comma != std::string_view::npos) {
+    std::string right = fmt::format("{}{}", scheme, servers);
+    for (std::string_view rest = root.substr(comma); !rest.empty();) {
+      rest.remove_prefix(1);
+      right += fmt::format(",{}", rest.substr(0, rest.find_first_of("/,")));
+      rest.remove_prefix(std::min(rest.find(','), rest.size()));
+    }
+    return fail(Code::invalid, "store \"{}\": the root stands once, behind all servers: {}{}", uri, right,
+                root.substr(0, comma));
+  }
+
   ZookeeperAddress address;
   address.root = root.empty() || root == "/" ? default_root : root;
   if (auto well_formed = check_path(address.root); !well_formed) {

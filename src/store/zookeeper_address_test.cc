@@ -49,6 +49,9 @@ TEST(ZookeeperAddress, WhatIsWrongIsSaid) {
       {"zookeeper://h/m/", "empty part"},
       {"zookeeper://h/m/../n", "has a part"},
       {"zookeeper://h/zookeeper/m", "belongs to the servers"},
+      {"zookeeper://a:2181/root,b:2181/root", "behind all servers: zookeeper://a:2181,b:2181/root"},
+      {"zookeeper://a/m,b:1,c/m", "behind all servers: zookeeper://a,b:1,c/m"},
+      {"zookeeper://a/m,b", "behind all servers: zookeeper://a,b/m"},
   };
   for (const auto& [uri, message] : cases) {
     const auto address = ZookeeperAddress::parse(uri);
