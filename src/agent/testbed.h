@@ -41,6 +41,7 @@ class CutStore : public store::Store {
   void get(const std::string& path, GetDone done, Notify watch) override;
   void list(const std::string& path, ListDone done, Notify watch) override;
   void commit(std::vector<store::Op> ops, CommitDone done) override;
+  void backup(BackupDone done) override { session_->backup(std::move(done)); }
   void release(const std::string& path) override { session_->release(path); }
   Subscription on_state(std::function<void(store::State)> changed) override;
   std::int64_t session() const override { return session_->session(); }

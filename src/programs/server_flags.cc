@@ -18,6 +18,9 @@ void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& conf
   app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,
                  "File with one line user:password, the same on every host: what is in ZooKeeper is then open to those "
                  "who know it alone");
+  app.add_flag("--accept-store-loss", flags.store_options.accept_loss,
+               "Once, on the command line: an embedded store that lost records goes on with those that are left")
+      ->configurable(false);
   app.add_option_function<int>(
          "--session-timeout",
          [&flags](int milliseconds) { flags.store_options.session_timeout = std::chrono::milliseconds(milliseconds); },

@@ -3,19 +3,22 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 
+#include "base/log.h"
 #include "base/unique_fd.h"
+#include "base/uuid.h"
 
 namespace midonet::store {
 namespace {
 
 // In the header of every SQLite file (https://www.sqlite.org/fileformat.html, section 1.3): "SQLite format 3" and a
-// zero, at 60 the schema's number (big-endian), at 68 the application's.
+// zero, at 18 whether it has a write-ahead log (2; a backup has 1), at 60 the schema's number (big-endian), at 68 the application's.
 constexpr std::size_t header_bytes = 100;
 constexpr std::string_view sqlite_magic("SQLite format 3\0", 16);
 constexpr std::uint32_t application_id = 0x4d69646f;  // "Mido"
@@ -90,6 +93,18 @@ Status make_file(const std::string& path) {
   return sync(std::filesystem::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
 }
 
+// A log beside a file that has none by its header is another store's: that of the store in whose place a backup was put.
+// SQLite would take it for this one's.
+Status set_log_aside(const std::string& path) {
+  const std::string log = path + "-wal";
+  struct stat found {};
+  if (::stat(log.c_str(), &found) != 0 || found.st_size == 0) return {};
+  const std::string aside = log + ".unused";
+  if (::rename(log.c_str(), aside.c_str()) != 0) return fail_errno(errno, "rename {} to {}", log, aside);
+  log::warning("embedded store {}: the write-ahead log beside it belongs to another store: renamed to {}", path, aside);
+  return {};
+}
+
 // Looks at the bytes, so that SQLite never touches (and recovers, or converts) a file that is not ours.
 Status check_header(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -98,7 +113,11 @@ Status check_header(const std::string& path) {
   const ssize_t size = ::read(fd.get(), header.data(), header.size());
   if (size < 0) return fail_errno(errno, "read {}", path);
   const std::string_view text(header.data(), static_cast<std::size_t>(size));
-  if (text.size() < header_bytes || !text.starts_with(sqlite_magic)) {
+  if (text.starts_with(sqlite_magic) && text.size() < header_bytes) {
+    return fail(Code::internal, "embedded store {}: damaged (truncated to {} bytes); restore it from a backup", path,
+                text.size());
+  }
+  if (!text.starts_with(sqlite_magic)) {
     return fail(Code::invalid, "embedded store {}: not a store but some other file; left as it is", path);
   }
   const auto number = [&](std::size_t at) {
@@ -114,7 +133,7 @@ Status check_header(const std::string& path) {
                 "embedded store {}: written by a newer version (schema {}, this program knows {}); left as it is", path,
                 number(60), schema_number);
   }
-  return {};
+  return header[18] == 1 ? set_log_aside(path) : Status();
 }
 
 Status check_content(SqliteConnection& connection, const std::string& path) {
@@ -123,17 +142,82 @@ Status check_content(SqliteConnection& connection, const std::string& path) {
   const std::string answer(answered ? check.text(0) : std::string_view());
   if (auto error = connection.take_error()) {
     if (error->code != Code::internal) return tl::unexpected<Error>(*std::move(error));
-    return fail(Code::internal, "embedded store {}: damaged ({}); restore it from a copy", path, error->message);
+    return fail(Code::internal, "embedded store {}: damaged ({}); restore it from a backup", path, error->message);
   }
   if (answer != "ok")
-    return fail(Code::internal, "embedded store {}: damaged ({}); restore it from a copy", path, answer);
+    return fail(Code::internal, "embedded store {}: damaged ({}); restore it from a backup", path, answer);
   return {};
+}
+
+std::string lost(const std::string& path, const std::string& what) {
+  return fmt::format(
+      "embedded store {}: records are lost: {}. Put the file or a backup of it back; or, to go on with what is left, "
+      "start "
+      "once with --accept-store-loss",
+      path, what);
+}
+
+// Before there is an empty store in the place of one that was in use.
+Status check_absence(const std::string& path, const EmbeddedMark& mark, bool accept_loss) {
+  struct stat log {};
+  const bool has_log = ::stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0;
+  if (!mark.content() && !has_log) return {};
+  const std::string what = mark.content()
+                               ? fmt::format("the file is missing or empty, and {} says that it had commit {}",
+                                             mark.path(), mark.content()->revision)
+                               : fmt::format("the file is missing or empty, and {}-wal is there", path);
+  if (!accept_loss) return fail(Code::internal, "{}", lost(path, what));
+  log::warning("embedded store {}: {}: an empty store begins", path, what);
+  return set_log_aside(path);
+}
+
+// Compares what the file says with its mark, and makes them the same. The store is open and sound.
+Status settle(EmbeddedFile& store, const std::string& path, bool accept_loss) {
+  SqliteConnection& db = store.connection;
+  std::string identity, backup;
+  Revision revision = 0;
+  {
+    Statement read(db, "SELECT value FROM meta WHERE key = ?");
+    if (read.with("identity").step()) identity = read.text(0);
+    if (read.with("backup").step()) backup = read.text(0);
+    if (read.with("revision").step()) revision = read.number(0);
+    read.reset();
+  }
+  if (auto error = db.take_error()) return tl::unexpected<Error>(*std::move(error));
+  const auto& mark = store.mark.content();
+  if (!backup.empty()) {
+    log::warning("embedded store {}: restored from the backup of {}, commit {}", path, backup, revision);
+  } else if (mark) {
+    std::string what;
+    if (identity != mark->identity.to_string())
+      what = fmt::format("the file is that of another store, and {} says that commit {} of store {} was answered",
+                         store.mark.path(), mark->revision, mark->identity);
+    else if (revision < mark->revision)
+      what = fmt::format("the file ends at commit {}, and {} says that commit {} was answered", revision,
+                         store.mark.path(), mark->revision);
+    if (!what.empty() && !accept_loss) return fail(Code::internal, "{}", lost(path, what));
+    if (!what.empty()) log::warning("embedded store {}: records are lost: {}: going on with what is left", path, what);
+  }
+  auto id = Uuid::parse(identity);
+  if (!id) {
+    id = Uuid::random();
+    const std::string statement = fmt::format("INSERT OR REPLACE INTO meta VALUES ('identity', '{}')", *id);
+    if (auto written = db.run(statement.c_str()); !written) return written;
+  }
+  store.identity = id->to_string();
+  store.revision_at_least = std::max(revision, mark ? mark->revision : 0);
+  const EmbeddedMark::Content now{*id, revision};
+  if (mark != now) {
+    if (auto written = store.mark.replace(now); !written) return written;
+  }
+  return backup.empty() ? Status() : db.run("DELETE FROM meta WHERE key = 'backup'");
 }
 
 }  // namespace
 
-Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::milliseconds patience) {
+Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::milliseconds patience, bool accept_loss) {
   FileLock lock;
+  EmbeddedMark mark;
   const bool in_memory = path == ":memory:";
   if (!in_memory) {
     const std::filesystem::path file(path);
@@ -149,9 +233,15 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
     if (!present && errno != ENOENT) return fail_errno(errno, "open {}", path);
     if (present && !S_ISREG(found.st_mode)) return fail(Code::invalid, "embedded store {}: not a regular file", path);
     const bool fresh = !present || found.st_size == 0;
-    if (auto ready = fresh ? make_file(path) : check_header(path); !ready) {
-      return tl::unexpected<Error>(std::move(ready).error());
-    }
+    auto marked = EmbeddedMark::open(path + ".mark");
+    if (!marked) return tl::unexpected<Error>(std::move(marked).error());
+    mark = *std::move(marked);
+    const auto ready = [&]() -> Status {
+      if (!fresh) return check_header(path);
+      if (auto absent = check_absence(path, mark, accept_loss); !absent) return absent;
+      return make_file(path);
+    }();
+    if (!ready) return tl::unexpected<Error>(ready.error());
   }
   auto connection = SqliteConnection::open(path);
   if (!connection) return tl::unexpected<Error>(std::move(connection).error());
@@ -166,7 +256,11 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
     return connection->run(ephemerals);
   }();
   if (!ready) return tl::unexpected<Error>(ready.error());
-  return EmbeddedFile{std::move(lock), *std::move(connection)};
+  EmbeddedFile store{std::move(lock), *std::move(connection), std::move(mark)};
+  if (!in_memory) {
+    if (auto settled = settle(store, path, accept_loss); !settled) return tl::unexpected<Error>(settled.error());
+  }
+  return store;
 }
 
 }  // namespace midonet::store

@@ -69,6 +69,8 @@ class EmbeddedStore : public Store {
   std::int64_t session() const override { return session_->id; }
   State state() const override { return State::connected; }
   std::string uri() const override;
+  std::string identity() const override;
+  void backup(BackupDone done) override;
 
  private:
   std::shared_ptr<Database> database_;
@@ -101,8 +103,44 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   }
 
   std::string uri() const { return "embedded:" + path_; }
+  const std::string& identity() const { return tree_->identity(); }
+
+  void backup(const SessionPtr& session, Store::BackupDone done) {
+    backups_.emplace_back(session, std::move(done));
+    if (backups_.size() == 1) back_up_later();
+  }
 
  private:
+  // One at a time, a step in each turn of the loop.
+  void back_up_later() {
+    loop_.post([weak = weak_from_this()] {
+      if (const auto database = weak.lock()) database->back_up();
+    });
+  }
+
+  void back_up() {
+    Result<UniqueFd> copy = fail(Code::invalid, "back up {}: a store in memory has no file", uri());
+    if (path_ != ":memory:") {
+      auto ended = back_up_some();
+      if (ended && !*ended) return back_up_later();
+      copy = ended ? backup_->finish() : Result<UniqueFd>(tl::unexpect, ended.error());
+    }
+    backup_.reset();
+    const auto [session, done] = std::move(backups_.front());
+    backups_.pop_front();
+    if (!backups_.empty()) back_up_later();
+    if (!session->ended) done(std::move(copy));
+  }
+
+  Result<bool> back_up_some() {
+    if (!backup_) {
+      auto begun = tree_->backup(path_);
+      if (!begun) return tl::unexpected<Error>(std::move(begun).error());
+      backup_ = *std::move(begun);
+    }
+    return backup_->step();
+  }
+
   void schedule() {
     if (scheduled_ || requests_.empty()) return;
     scheduled_ = true;
@@ -237,6 +275,8 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   Loop& loop_;
   std::string path_;
   std::unique_ptr<EmbeddedTree> tree_;
+  std::unique_ptr<EmbeddedBackup> backup_;  // under way, for the first of:
+  std::deque<std::pair<SessionPtr, Store::BackupDone>> backups_;
   std::int64_t last_session_ = 0;
   std::vector<SessionPtr> sessions_;  // those that have not ended
   std::deque<Request> requests_;
@@ -255,12 +295,14 @@ void EmbeddedStore::commit(std::vector<Op> ops, CommitDone done) {
   database_->enqueue({session_, Commit{std::move(ops), std::move(done)}});
 }
 std::string EmbeddedStore::uri() const { return database_->uri(); }
+std::string EmbeddedStore::identity() const { return database_->identity(); }
+void EmbeddedStore::backup(BackupDone done) { database_->backup(session_, std::move(done)); }
 
 }  // namespace
 
 Result<std::shared_ptr<EmbeddedDatabase>> EmbeddedDatabase::open(Loop& loop, const std::string& path,
-                                                                 std::chrono::milliseconds patience) {
-  auto tree = EmbeddedTree::open(path, patience);
+                                                                 std::chrono::milliseconds patience, bool accept_loss) {
+  auto tree = EmbeddedTree::open(path, patience, accept_loss);
   if (!tree) return tl::unexpected<Error>(std::move(tree).error());
   return std::make_shared<Database>(loop, path, *std::move(tree));
 }

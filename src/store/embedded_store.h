@@ -22,7 +22,7 @@ class EmbeddedDatabase {
   // `path` is absolute, or ":memory:". The errors are those of EmbeddedFile::open; it blocks for up to `patience` while
   // another process has the file. The file is given back when the last session and the last reference here are gone.
   static Result<std::shared_ptr<EmbeddedDatabase>> open(Loop& loop, const std::string& path,
-                                                        std::chrono::milliseconds patience);
+                                                        std::chrono::milliseconds patience, bool accept_loss = false);
   virtual ~EmbeddedDatabase() = default;
 
   // Destroying the Store ends the session: its ephemeral nodes go in the loop's next turn. What it called and was not

@@ -1,5 +1,6 @@
 #include "store/embedded_tree.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -25,7 +26,8 @@ class EmbeddedTree::Impl {
   Status start() {
     if (read_meta.with("revision").step()) saved = read_meta.number(0);
     read_meta.reset();
-    revision = saved == 0 ? 0 : saved + revision_skip;  // the first commit ever writes its number in any case
+    // The first commit ever writes its number in any case.
+    revision = saved == 0 ? 0 : std::max(saved, file.revision_at_least) + revision_skip;
     return storage();
   }
 
@@ -42,7 +44,10 @@ class EmbeddedTree::Impl {
     if (auto ok = storage(); !ok) return ok;
     commit_statement.run();
     if (auto ok = storage(); !ok) return ok;
-    if (save) saved = revision;
+    if (save) {
+      saved = revision;
+      file.mark.note(revision);
+    }
     saved_since_start = saved_since_start || save;
     return {};
   }
@@ -191,8 +196,9 @@ class EmbeddedTree::Impl {
 EmbeddedTree::EmbeddedTree(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 EmbeddedTree::~EmbeddedTree() = default;
 
-Result<std::unique_ptr<EmbeddedTree>> EmbeddedTree::open(const std::string& path, std::chrono::milliseconds patience) {
-  auto file = EmbeddedFile::open(path, patience);
+Result<std::unique_ptr<EmbeddedTree>> EmbeddedTree::open(const std::string& path, std::chrono::milliseconds patience,
+                                                         bool accept_loss) {
+  auto file = EmbeddedFile::open(path, patience, accept_loss);
   if (!file) return tl::unexpected<Error>(std::move(file).error());
   auto impl = std::make_unique<Impl>(*std::move(file));
   if (auto started = impl->start(); !started) return tl::unexpected<Error>(std::move(started).error());
@@ -203,6 +209,10 @@ Status EmbeddedTree::begin() { return impl_->begin(); }
 Status EmbeddedTree::finish() { return impl_->finish(); }
 void EmbeddedTree::rollback() { impl_->rollback(); }
 Status EmbeddedTree::storage() const { return impl_->storage(); }
+const std::string& EmbeddedTree::identity() const { return impl_->file.identity; }
+Result<std::unique_ptr<EmbeddedBackup>> EmbeddedTree::backup(const std::string& path) {
+  return EmbeddedBackup::begin(impl_->file.connection, path);
+}
 
 Result<NodePtr> EmbeddedTree::get(const std::string& path) {
   std::optional<Node> node = impl_->find(path);

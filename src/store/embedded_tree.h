@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "store/embedded_backup.h"
 #include "store/store.h"
 
 namespace midonet::store {
@@ -31,7 +32,8 @@ struct Applied {
 class EmbeddedTree {
  public:
   // As EmbeddedFile::open.
-  static Result<std::unique_ptr<EmbeddedTree>> open(const std::string& path, std::chrono::milliseconds patience);
+  static Result<std::unique_ptr<EmbeddedTree>> open(const std::string& path, std::chrono::milliseconds patience,
+                                                    bool accept_loss);
   ~EmbeddedTree();
 
   Status begin();
@@ -40,6 +42,10 @@ class EmbeddedTree {
   void rollback();
   // The failure of the storage since begin(), if there was one.
   Status storage() const;
+
+  const std::string& identity() const;
+  // Of the file at `path`; outside of begin() … finish().
+  Result<std::unique_ptr<EmbeddedBackup>> backup(const std::string& path);
 
   Result<NodePtr> get(const std::string& path);
   Result<std::vector<std::string>> list(const std::string& path);

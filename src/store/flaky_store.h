@@ -55,6 +55,7 @@ class FlakyStore : public Store {
     if (const auto error = next_error()) return refuse<std::vector<std::string>>(*error, std::move(done));
     inner_->list(path, expect<std::vector<std::string>>(std::move(done)), hold(std::move(watch)));
   }
+  void backup(BackupDone done) override { inner_->backup(std::move(done)); }
   void release(const std::string& path) override { inner_->release(path); }
   void commit(std::vector<Op> ops, CommitDone done) override {
     ++commits;

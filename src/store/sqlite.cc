@@ -70,6 +70,29 @@ bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(db
 
 std::optional<Error> SqliteConnection::take_error() { return std::exchange(error_, std::nullopt); }
 
+Result<SqliteBackup> SqliteBackup::begin(SqliteConnection& to, SqliteConnection& from) {
+  sqlite3_backup* backup = sqlite3_backup_init(to.db_, "main", from.db_, "main");
+  if (backup == nullptr) return tl::unexpected<Error>(error_of(to.db_, sqlite3_extended_errcode(to.db_), to.file_));
+  return SqliteBackup(backup, to);
+}
+
+SqliteBackup::SqliteBackup(SqliteBackup&& other) noexcept
+    : backup_(std::exchange(other.backup_, nullptr)), db_(other.db_), file_(std::move(other.file_)) {}
+
+SqliteBackup::~SqliteBackup() { sqlite3_backup_finish(backup_); }
+
+Result<bool> SqliteBackup::step(int pages) {
+  const int rc = sqlite3_backup_step(backup_, pages);
+  if (rc == SQLITE_OK || rc == SQLITE_DONE) return rc == SQLITE_DONE;
+  return tl::unexpected<Error>(error_of(db_, rc, file_));
+}
+
+Status SqliteBackup::finish() {
+  const int rc = sqlite3_backup_finish(std::exchange(backup_, nullptr));
+  if (rc != SQLITE_OK) return tl::unexpected<Error>(error_of(db_, rc, file_));
+  return {};
+}
+
 Statement::Statement(SqliteConnection& connection, const char* sql) : connection_(connection) {
   const int rc = sqlite3_prepare_v3(connection.db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
   if (rc != SQLITE_OK) connection.note_error(rc);

@@ -1,7 +1,7 @@
 // The little of SQLite that the embedded store needs. A statement that fails leaves its error with the connection, so
 // that a run of statements is written plainly and the error looked at once, at its end.
 //
-// On the loop's thread. Used by embedded_tree.cc alone.
+// On the loop's thread. Used by embedded_*.cc alone.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "base/result.h"
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace midonet::store {
@@ -33,12 +34,32 @@ class SqliteConnection {
 
  private:
   friend class Statement;
+  friend class SqliteBackup;
   explicit SqliteConnection(sqlite3* db, std::string file) : db_(db), file_(std::move(file)) {}
   void note_error(int rc);
 
   sqlite3* db_;
   std::string file_;
   std::optional<Error> error_;
+};
+
+// Copies the main database of one connection over that of another, some pages at a time; what the source's own connection
+// commits meanwhile is copied too (https://www.sqlite.org/backup.html). Both connections outlive it.
+class SqliteBackup {
+ public:
+  static Result<SqliteBackup> begin(SqliteConnection& to, SqliteConnection& from);
+  SqliteBackup(SqliteBackup&& other) noexcept;
+  SqliteBackup& operator=(SqliteBackup&&) = delete;
+  ~SqliteBackup();
+
+  Result<bool> step(int pages);  // true: that was all
+  Status finish();
+
+ private:
+  SqliteBackup(sqlite3_backup* backup, SqliteConnection& to) : backup_(backup), db_(to.db_), file_(to.file_) {}
+  sqlite3_backup* backup_;
+  sqlite3* db_;  // the copy
+  std::string file_;
 };
 
 // A prepared statement. One run of it: bind() each parameter, step() while it gives rows, and reset() (which `with`

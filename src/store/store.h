@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace midonet::store {
 
@@ -138,6 +139,15 @@ class Store {
   virtual std::int64_t session() const = 0;
   // For logs and status: "embedded:/var/lib/midolman/midonet.db".
   virtual std::string uri() const = 0;
+  // Tells this store from one that was made anew in its place: a UUID of an embedded file, kept by its backups. Empty for a
+  // store that has none (ZooKeeper, a store in memory).
+  virtual std::string identity() const { return {}; }
+
+  using BackupDone = std::function<void(Result<UniqueFd>)>;
+  // A consistent copy of all durable nodes, made beside other calls: an open file without a name, positioned at its start,
+  // that is a whole store by itself. invalid: the servers of this store have means of their own; exhausted, unavailable: the
+  // disk's reasons.
+  virtual void backup(BackupDone done) = 0;
 };
 
 // One view on the tree for code that reads: rules in topology/, the agent's snapshot. A call answers from what was read

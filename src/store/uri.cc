@@ -31,7 +31,7 @@ Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const
                 "zookeeper://host:port,host:port/root",
                 uri);
   }
-  auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), options.patience);
+  auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), options.patience, options.accept_loss);
   if (!database) return tl::unexpected<Error>(std::move(database).error());
   return (*database)->session();
 }

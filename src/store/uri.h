@@ -15,6 +15,8 @@ struct OpenOptions {
   // How long to wait for a store that does not answer, or for an embedded file that another process has. Zero: one look,
   // which is a second for servers. With ZooKeeper also how long each later call waits while no server answers.
   std::chrono::milliseconds patience{10'000};
+  // An embedded store that lost records goes on with those that are left.
+  bool accept_loss = false;
   // The rest is for ZooKeeper alone.
   std::chrono::milliseconds session_timeout{10'000};
   // Where the session's id and password are kept, readable by root alone, so that the next process resumes it; the

@@ -101,6 +101,15 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     begin(call, call->revision.has_value());
   }
 
+  void backup(Store::BackupDone done) {
+    loop_.post([weak = weak_from_this(), done = std::move(done)] {
+      const auto self = weak.lock();
+      if (!self || self->ended_) return;
+      done(fail(Code::invalid, "back up {}: copy the data directory of one of its servers (docs/operating.md)",
+                self->uri()));
+    });
+  }
+
   // Later, all that were released in one go at once.
   void release(const std::string& path) { release_full(full(path)); }
 
@@ -588,6 +597,7 @@ class ZookeeperStore : public Store {
   }
   void commit(std::vector<Op> ops, CommitDone done) override { calls_->commit(std::move(ops), std::move(done)); }
   void release(const std::string& path) override { calls_->release(path); }
+  void backup(BackupDone done) override { calls_->backup(std::move(done)); }
   [[nodiscard]] Subscription on_state(std::function<void(State)> changed) override {
     return calls_->on_state(std::move(changed));
   }
