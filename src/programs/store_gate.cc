@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "model/paths.h"
 #include "store/layout.h"
 
 namespace midonet::programs {
@@ -21,6 +22,7 @@ StoreGate::StoreGate(Loop& loop, store::Store& store, std::function<void()> open
     : loop_(loop), store_(store), open_(std::move(open)), refused_(std::move(refused)), waits_(std::move(waits)) {
   subscription_ = store_.on_state([this](store::State state) {
     if (state != store::State::disconnected) look();
+    if (state == store::State::new_session && opened_) look_after_loss();
   });
   say_ = loop_.after(patience, [this] { say("does not answer"); });
   look();
@@ -31,6 +33,16 @@ void StoreGate::say(const std::string& why) {
   if (std::exchange(said_, true)) return;
   log::warning("store {}: {}: waiting for it; what is in the kernel goes on as it is", store_.uri(), why);
   if (waits_) waits_();
+}
+
+void StoreGate::look_after_loss() {
+  store_.get(model::paths::version, [this, alive = std::weak_ptr(alive_)](const Result<store::NodePtr>& version) {
+    if (alive.expired() || version || version.error().code != Code::not_found) return;
+    log::error("store {}: it has lost its data: its layout is made anew", store_.uri());
+    store::ensure_layout(store_, [this, alive](const Status& made) {
+      if (!alive.expired() && !made) log::error("store {}: {}", store_.uri(), made.error().message);
+    });
+  });
 }
 
 void StoreGate::look() {
@@ -45,7 +57,7 @@ void StoreGate::look() {
 void StoreGate::looked(const Status& layout) {
   looking_ = false;
   if (layout) {
-    done_ = true;
+    done_ = opened_ = true;
     say_.cancel();
     if (said_) log::info("store {} answers", store_.uri());
     return open_();

@@ -2,6 +2,8 @@
 // an outage of ZooKeeper is not a reason to give up: the gate says what it waits for, tries again at each change of the
 // store's state (and, while the store answers with errors, after a growing delay), for as long as it takes.
 //
+// Where the layout is gone later, since the servers have lost their data, it is made anew and said.
+//
 // On the loop's thread; it and the store outlive the loop's run.
 #pragma once
 
@@ -27,6 +29,7 @@ class StoreGate {
  private:
   void look();
   void looked(const Status& layout);
+  void look_after_loss();
   void say(const std::string& why);
 
   Loop& loop_;
@@ -36,6 +39,7 @@ class StoreGate {
   std::function<void()> waits_;
   bool looking_ = false;
   bool done_ = false;
+  bool opened_ = false;
   bool said_ = false;
   std::chrono::milliseconds delay_{0};
   Timer again_, say_;

@@ -27,6 +27,7 @@ void ZookeeperConnection::end() {
   lookup_.reset();
   retry_.cancel();
   attempt_.cancel();
+  recheck_timer_.cancel();
   if (handle_ && !options_.session_file.empty()) handle_->leave_session();
   handle_.reset();
 }
@@ -77,6 +78,9 @@ Status ZookeeperConnection::open_handle() {
   if (!handle) return tl::unexpected<Error>(std::move(handle).error());
   handle_ = *std::move(handle);
   fresh_handle_ = true;
+  lost_at_.reset();
+  recheck_delay_ = first_recheck;
+  recheck_later();
   watch_attempts();
   return {};
 }
@@ -85,8 +89,51 @@ Status ZookeeperConnection::open_handle() {
 void ZookeeperConnection::drop_handle() {
   up_ = false;
   attempt_.cancel();
+  recheck_timer_.cancel();
   handle_.reset();
   listener_.dropped();
+}
+
+void ZookeeperConnection::begin_anew() {
+  log::info("store {}: no server has taken this session's connection for {} ms; trying with a new one", address_.uri(),
+            options_.session_timeout.count());
+  handle_->leave_session();
+  drop_handle();
+  data_in_doubt_ = true;
+  if (!ended_) look_for_servers();
+}
+
+// --- while there is no connection ---
+
+void ZookeeperConnection::recheck_later() {
+  recheck_timer_ = loop_.after(recheck_delay_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->recheck();
+  });
+  recheck_delay_ = std::min(recheck_delay_ * 2, last_recheck);
+}
+
+void ZookeeperConnection::recheck() {
+  if (lost_at_ && std::chrono::steady_clock::now() - *lost_at_ >= options_.session_timeout) return begin_anew();
+  recheck_later();
+  const auto& servers = address_.servers;
+  if (std::all_of(servers.begin(), servers.end(), [](const auto& server) { return is_ip_address(server.host); }))
+    return;
+  lookup_ = look_up(loop_, servers, [weak = weak_from_this()](const Result<std::vector<std::string>>& found) {
+    const auto self = weak.lock();
+    if (!self || self->ended_) return;
+    self->lookup_.reset();
+    if (found && self->handle_ && !self->up_) self->use_addresses(*found);
+  });
+}
+
+void ZookeeperConnection::use_addresses(std::vector<std::string> servers) {
+  if (std::is_permutation(servers.begin(), servers.end(), servers_.begin(), servers_.end())) return;
+  log::info("store {}: the servers' addresses are now {}", address_.uri(), fmt::join(servers, ", "));
+  servers_ = std::move(servers);
+  silent_servers_.clear();
+  look_ = first_look;
+  handle_->try_anew(in_order(servers_));
+  watch_attempts();
 }
 
 void ZookeeperConnection::try_later() {
@@ -156,6 +203,8 @@ void ZookeeperConnection::on_up() {
   look_ = first_look;
   silent_servers_.clear();
   attempt_.cancel();
+  recheck_timer_.cancel();
+  lost_at_.reset();
   if (session != session_) {
     session_ = session;
     save_session();
@@ -163,12 +212,17 @@ void ZookeeperConnection::on_up() {
   up_ = true;
   // A server may be behind what another one told this session, or the process that it was resumed from.
   if (std::exchange(fresh_handle_, false)) handle_->sync(address_.root, [](const ZookeeperReply&) {});
-  listener_.up(another, std::exchange(watches_gone_, false));
+  const bool doubt = std::exchange(data_in_doubt_, false);
+  listener_.up(another || doubt, std::exchange(watches_gone_, false));
 }
 
 void ZookeeperConnection::on_down() {
-  if (std::exchange(up_, false))
+  if (std::exchange(up_, false)) {
     log::warning("store {}: the connection is lost; looking for another server", address_.uri());
+    lost_at_ = std::chrono::steady_clock::now();
+    recheck_delay_ = first_recheck;
+    recheck_later();
+  }
   watch_attempts();
   listener_.down();
 }

@@ -6,12 +6,18 @@
 //        ▲                      └─► dropped ─┐      (the session has ended, or the handle is to be renewed)
 //        └───────────── later ◄──────────────┘
 //
+// While it is down, names are looked up again with growing delays, since a server may come back at another address. When it has
+// been down for longer than the session's time-out, the handle is renewed. A handle remembers the last transaction that it saw,
+// and servers whose data was lost or restored from a backup refuse it for good; a new one they take. What the data was is then
+// not known any more, so all of it counts as another session's.
+//
 // On the loop's thread.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -28,7 +34,8 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
  public:
   // Any of them may end the connection, or let go of it.
   struct Listener {
-    // Calls are answered. `another`: the session is not the one before; `watches_gone`: it is, and has lost its watches.
+    // Calls are answered. `another`: the session is not the one before, or the data may not be; `watches_gone`: the session
+    // is the same, and has lost its watches.
     std::function<void(bool another, bool watches_gone)> up;
     // What was under way fails; the library is looking for another server, and sets all watches again there.
     std::function<void()> down;
@@ -55,6 +62,10 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   std::vector<std::string> in_order(std::vector<std::string> servers);
   Status open_handle();
   void drop_handle();
+  void begin_anew();
+  void recheck_later();
+  void recheck();
+  void use_addresses(std::vector<std::string> servers);
   void try_later();
   void watch_attempts();
   void look_later();
@@ -75,6 +86,10 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   // may only be slow.
   static constexpr std::chrono::milliseconds first_look{1000};
 
+  // Between looks at names and at how long there has been no connection.
+  static constexpr std::chrono::milliseconds first_recheck{1'000};
+  static constexpr std::chrono::milliseconds last_recheck{10'000};
+
   Loop& loop_;
   const ZookeeperAddress address_;
   const OpenOptions options_;
@@ -94,6 +109,10 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   Timer retry_;
   std::chrono::milliseconds delay_ = first_delay;
   std::vector<std::string> servers_;  // their addresses, since the last lookup
+  Timer recheck_timer_;               // while there is no connection
+  std::chrono::milliseconds recheck_delay_ = first_recheck;
+  std::optional<std::chrono::steady_clock::time_point> lost_at_;  // this handle's connection
+  bool data_in_doubt_ = false;  // another handle was refused, or got no answer, for longer than the session lasts
   Timer attempt_;
   std::chrono::milliseconds look_ = first_look;
   bool attempting_ = false;               // at the last look

@@ -123,6 +123,8 @@ std::string ZookeeperServers::file(std::size_t server, const std::string& name) 
   return fmt::format("{}/{}/{}", directory_, server + 1, name);
 }
 
+std::string ZookeeperServers::data(std::size_t server) const { return file(server, "data"); }
+
 void ZookeeperServers::configure(std::size_t server, int tick_ms) const {
   fs::create_directories(file(server, "data"));
   std::ofstream config(file(server, "zoo.cfg"));

@@ -36,10 +36,11 @@ class ZookeeperServers {
   std::size_t size() const { return servers_.size(); }
   const std::string& directory() const { return directory_; }
 
-  void kill(std::size_t server);   // SIGKILL, and waits for its end
-  void stop(std::size_t server);   // SIGSTOP: it keeps its connections and answers nothing
-  void go_on(std::size_t server);  // SIGCONT
-  void start(std::size_t server);  // after kill(), on the same data; does not wait
+  void kill(std::size_t server);               // SIGKILL, and waits for its end
+  void stop(std::size_t server);               // SIGSTOP: it keeps its connections and answers nothing
+  void go_on(std::size_t server);              // SIGCONT
+  void start(std::size_t server);              // after kill(), on the same data; does not wait
+  std::string data(std::size_t server) const;  // its data directory, to be changed while it does not run
   // Until every server that runs serves, or so many seconds are over.
   [[nodiscard]] bool wait(int seconds = 90) const;
   std::size_t leader() const;  // of an ensemble that serves; size() when there is none

@@ -513,6 +513,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   // --- what becomes of the connection ---
 
   void on_up(bool another, bool watches_gone) {
+    if (another) rooted_ = false;  // with all else, it may be gone
     set_state(another ? State::new_session : State::connected);
     if (ended_) return;
     state_ = State::connected;
