@@ -112,6 +112,24 @@ Result<std::string> bound_ports(const Session& session, const std::string& bridg
   return out;
 }
 
+// Why a thing is not deleted for what goes with it: the bindings of a bridge's ports, the tunnels of a zone's hosts. Empty: nothing.
+Result<std::string> taken_along(const Session& session, const std::string& noun, const Json& one) {
+  const std::string id = text_of(one, "id");
+  if (noun == "bridge") {
+    const auto bound = bound_ports(session, id);
+    if (!bound || bound->empty()) return bound;
+    return fmt::format("is in use, {}: `midonet detach` them first, or delete it with its ports: --with-ports", *bound);
+  }
+  if (noun != "tunnel-zone") return std::string();
+  const auto members = session.api.get("/tunnel_zones/" + id + "/hosts");
+  if (!members) return tl::unexpected<Error>(members.error());
+  if (members->empty()) return std::string();
+  return fmt::format(
+      "has {} host{}, whose tunnels would end: `midonet tunnel-zone remove-host` them first, or delete it with its "
+      "hosts: --with-hosts",
+      members->size(), members->size() == 1 ? "" : "s");
+}
+
 // What an attach came to, as `port list` would show it.
 std::string port_line(const Session& session, const Json& port) {
   if (session.look.format == Format::json) return json_text(port);
@@ -266,22 +284,16 @@ Outcome show_one(const Session& session, const std::string& noun, const std::str
 }
 
 Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which,
-               bool with_ports) {
+               bool with_contents) {
   // All of them are looked up before the first one goes, so that a wrong name changes nothing.
   std::vector<Json> found;
   for (const std::string& wanted : which) {
     auto one = find(session, noun, wanted);
     if (!one) return failed(one.error());
-    if (noun == "bridge" && !with_ports) {
-      const auto bound = bound_ports(session, text_of(*one, "id"));
-      if (!bound) return failed(bound.error());
-      if (!bound->empty())
-        return tl::unexpected<Failure>(
-            Failure{midonet_exit::refused,
-                    fmt::format("bridge {} is in use, {}: `midonet detach` them first, or delete it with its "
-                                "ports: --with-ports",
-                                wanted, *bound)});
-    }
+    const auto alongside = with_contents ? Result<std::string>() : taken_along(session, noun, *one);
+    if (!alongside) return failed(alongside.error());
+    if (!alongside->empty())
+      return tl::unexpected<Failure>(Failure{midonet_exit::refused, fmt::format("{} {} {}", noun, wanted, *alongside)});
     found.push_back(*std::move(one));
   }
   std::string out;

@@ -50,9 +50,9 @@ Outcome show(const Session& session);
 // interface name.
 Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant);
 Outcome show_one(const Session& session, const std::string& noun, const std::string& which);
-// A bridge with bound ports is refused, with their number and hosts, unless `with_ports`.
+// A bridge with bound ports and a tunnel zone with hosts are refused, with their number, unless `with_contents`.
 Outcome remove(const Session& session, const std::string& noun, const std::vector<std::string>& which,
-               bool with_ports = false);
+               bool with_contents = false);
 
 struct NewBridge {
   std::string name, tenant, id;  // empty: not given

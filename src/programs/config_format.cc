@@ -93,7 +93,7 @@ class ConfigFormat : public CLI::Config {
       if (is_switch)
         option->add_result(option->get_flag_value(line.key, line.value.value_or("true")));
       else if (several)
-        option->add_result(CLI::detail::split_up(*line.value, ','));
+        for (std::string part : CLI::detail::split_up(*line.value, ',')) option->add_result(CLI::detail::trim(part));
       else
         option->add_result(*line.value);
       option->run_callback();

@@ -111,7 +111,7 @@ struct Command {
   // What the sub-commands' own flags and arguments are read into.
   std::vector<std::string> which_;
   std::optional<std::string> filter_;
-  bool with_ports_ = false;
+  bool with_contents_ = false;
   cli::NewBridge bridge_;
   cli::NewPort port_;
   cli::NewTunnelZone zone_;
@@ -194,9 +194,11 @@ void Command::add_show_and_delete(CLI::App* group, const std::string& noun) {
       [this, noun] { verb = [this, noun](const Session& s) { return cli::show_one(s, noun, which_.at(0)); }; });
   CLI::App* remove = group->add_subcommand("delete", "Delete " + noun + "s; none, if one of the names is wrong");
   remove->add_option(noun, which_, "Names, ids, or beginnings of ids")->required();
-  if (noun == "bridge") remove->add_flag("--with-ports", with_ports_, "Also one with ports that are bound: they end");
+  if (noun == "bridge")
+    remove->add_flag("--with-ports", with_contents_, "Also one with ports that are bound: they end");
+  if (noun == "tunnel-zone") remove->add_flag("--with-hosts", with_contents_, "Also one with hosts: their tunnels end");
   remove->callback(
-      [this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_, with_ports_); }; });
+      [this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_, with_contents_); }; });
 }
 
 void Command::add_bridge() {

@@ -56,7 +56,11 @@ TEST_F(Midonet, PutsHostsIntoTunnelZones) {
   fails(2, HasSubstr("There is no TunnelZoneHost with ID " + host1), {"tunnel-zone", "remove-host", "cccc", "cmp1"});
   fails(2, HasSubstr("there is no tunnel-zone 'overlay': `midonet tunnel-zone list` shows what there is"),
         {"tunnel-zone", "show", "overlay"});
-  EXPECT_EQ(ok({"tunnel-zone", "delete", "underlay"}), "deleted tunnel-zone " + zone + " (underlay)\n");
+  fails(3,
+        HasSubstr(
+            "tunnel-zone underlay has 1 host, whose tunnels would end: `midonet tunnel-zone remove-host` them first"),
+        {"tunnel-zone", "delete", "underlay"});
+  EXPECT_EQ(ok({"tunnel-zone", "delete", "underlay", "--with-hosts"}), "deleted tunnel-zone " + zone + " (underlay)\n");
 }
 
 TEST_F(Midonet, AttachesWaitsAndDetaches) {
