@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "model/paths.h"
 #include "model/record.h"
 #include "store/transaction.h"
 #include "topology/hosts.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 namespace midonet::agent {
@@ -37,13 +37,6 @@ constexpr std::chrono::seconds expectation{1};
 
 // After a start that long, everything that it read has been written or thrown away.
 constexpr std::chrono::seconds start_is_over{1};
-
-// What a start throws away again lies among what stays: the C library keeps it unless it is asked.
-void give_memory_back() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
-}
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 

@@ -57,7 +57,7 @@ http::Server::Options options() {
   http::Server::Options out;
   out.name = "agent";
   out.limits.body_bytes = 64 * 1024;
-  out.limits.connections = 1000;
+  out.limits.connections = 128;
   return out;
 }
 

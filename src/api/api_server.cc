@@ -1,8 +1,13 @@
 #include "api/api_server.h"
 
+#include <algorithm>
+#include <functional>
+#include <optional>
+
 #include "api/login.h"
 #include "api/resources.h"
 #include "api/router.h"
+#include "base/descriptor_limit.h"
 #include "base/log.h"
 #include "http/listener.h"
 
@@ -13,8 +18,19 @@ namespace {
 // The text format of Prometheus, version 0.0.4.
 const std::string metrics_media_type = "text/plain; version=0.0.4; charset=utf-8";
 
-http::Server::Options server_options(const ApiServer::Options& options) {
-  return {.name = "api", .error_media_type = error_media_type, .limits = options.limits};
+http::Server::Options server_options(const ApiServer::Options& options, const Router& router) {
+  http::Server::Options server;
+  server.name = "api";
+  server.error_media_type = error_media_type;
+  server.admit = [&router](const http::Request& request, std::function<void(std::optional<http::Response>)> done) {
+    router.admit(request, std::move(done));
+  };
+  server.limits = options.limits;
+  server.limits.connections = std::min(server.limits.connections, descriptors_for_clients());
+  if (server.limits.connections < options.limits.connections)
+    log::info("api: at most {} connections, since this process may open {} files and others need some",
+              server.limits.connections, descriptor_limit());
+  return server;
 }
 
 }  // namespace
@@ -28,7 +44,7 @@ class ApiServer::Impl {
         router_({.authority = options_.listen}),
         resources_(loop, store,
                    {.require_tunnel_zone = options_.require_tunnel_zone, .gre_means_vxlan = options_.gre_means_vxlan}),
-        server_(loop, registry, server_options(options_),
+        server_(loop, registry, server_options(options_, router_),
                 [this](const http::Request& request, http::Responder respond) {
                   router_.handle(request, std::move(respond));
                 }) {

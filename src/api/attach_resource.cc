@@ -143,6 +143,7 @@ class Waits : public std::enable_shared_from_this<Waits> {
   void add(Context& context, const AttachRequest& request, const Call& call, Reply reply,
            std::chrono::milliseconds time) {
     if (waits_.size() >= max_waits) time = std::chrono::milliseconds(0);
+    call.waits();
     waits_.emplace_front();
     const auto place = waits_.begin();
     const auto over = [self = weak_from_this(), place] {

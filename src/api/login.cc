@@ -48,6 +48,7 @@ void login(const std::unique_ptr<Authenticator>& authenticator, const Call& call
   auto credentials = parse_basic(*authorization);
   if (!credentials) return reply(fail(Code::unauthenticated, "The credentials are ill-formed."));
   credentials->project = call.header("x-auth-project");
+  call.waits();
   authenticator->login(*credentials, [reply, media_type = call.media_type,
                                       visit = call.visit](const Result<Grant>& grant) {
     if (!grant) return reply(tl::unexpected(grant.error()));

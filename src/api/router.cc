@@ -84,6 +84,11 @@ Answer preflight_answer(const std::string& origin) {
                       {"Vary", "Origin"}}};
 }
 
+// It carries no credentials (Fetch, section 3.2.2).
+bool is_preflight(const http::Request& request) {
+  return request.method == "OPTIONS" && request.header("access-control-request-method");
+}
+
 std::string quoted_path(std::string_view path) {
   return path.size() <= 200 ? std::string(path) : std::string(path.substr(0, 200)) + "...";
 }
@@ -166,14 +171,26 @@ bool Router::needs_no_store(const http::Request& request) const {
   return route != nullptr && route->without_store;
 }
 
+void Router::admit(const http::Request& request, std::function<void(std::optional<http::Response>)> done) const {
+  const Result<Visit> admitted = front_.admit(request);
+  if (!admitted) return done(to_response(error_answer(admitted.error()), ""));
+  const auto& origin = admitted->foreign_origin;
+  const Route* route = guard_ ? route_of(request) : nullptr;
+  if (!guard_ || (route != nullptr && route->open) || (origin && is_preflight(request))) return done(std::nullopt);
+  guard_(request, [done = std::move(done), origin](const Status& passed) {
+    if (passed) return done(std::nullopt);
+    http::Response refusal = to_response(error_answer(passed.error()), "");
+    if (origin) add_cors_headers(refusal, *origin);
+    done(std::move(refusal));
+  });
+}
+
 void Router::handle(const http::Request& request, http::Responder respond) const {
   const Result<Visit> admitted = front_.admit(request);
   if (!admitted) return respond(to_response(error_answer(admitted.error()), ""));
   const Visit& visit = *admitted;
   if (visit.foreign_origin) {
-    // A preflight carries no credentials (Fetch, section 3.2.2).
-    if (request.method == "OPTIONS" && request.header("access-control-request-method"))
-      return respond(to_response(preflight_answer(*visit.foreign_origin), "*"));
+    if (is_preflight(request)) return respond(to_response(preflight_answer(*visit.foreign_origin), "*"));
     respond = [respond = std::move(respond), origin = *visit.foreign_origin](http::Response response) {
       add_cors_headers(response, origin);
       respond(std::move(response));
@@ -181,12 +198,7 @@ void Router::handle(const http::Request& request, http::Responder respond) const
   }
   if (accepts_coding(joined_header(request.headers, "accept-encoding"), "gzip"))
     respond = [respond = std::move(respond)](http::Response response) { respond(compressed(std::move(response))); };
-  const Route* route = guard_ ? route_of(request) : nullptr;
-  if (!guard_ || (route != nullptr && route->open)) return serve(request, visit, std::move(respond));
-  guard_(request, [this, request, visit, respond = std::move(respond)](const Status& passed) {
-    if (!passed) return respond(to_response(error_answer(passed.error()), ""));
-    serve(request, visit, respond);
-  });
+  serve(request, visit, std::move(respond));
 }
 
 void Router::serve(const http::Request& request, const Visit& visit, http::Responder respond) const {
@@ -242,6 +254,8 @@ void Router::serve(const http::Request& request, const Visit& visit, http::Respo
   call.base_uri = visit.base_uri;
   call.peer = request.peer;
   call.visit = visit;
+  call.client = request.client;
+  call.work = request.work;
   route.handler(call, [respond = std::move(respond), name = node->path](Result<Answer> answer) {
     if (!answer && (answer.error().code == Code::internal || answer.error().code == Code::pending))
       log::error("api {}: {}", name, answer.error().message);

@@ -8,6 +8,7 @@
 // On the loop's thread. Every request gets exactly one answer; what cannot be routed is answered here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,11 +36,16 @@ struct Call {
   std::string base_uri;  // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
   std::string peer;      // for logs
   Visit visit;           // how the client sees this server; base_uri is also here
+  std::string client{};  // as of http::Request
+  std::shared_ptr<http::Work> work{};
 
   // The value of "{name}" in the route's path; a name that is not in the path aborts.
   const std::string& parameter(std::string_view name) const;
   std::optional<std::string> query_parameter(std::string_view name) const;  // the first
   std::optional<std::string> header(std::string_view name) const;           // the first
+  void waits() const {
+    if (work) work->waits();
+  }
 };
 
 // Called exactly once, now or later, on the loop's thread. An Error becomes its HTTP answer (see answer.h). A Reply that
@@ -78,15 +84,17 @@ class Router {
   void set_front(Front front) { front_ = std::move(front); }
   void set_authority(std::string authority) { front_.set_authority(std::move(authority)); }
 
-  // Asked before a request is looked at any further, also before its 404; `passed` is called once, now or later, unless the
-  // router has gone.
+  // Asked before a request's body is read and before it is looked at any further, also before its 404; `passed` is called once,
+  // now or later, unless the router has gone.
   using Guard = std::function<void(const http::Request&, std::function<void(Status)> passed)>;
   void set_guard(Guard guard) { guard_ = std::move(guard); }
   bool is_guarded() const { return static_cast<bool>(guard_); }
   // Whether the request is for a route that needs no store.
   bool needs_no_store(const http::Request& request) const;
 
-  // Suits http::Server as its Handler.
+  // Suits http::Server as its Admit: what the guard says, which is not asked about routes that are open.
+  void admit(const http::Request& request, std::function<void(std::optional<http::Response>)> done) const;
+  // Suits http::Server as its Handler, of requests that were admitted.
   void handle(const http::Request& request, http::Responder respond) const;
 
  private:

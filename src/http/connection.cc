@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "http/http1_connection.h"
-#include "http/ticket.h"
 #include "http/wire.h"
 
 namespace midonet::http {
@@ -34,35 +33,56 @@ bool Http1Connection::open(UniqueFd socket, int family) {
 }
 
 bool Http1Connection::may_parse() const {
-  if (closed_ || last_ || lingering_) return false;
+  if (closed_ || last_ || lingering_ || admission_ == Admission::asked) return false;
   if (draining_ && reader_.state() == RequestReader::State::idle) return false;
   return slots_.size() < limits_.pipelined && out_bytes_ < unsent_bytes;
 }
 
+// One request a turn of the loop: a client that sends many at once has others between them.
 void Http1Connection::process() {
   if (closed_ || in_process_) return;
   in_process_ = true;
-  while (parse()) flush();
+  const bool held_up = !may_parse();
+  const bool any = parse();
   flush();
   in_process_ = false;
+  if ((any || held_up) && !in_.empty() && may_parse()) process_later();
   settle();
 }
 
-// Reads requests from what was received, until it is used up or as many are in progress as may be. Says whether there
-// was any.
+void Http1Connection::process_later() {
+  if (std::exchange(process_posted_, true)) return;
+  all_->loop.post([self = shared_from_this()] {
+    self->process_posted_ = false;
+    self->process();
+  });
+}
+
+// Reads the next request from what was received, if as many as may be are not in progress yet. Says whether there was one.
 bool Http1Connection::parse() {
   bool any = false;
   std::size_t taken = 0;
-  while (may_parse() && taken < in_.size()) {
+  for (bool more = true; more && may_parse();) {
     taken += reader_.take(std::string_view(in_).substr(taken));
-    if (reader_.state() == RequestReader::State::complete) {
-      dispatch();
-    } else if (reader_.state() == RequestReader::State::refused) {
-      add_refusal();
-    } else {
-      break;
+    more = false;
+    switch (reader_.state()) {
+      case RequestReader::State::complete:
+        dispatch();
+        any = true;
+        break;
+      case RequestReader::State::refused:
+        add_refusal();
+        any = true;
+        break;
+      case RequestReader::State::body:
+        if (admission_ != Admission::none || !all_->options.admit) break;
+        ask_admission();
+        more = true;
+        break;
+      case RequestReader::State::idle:
+      case RequestReader::State::header: break;
     }
-    any = true;
+    if (any) break;
   }
   in_.erase(0, taken);
   if (in_.empty() && in_.capacity() > 1024) in_ = std::string();
@@ -73,27 +93,27 @@ void Http1Connection::dispatch() {
   const bool keep_alive = reader_.keep_alive();
   Slot slot;
   slot.http_1_0 = reader_.http_1_0();
-  Request request = reader_.request();
-  request.peer = peer_;
-  slot.exchange.method = request.method;
-  slot.exchange.target = request.target;
+  slot.request = std::make_unique<Request>(reader_.request());
+  slot.request->peer = peer_;
+  slot.request->client = member_->address();
+  slot.request_bytes = slot.request->body.size();
+  slot.exchange.method = slot.request->method;
+  slot.exchange.target = slot.request->target;
   slot.exchange.peer = peer_;
   slot.started = Clock::now();
-  slot.head = request.method == "HEAD";
+  slot.head = slot.request->method == "HEAD";
   slot.close = !keep_alive;
   slot.counted = true;
+  slot.response = std::exchange(refusal_, std::nullopt);
+  admission_ = Admission::none;
   last_ = slot.close;
   ++requests_;
+  const bool refused = slot.response.has_value();
+  if (refused) slot.request.reset();
   const std::uint64_t id = first_id_ + slots_.size();
   slots_.push_back(std::move(slot));
   all_->traffic.started();
-
-  const auto ticket = std::make_shared<Ticket>(weak_from_this(), id);
-  try {
-    all_->handler(request, [ticket](Response response) { ticket->use(std::move(response)); });
-  } catch (const std::exception& error) {
-    log::error("http: the handler of {} {} threw: {}", request.method, request.path, error.what());
-  }
+  if (!refused && !all_->turns->ask(member_->address(), shared_from_this(), id)) all_->traffic.queued();
 }
 
 // The reader will take no more: say why, behind the answers that are still owed, and end.
@@ -115,20 +135,16 @@ void Http1Connection::respond(std::uint64_t id, Response response) {
   Slot& slot = slots_[id - first_id_];
   if (slot.response) return;  // it took so long that 503 was answered instead
   slot.response = std::move(response);
+  slot.request_bytes = 0;
   if (in_process_) return;
   // Not from within a handler. Send at once; but the handlers of further requests run from the loop, not from here.
   const auto self = shared_from_this();
   flush();
   if (closed_) return;
-  if (!in_.empty() && may_parse()) {
-    if (!std::exchange(process_posted_, true))
-      all_->loop.post([self] {
-        self->process_posted_ = false;
-        self->process();
-      });
-  } else {
+  if (!in_.empty() && may_parse())
+    process_later();
+  else
     settle();
-  }
 }
 
 void Http1Connection::dropped(std::uint64_t id) {
@@ -147,7 +163,8 @@ void Http1Connection::serialise_ready() {
     serialise(std::move(slot));
   }
   pump_stream();
-  if (!busy() && reader_.wants_continue()) {
+  const bool admitted = admission_ == Admission::given || !all_->options.admit;
+  if (!busy() && !last_ && admitted && reader_.wants_continue()) {
     reader_.continued();
     out_.push_back({"HTTP/1.1 100 Continue\r\n\r\n", {}});
     out_bytes_ += out_.back().head.size();
@@ -273,7 +290,10 @@ void Http1Connection::sent(std::size_t bytes) {
   while (!out_.empty() && out_offset_ >= out_.front().head.size() + out_.front().body.size()) {
     Out& front = out_.front();
     out_offset_ -= front.head.size() + front.body.size();
-    if (front.slot) finished(*front.slot, front.slot->exchange.status);
+    if (front.slot) {
+      finished(*front.slot, front.slot->exchange.status);
+      member_->served();
+    }
     out_.pop_front();
   }
   if (write_progress_ >= write_step_bytes || out_.empty()) {
@@ -299,6 +319,9 @@ void Http1Connection::settle() {
   update_deadlines();
   arm_timer();
   wait_readable();
+  if (closed_) return;
+  member_->hold(held());
+  if (all_->too_much_held() && all_->more_held) all_->more_held();
 }
 
 // All is answered. Closing with bytes unread would make the kernel send a reset, which can overtake the answer at the
@@ -314,6 +337,7 @@ void Http1Connection::finish() {
   update_deadlines();
   arm_timer();
   wait_readable();
+  member_->hold(held());
 }
 
 void Http1Connection::wait_readable() {
@@ -378,14 +402,17 @@ void Http1Connection::close() {
   out_.clear();
   slots_.clear();
   stream_.reset();
+  in_ = std::string();
+  reader_.refuse(503, "");
+  member_.reset();
   all_->traffic.closed();
   all_->open.erase(this);
   if (all_->one_closed) all_->one_closed();
 }
 
-void Connection::start(const std::shared_ptr<Connections>& all, UniqueFd socket, int family, std::string peer) {
-  const auto connection = std::make_shared<Http1Connection>(all, std::move(peer));
-  if (!connection->open(std::move(socket), family)) return;
+void Connection::start(const std::shared_ptr<Connections>& all, Accepted accepted, int family) {
+  const auto connection = std::make_shared<Http1Connection>(all, std::move(accepted.peer), accepted.client);
+  if (!connection->open(std::move(accepted.socket), family)) return;
   all->open.emplace(connection.get(), connection);
   all->traffic.opened();
   connection->process();

@@ -67,6 +67,8 @@ void Http1Connection::on_timer() {
     log::error("http: no answer to {} {} within {} s", slot.exchange.method, slot.exchange.target,
                std::chrono::duration_cast<std::chrono::seconds>(limits_.answer_time).count());
     slot.response = plain_error(503, "the request was not answered in time", all_->options.error_media_type);
+    slot.request.reset();
+    slot.request_bytes = 0;
   }
   process();
 }

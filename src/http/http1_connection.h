@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "http/connection.h"
 #include "http/request_reader.h"
@@ -21,13 +22,16 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   using Socket = boost::asio::generic::stream_protocol::socket;
 
  public:
-  Http1Connection(std::shared_ptr<Connections> all, std::string peer)
+  Http1Connection(std::shared_ptr<Connections> all, std::string peer, const std::string& client)
       : all_(std::move(all)),
         limits_(all_->options.limits),
         peer_(std::move(peer)),
+        member_(std::in_place, all_->clients, *this, client),
         socket_(all_->loop.io()),
         timer_(all_->loop.io()),
-        reader_(limits_.header_bytes, limits_.body_bytes) {}
+        reader_(limits_.header_bytes, limits_.body_bytes) {
+    reader_.stop_at_header(static_cast<bool>(all_->options.admit));
+  }
 
   bool open(UniqueFd socket, int family);
   void process();
@@ -35,14 +39,20 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   void dropped(std::uint64_t id) override;
   void drain() override;
   void close() override;
+  bool closed() const override { return closed_; }
+  Spare spare() const override;
+  void shed() override;
+  void begin(std::uint64_t id, std::shared_ptr<Turn> turn) override;
 
  private:
   // A request whose answer has not been handed to `out_` yet.
   struct Slot {
     Traffic::Exchange exchange;
     Clock::time_point started;
-    bool head = false;   // no body is sent
-    bool close = false;  // the connection ends with this answer
+    std::unique_ptr<Request> request{};  // until its turn comes
+    std::size_t request_bytes = 0;       // of its body, until it is answered
+    bool head = false;                   // no body is sent
+    bool close = false;                  // the connection ends with this answer
     bool http_1_0 = false;
     bool counted = false;
     std::optional<Response> response{};
@@ -60,8 +70,16 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
     bool chunked = true;
   };
   enum class Phase { none, idle, header, body };
+  // Of the request whose header was read.
+  enum class Admission { none, asked, given };
 
   bool parse();
+  void ask_admission();
+  void admitted(std::uint64_t question, std::optional<Response> refusal);
+  bool has_short_body() const;
+  void refuse_at_header(Response refusal);
+  void process_later();
+  std::size_t held() const;
   bool may_parse() const;
   bool busy() const { return !slots_.empty() || !out_.empty() || stream_; }
   bool begun() const { return reader_.state() != RequestReader::State::idle || !in_.empty(); }
@@ -89,9 +107,13 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   const std::shared_ptr<Connections> all_;
   const Limits& limits_;
   const std::string peer_;
+  std::optional<Clients::Member> member_;  // until it is closed
   Socket socket_;
   boost::asio::steady_timer timer_;
   RequestReader reader_;
+  Admission admission_ = Admission::none;
+  std::uint64_t questions_ = 0;      // put to Server::Options::admit
+  std::optional<Response> refusal_;  // of the request that is being read
 
   std::string in_;              // received, not taken by the reader yet
   std::deque<Slot> slots_;      // in the order of the requests

@@ -101,6 +101,15 @@ std::string Endpoint::to_string() const {
   return ip.is_v4() ? fmt::format("{}:{}", ip, port) : fmt::format("[{}]:{}", ip, port);
 }
 
+std::string Endpoint::client() const {
+  const auto bytes = ip.bytes();
+  if (ip.is_v4()) return fmt::format("{}", ip);
+  if (is_mapped_v4(bytes)) return fmt::format("{}.{}.{}.{}", bytes[12], bytes[13], bytes[14], bytes[15]);
+  std::array<std::uint8_t, 16> network{};
+  std::copy_n(bytes.begin(), 8, network.begin());
+  return fmt::format("{}", Ip::v6(network));
+}
+
 Result<UniqueFd> listen_tcp_socket(const Endpoint& endpoint) {
   const std::string what = "listen on " + endpoint.to_string();
   Address address = address_of(endpoint);
@@ -178,7 +187,9 @@ Accepted accept_from(int listener) {
   const int fd = ::accept4(listener, generic(storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return {UniqueFd(), errno};
   const bool internet = storage.ss_family == AF_INET || storage.ss_family == AF_INET6;
-  return {UniqueFd(fd), 0, internet ? endpoint_of(storage).to_string() : "unix"};
+  if (!internet) return {UniqueFd(fd), 0, "unix", "unix"};
+  const Endpoint peer = endpoint_of(storage);
+  return {UniqueFd(fd), 0, peer.to_string(), peer.client()};
 }
 
 }  // namespace midonet::http

@@ -20,6 +20,8 @@ struct Endpoint {
   static Result<Endpoint> parse(const std::string& text);
   bool is_loopback() const;
   std::string to_string() const;
+  // Whose share of a server its peer takes: its address, of IPv6 the network of 64 bits, which is one customer's.
+  std::string client() const;
 };
 
 Result<UniqueFd> listen_tcp_socket(const Endpoint& endpoint);
@@ -29,9 +31,10 @@ Result<Endpoint> bound_endpoint(int socket);
 Result<UniqueFd> listen_unix_socket(const std::string& path, unsigned mode);
 
 struct Accepted {
-  UniqueFd socket;     // non-blocking, close-on-exec
-  int error = 0;       // errno when there is none: EAGAIN, EMFILE …
-  std::string peer{};  // "127.0.0.1:34567" or "unix"
+  UniqueFd socket;       // non-blocking, close-on-exec
+  int error = 0;         // errno when there is none: EAGAIN, EMFILE …
+  std::string peer{};    // "127.0.0.1:34567" or "unix"
+  std::string client{};  // for Request::client
 };
 Accepted accept_from(int listener);
 

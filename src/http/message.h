@@ -19,6 +19,17 @@ struct HeaderLess {
 };
 using Headers = std::multimap<std::string, std::string, HeaderLess>;
 
+// What a handler may ask and say of a request that it works on. On the loop's thread.
+class Work {
+ public:
+  virtual ~Work() = default;
+  // False: its client has gone, and nobody is going to read an answer.
+  virtual bool wanted() const = 0;
+  // Nothing of this process is needed until an event from elsewhere: the request does not count among those that are worked on
+  // any more, which are limited (Limits::in_progress).
+  virtual void waits() = 0;
+};
+
 struct Request {
   std::string method{};  // "GET"
   // As received, "/midonet-api/ports?tenant_id=x", or "*" (OPTIONS). An absolute form is reduced to this.
@@ -28,6 +39,9 @@ struct Request {
   Headers headers{};
   std::string body{};
   std::string peer{};  // "127.0.0.1:34567" or "unix"
+  std::string
+      client{};  // whose share it takes of what is limited: "127.0.0.1", "2001:db8::" (a network of 64 bits), "unix"
+  std::shared_ptr<Work> work{};  // null for a request that no server received
 
   // The first value, if there is one.
   std::optional<std::string> header(std::string_view name) const;

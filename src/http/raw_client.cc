@@ -15,7 +15,8 @@ namespace midonet::http {
 
 using namespace std::chrono_literals;
 
-RawClient::RawClient(Loop& loop, const std::string& endpoint, int receive_buffer_bytes) : loop_(loop) {
+RawClient::RawClient(Loop& loop, const std::string& endpoint, int receive_buffer_bytes, const std::string& from)
+    : loop_(loop) {
   sockaddr_storage storage{};
   socklen_t length = 0;
   if (endpoint.rfind("unix:", 0) == 0) {
@@ -36,6 +37,13 @@ RawClient::RawClient(Loop& loop, const std::string& endpoint, int receive_buffer
   fd_.reset(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (receive_buffer_bytes > 0)
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+  if (!from.empty()) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    if (::inet_pton(AF_INET, from.c_str(), &own.sin_addr) != 1 ||
+        ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0)
+      std::abort();
+  }
   // A listening socket's backlog takes the connection: this does not wait for the server.
   if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) std::abort();
   const int on = 1;
@@ -82,27 +90,30 @@ void RawClient::read() {
   watch_ = FdWatch();
 }
 
-int RawClient::complete_answers(std::size_t* end) const {
-  int count = 0;
-  *end = 0;
+// Counts on from `count` and `end`, what was found before.
+void RawClient::count_answers(int* count, std::size_t* end) const {
   for (;;) {
     const std::size_t head_end = received_.find("\r\n\r\n", *end);
-    if (head_end == std::string::npos) return count;
+    if (head_end == std::string::npos) return;
     const std::string_view head = std::string_view(received_).substr(*end, head_end - *end);
     constexpr std::string_view name = "\r\nContent-Length: ";
     const std::size_t at = head.find(name);
     std::size_t body = 0;
     if (at != std::string_view::npos) body = std::strtoul(head.data() + at + name.size(), nullptr, 10);
-    if (received_.size() < head_end + 4 + body) return count;
+    if (received_.size() < head_end + 4 + body) return;
     *end = head_end + 4 + body;
-    ++count;
+    ++*count;
   }
 }
 
 std::string RawClient::answers(int count) {
+  int complete = 0;
   std::size_t end = 0;
-  (void)loop_.run_until([&] { return closed_ || complete_answers(&end) >= count; }, 10s);
-  complete_answers(&end);
+  const auto enough = [&] {
+    count_answers(&complete, &end);
+    return closed_ || complete >= count;
+  };
+  (void)loop_.run_until(enough, 10s);
   std::string taken = received_.substr(0, end);
   received_.erase(0, end);
   return taken;

@@ -12,8 +12,8 @@ namespace midonet::http {
 
 class RawClient {
  public:
-  // "127.0.0.1:8181" or "unix:/path". Aborts the test when nobody listens.
-  RawClient(Loop& loop, const std::string& endpoint, int receive_buffer_bytes = 0);
+  // "127.0.0.1:8181" or "unix:/path". Aborts the test when nobody listens. `from`: its own address, "127.0.0.2".
+  RawClient(Loop& loop, const std::string& endpoint, int receive_buffer_bytes = 0, const std::string& from = "");
 
   void send(std::string_view bytes);  // aborts when the kernel does not take them all
   std::size_t send_some(std::string_view bytes);
@@ -33,7 +33,7 @@ class RawClient {
 
  private:
   void read();
-  int complete_answers(std::size_t* end) const;
+  void count_answers(int* count, std::size_t* end) const;
 
   Loop& loop_;
   UniqueFd fd_;

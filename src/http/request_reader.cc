@@ -69,6 +69,7 @@ std::size_t RequestReader::take(std::string_view bytes) {
     const std::size_t header = take_header(bytes);
     taken += header;
     bytes.remove_prefix(header);
+    if (stop_at_header_) return taken;
   }
   if (state_ == State::body && !parser_->beast.is_done() && !bytes.empty()) {
     wants_continue_ = false;
@@ -174,6 +175,8 @@ void RequestReader::read_header() {
   request_ = std::move(request);
   state_ = State::body;
 }
+
+std::size_t RequestReader::held_bytes() const { return parser_ ? parser_->beast.get().body().size() : 0; }
 
 Request RequestReader::request() {
   state_ = State::idle;

@@ -35,6 +35,13 @@ class RequestReader {
   std::size_t take(std::string_view bytes);
   std::size_t buffer_bytes() const { return header_bytes_ + 1024; }
 
+  // From now on take() ends where a header does, so that it can be looked at before the body is read: head().
+  void stop_at_header(bool on) { stop_at_header_ = on; }
+  // In the state `body`: the request as far as its header goes.
+  Request& head() { return request_; }
+  const Request& head() const { return request_; }
+  std::size_t held_bytes() const;  // of the body, so far
+
   State state() const { return state_; }
   // The header asked for "100 Continue", and nothing of the body has come yet.
   bool wants_continue() const { return wants_continue_; }
@@ -58,6 +65,7 @@ class RequestReader {
 
   std::size_t header_bytes_;
   std::size_t body_bytes_;
+  bool stop_at_header_ = false;
   State state_ = State::idle;
   std::unique_ptr<Parser> parser_;  // only while a request is being read
   Request request_;

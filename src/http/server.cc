@@ -2,11 +2,13 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "http/connection.h"
 #include "http/listener.h"
 
@@ -15,6 +17,10 @@ namespace midonet::http {
 namespace {
 constexpr int accepts_per_turn = 64;  // then the connections have their turn again
 constexpr std::chrono::milliseconds accept_pause{100};
+// What is worth a walk over the heap, and how long after the last of it.
+constexpr std::size_t worthwhile_peak_connections = 256;
+constexpr std::size_t worthwhile_peak_bytes = 8 * 1024 * 1024;
+constexpr std::chrono::seconds trim_delay{1};
 }  // namespace
 
 class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
@@ -24,6 +30,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
         connections_(std::make_shared<Connections>(loop, registry, std::move(options), std::move(handler))) {
     // Whoever waited for a free descriptor may have one now.
     connections_->one_closed = [this] { on_closed(); };
+    connections_->more_held = [this] { relieve_later(); };
   }
   ~Impl() { shut(); }
 
@@ -65,6 +72,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   // Everything at once.
   void shut() {
     connections_->one_closed = nullptr;
+    connections_->more_held = nullptr;
     close_listeners();
     for (const auto& connection : all()) connection->close();
   }
@@ -94,20 +102,52 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
       Accepted accepted = accept_from(listener.socket.get());
       if (accepted.error == 0) {
         exhausted_ = false;
-        if (connections_->open.size() >= connections_->options.limits.connections)
+        if (connections_->open.size() >= connections_->options.limits.connections && !make_room("connections"))
           connections_->traffic.refused("limit");
         else
-          Connection::start(connections_, std::move(accepted.socket), listener.family, std::move(accepted.peer));
+          Connection::start(connections_, std::move(accepted), listener.family);
+        most_open_ = std::max(most_open_, connections_->open.size());
         continue;
       }
       switch (accepted.error) {
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
-        case ENOMEM: return pause(accepted.error);
+        case ENOMEM:
+          if (i > 0 || !make_room("descriptors")) return pause(accepted.error);
+          continue;
         case EAGAIN: return;
         default: continue;  // this connection has failed already (ECONNABORTED …): the next one
       }
+    }
+  }
+
+  // Closes a connection that waits for its client. False: there is none that can go.
+  bool make_room(const char* reason) {
+    Connection* const connection = connections_->clients.to_make_room_for_a_connection();
+    if (connection == nullptr) return false;
+    connections_->traffic.cut_off(reason);
+    connection->close();
+    return true;
+  }
+
+  // Not from within a connection's own work.
+  void relieve_later() {
+    if (std::exchange(relief_posted_, true)) return;
+    loop_.post([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->relief_posted_ = false;
+      self->relieve();
+    });
+  }
+
+  void relieve() {
+    while (connections_->too_much_held()) {
+      Connection* const connection = connections_->clients.to_make_room_for_bytes();
+      if (connection == nullptr) return;  // all of it is being worked on
+      connections_->traffic.cut_off("memory");
+      connection->shed();
     }
   }
 
@@ -127,7 +167,21 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     for (const auto& listener : listeners_) watch(*listener);
   }
 
+  // A flood leaves holes all over the heap. What is free goes back to the kernel once the flood is over.
+  void look_at_memory() {
+    const std::size_t most_bytes = connections_->clients.peak_bytes();
+    const bool fewer = most_open_ >= worthwhile_peak_connections && connections_->open.size() < most_open_ / 4;
+    const bool less = most_bytes >= worthwhile_peak_bytes && connections_->clients.bytes() < most_bytes / 4;
+    if ((!fewer && !less) || trim_.armed()) return;
+    trim_ = loop_.after(trim_delay, [this] {
+      most_open_ = connections_->open.size();
+      connections_->clients.forget_peak();
+      give_memory_back();
+    });
+  }
+
   void on_closed() {
+    look_at_memory();
     if (paused_.armed() && !stopping_) resume();
     if (!stopping_ || !connections_->open.empty()) return;
     deadline_.cancel();
@@ -156,9 +210,12 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   Loop& loop_;
   std::shared_ptr<Connections> connections_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::size_t most_open_ = 0;  // since memory was given back
+  Timer trim_;
   Timer paused_;
   Timer deadline_;
   bool exhausted_ = false;  // said so in the log already
+  bool relief_posted_ = false;
   bool stopping_ = false;
   std::vector<std::function<void()>> stopped_;
 };

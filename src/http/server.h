@@ -5,12 +5,17 @@
 // requests. What a handler fails to do is answered here: 500 when it drops its Responder or throws, 503 when it does not
 // answer in time. Answers of the server's own (400, 408, 413, 431 …) have a JSON body {"message", "code"}.
 //
-//   accept -> [ read -> parse -> handler ]* -> answers in order -> keep-alive, or shut down, discard, close
+//   accept -> [ header -> admit -> body -> wait for a turn -> handler ]* -> answers in order -> keep-alive, or shut down, discard, close
 //              `- not read while `pipelined` requests wait for answers, or answers wait for the client
+//
+// What clients take is bounded and shared fairly among their addresses: connections, requests in progress, bytes. Where a bound
+// is met, the client that takes most gives way: midonet_http_cut_off_total counts it by its reason.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/loop.h"
@@ -23,8 +28,15 @@ namespace midonet::http {
 struct Limits {
   std::size_t header_bytes = 16 * 1024;  // 431 above
   std::size_t body_bytes = 1024 * 1024;  // 413 above
-  std::size_t connections = 10'000;      // further ones are closed at accept
-  std::size_t pipelined = 32;            // requests of one connection in progress; further ones are not read yet
+  // A further one takes the place of one that waits for its client, the longest unserved of the client that has most. When there
+  // is none such, it is closed at accept.
+  std::size_t connections = 10'000;
+  std::size_t pipelined = 1;      // requests of one connection in progress; further ones are not read yet
+  std::size_t in_progress = 128;  // requests of all connections that handlers work on; further ones wait for their turn
+  // Bytes held for clients: what was received and is not answered, and what is answered and was not taken. Above, of the
+  // client that takes most, the longest unserved connection goes: a request that is being read is answered 503, a reader is cut off.
+  std::size_t held_bytes = 64 * 1024 * 1024;
+  std::size_t client_held_bytes = 32 * 1024 * 1024;  // of one client's address
   std::chrono::milliseconds header_time{10'000};     // from the first byte of a request to its last header: 408
   std::chrono::milliseconds body_time{30'000};       // for the body: 408
   std::chrono::milliseconds idle_time{120'000};      // a kept-alive connection without a request is closed
@@ -37,12 +49,18 @@ struct Limits {
 
 class Server {
  public:
+  // Asked once for each request, when its header is there and before its body is read; `request` has no body yet, and is good
+  // during the call. Called back once, now or later: with nothing, the request is admitted; with a response, it is refused, and a
+  // body of more than a few kilobytes is not read: the connection ends.
+  using Admit = std::function<void(const Request& request, std::function<void(std::optional<Response>)> done)>;
+
   // Requests are counted and timed in `registry` as midonet_http_*{server="name"} and logged, one line each, at level
   // `info` when `access_log`.
   struct Options {
     std::string name = "api";
     bool access_log = true;
     std::string error_media_type = "application/json";  // of the server's own answers
+    Admit admit{};                                      // empty: every request is handed to the handler
     Limits limits{};
   };
 

@@ -11,7 +11,7 @@ namespace midonet::http {
 
 class Ticket {
  public:
-  Ticket(std::weak_ptr<Connection> connection, std::uint64_t id);
+  Ticket(std::weak_ptr<Connection> connection, std::uint64_t id, std::shared_ptr<Turn> turn);
   ~Ticket();
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
@@ -21,6 +21,7 @@ class Ticket {
  private:
   std::weak_ptr<Connection> connection_;
   std::uint64_t id_;
+  std::shared_ptr<Turn> turn_;
   bool used_ = false;
 };
 

@@ -38,8 +38,11 @@ Traffic::Traffic(Registry& registry, std::string server, bool log)
       server_(std::move(server)),
       log_(log),
       connections_(registry.gauge("midonet_http_connections", "Connections that are open", {{"server", server_}})),
-      in_flight_(registry.gauge("midonet_http_requests_in_flight", "Requests that are being answered",
-                                {{"server", server_}})) {}
+      in_flight_(
+          registry.gauge("midonet_http_requests_in_flight", "Requests that are being answered", {{"server", server_}})),
+      queued_(registry.counter("midonet_http_requests_queued_total",
+                               "Requests that waited for others, of which as many were worked on as may be",
+                               {{"server", server_}})) {}
 
 void Traffic::opened() { connections_.set(static_cast<double>(++connection_count_)); }
 void Traffic::closed() { connections_.set(static_cast<double>(--connection_count_)); }
@@ -50,6 +53,15 @@ void Traffic::refused(const std::string& reason) {
                {{"server", server_}, {"reason", reason}})
       .add();
 }
+
+void Traffic::cut_off(const std::string& reason) {
+  registry_
+      .counter("midonet_http_cut_off_total", "Connections that gave way to others when there was no room for all",
+               {{"server", server_}, {"reason", reason}})
+      .add();
+}
+
+void Traffic::queued() { queued_.add(); }
 
 void Traffic::started() { in_flight_.set(static_cast<double>(++in_flight_count_)); }
 

@@ -30,7 +30,10 @@ class Traffic {
   void opened();
   void closed();
   void refused(const std::string& reason);  // a connection that was closed at accept
-  void started();                           // a request; finished() follows
+  // A connection gave way to others: for want of "connections", of "descriptors", or of "memory".
+  void cut_off(const std::string& reason);
+  void queued();   // a request that has to wait for its turn
+  void started();  // a request; finished() follows
   void finished(const Exchange& exchange);
 
  private:
@@ -39,6 +42,7 @@ class Traffic {
   bool log_;
   Gauge connections_;
   Gauge in_flight_;
+  Counter queued_;
   std::int64_t connection_count_ = 0;
   std::int64_t in_flight_count_ = 0;
   // Looking a metric up by its labels costs more than answering; these are few, by the routes of the table.

@@ -58,6 +58,27 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
   app.add_option("--admin-role", options.auth.admin_roles,
                  "With --auth keystone: a role that may use the API; may be given several times")
       ->capture_default_str();
+  constexpr std::size_t mebibyte = 1024 * 1024;
+  app.add_option(
+         "--max-connections", options.limits.connections,
+         "Connections at once; one more takes the place of an idle one of the address that has most. Fewer where the "
+         "limit of open files is low")
+      ->check(CLI::Range(16, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--max-requests", options.limits.in_progress,
+                 "Requests worked on at once; the others wait, and the addresses are served in turn")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  const auto mebibytes = [&app](const char* name, std::size_t& bytes, const char* help) {
+    app.add_option_function<std::size_t>(
+           name, [&bytes](std::size_t size) { bytes = size * mebibyte; }, help)
+        ->type_name("UINT")
+        ->default_str(std::to_string(bytes / mebibyte))
+        ->check(CLI::Range(2, 1'000'000));
+  };
+  mebibytes("--max-memory", options.limits.held_bytes,
+            "MiB of requests and answers that are held for clients; above, those of the address with most are cut off");
+  mebibytes("--max-client-memory", options.limits.client_held_bytes, "MiB of these for one address");
   app.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
                "Listen on an address that is not loopback, though nobody has to log in");
   app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", options.require_tunnel_zone,
