@@ -17,6 +17,7 @@ namespace {
 
 // The text format of Prometheus, version 0.0.4.
 const std::string metrics_media_type = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::size_t most_scrapers = 64;  // connections
 
 http::Server::Options server_options(const ApiServer::Options& options, const Router& router) {
   http::Server::Options server;
@@ -49,16 +50,7 @@ class ApiServer::Impl {
                   router_.handle(request, std::move(respond));
                 }) {
     resources_.add_to(router_);
-    add_login(router_, auth_);
-    router_.add({.method = "GET",
-                 .path = "/metrics",
-                 .name = "getMetrics",
-                 .summary = "What this process counts, for Prometheus",
-                 .produces = {metrics_media_type},
-                 .open = true,
-                 .handler = [&registry](const Call& call, const Reply& reply) {
-                   reply(ok(registry.text(), call.media_type));
-                 }});
+    add_login(router_, loop, auth_);
     router_.add(
         {.method = "GET",
          .path = "/healthz",
@@ -74,6 +66,14 @@ class ApiServer::Impl {
                  .produces = {json_media_type},
                  .open = true,
                  .handler = [this](const Call& call, const Reply& reply) { ready(call, reply); }});
+    if (options_.metrics == "open" || options_.metrics == "login") add_metrics(router_, registry);
+    if (options_.metrics == "open" || options_.metrics == "login" || options_.metrics == "off") return;
+    add_metrics(metrics_router_, registry);
+    http::Server::Options metrics{.name = "metrics", .access_log = false, .error_media_type = error_media_type};
+    metrics.limits.connections = most_scrapers;
+    metrics_.emplace(loop, registry, std::move(metrics), [this](const http::Request& request, http::Responder respond) {
+      metrics_router_.handle(request, std::move(respond));
+    });
   }
 
   Result<std::string> listen() {
@@ -96,10 +96,18 @@ class ApiServer::Impl {
     auto auth = make_authenticator(loop_, store_, options_.auth);
     if (!auth) return tl::unexpected(auth.error());
     auth_ = *std::move(auth);
-    router_.set_guard([this](const http::Request& request, const std::function<void(Status)>& passed) {
+    router_.set_guard([this](const http::Request& request, const Visit&, const std::function<void(Status)>& passed) {
       if (auth_->asks_nobody() && router_.needs_no_store(request)) return passed({});
       passed(fail(Code::unavailable, "{}", never_answered));
     });
+    if (metrics_) {
+      const Result<http::Endpoint> where = http::Endpoint::parse(options_.metrics);
+      if (!where) return fail(Code::invalid, "metrics: {}; or write open, login or off", where.error().message);
+      metrics_router_.set_front(Front::make({.loopback = where->is_loopback()}).value());
+      const Result<std::string> there = metrics_->listen_tcp(options_.metrics);
+      if (!there) return fail(there.error().code, "metrics: {}", there.error().message);
+      log::info("metrics at http://{}/metrics", *there);
+    }
     Result<std::string> bound = server_.listen_tcp(options_.listen);
     if (!bound) return bound;
     router_.set_authority(*bound);
@@ -113,11 +121,12 @@ class ApiServer::Impl {
     if (auth_->asks_nobody())
       router_.set_guard({});
     else
-      router_.set_guard([this](const http::Request& request, const std::function<void(Status)>& passed) {
-        const auto token = token_of(request);
-        if (!token) return passed(fail(Code::unauthenticated, "A token is needed; POST {}/login gives one.", root));
-        auth_->check(*token, passed);
-      });
+      router_.set_guard(
+          [this](const http::Request& request, const Visit& visit, const std::function<void(Status)>& passed) {
+            const auto token = token_of(request);
+            if (!token) return passed(fail(Code::unauthenticated, "A token is needed; POST {}/login gives one.", root));
+            auth_->check(*token, {visit.client, request.work}, passed);
+          });
     log::info("api listening on http://{}{}", bound_, root);
   }
 
@@ -133,14 +142,28 @@ class ApiServer::Impl {
     reply(ok(R"({"status":"ready"})", call.media_type));
   }
 
+  void add_metrics(Router& router, Registry& registry) const {
+    router.add({.method = "GET",
+                .path = "/metrics",
+                .name = "getMetrics",
+                .summary = "What this process counts, for Prometheus",
+                .produces = {metrics_media_type},
+                .open = options_.metrics != "login",
+                .handler = [&registry](const Call& call, const Reply& reply) {
+                  reply(ok(registry.text(), call.media_type));
+                }});
+  }
+
   const Options options_;
   std::string bound_;
   bool serves_ = false;
   Loop& loop_;
   store::Store& store_;
   Router router_;
+  Router metrics_router_{{.authority = ""}};
   Resources resources_;
   std::unique_ptr<Authenticator> auth_ = ask_nobody();
+  std::optional<http::Server> metrics_;
   http::Server server_;  // last: it goes first, with the requests that hold on to the others
 };
 

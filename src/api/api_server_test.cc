@@ -179,6 +179,10 @@ TEST_F(ApiServerTest, StopAnswersWhatIsInProgress) {
   const auto api = make({.listen = "127.0.0.1:0"});
   http::RawClient client(loop, api->start().value());
   client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n{\"name\":");
+  const auto open = [this] {
+    return registry.text().find("midonet_http_connections{server=\"api\"} 1\n") != std::string::npos;
+  };
+  ASSERT_TRUE(loop.run_until(open, 10s));
   EXPECT_FALSE(loop.run_until([&] { return client.closed(); }, 20ms));
   bool stopped = false;
   api->stop([&] { stopped = true; });

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "api/api_server.h"
@@ -221,6 +222,73 @@ TEST_F(UsersOfAFile, MustBeWrittenSoThatNobodyElseReadsIt) {
   EXPECT_THAT(plain.error().message, Not(HasSubstr("secret"))) << "errors are logged";
 }
 
+std::string login_request(const std::string& basic) {
+  return "POST /midonet-api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAuthorization: Basic " + basic +
+         "\r\n\r\n{}";
+}
+
+TEST_F(UsersOfAFile, LogInWhileOthersGuess) {
+  serve(users());
+  std::vector<std::unique_ptr<http::RawClient>> guessers;
+  std::string guesses;
+  for (int i = 0; i < 32; ++i) guesses += login_request(i % 2 == 0 ? wrong_credentials : stranger);
+  for (int i = 0; i < 8; ++i) {
+    guessers.push_back(std::make_unique<http::RawClient>(loop, address));
+    guessers.back()->send(guesses);
+  }
+  for (int i = 0; i < 18; ++i) EXPECT_THAT(login(credentials), StartsWith("HTTP/1.1 200 ")) << i;
+  for (const auto& guesser : guessers) EXPECT_THAT(guesser->received(), Not(HasSubstr(" 503 ")));
+}
+
+TEST_F(UsersOfAFile, LogInWhileTheLineOfAnotherAddressIsFull) {
+  serve(users());
+  std::vector<std::unique_ptr<http::RawClient>> many;
+  for (int i = 0; i < 100; ++i) {
+    many.push_back(std::make_unique<http::RawClient>(loop, address, 0, "127.0.0.2"));
+    many.back()->send(login_request(wrong_credentials));
+  }
+  const auto refused = [&] {
+    return std::count_if(many.begin(), many.end(),
+                         [](const auto& one) { return one->received().starts_with("HTTP/1.1 503 "); });
+  };
+  ASSERT_TRUE(loop.run_until([&] { return refused() > 0; }, 60s));
+  EXPECT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
+  EXPECT_LE(refused(), 36);
+}
+
+TEST_F(UsersOfAFile, AreAskedForBeforeABodyIsRead) {
+  serve(users());
+  ASSERT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
+  http::RawClient client(loop, address);
+  client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: x\r\nContent-Length: 1000000\r\n\r\n{");
+  EXPECT_THAT(client.everything(), StartsWith("HTTP/1.1 401 ")) << "most of the body is still to come";
+}
+
+TEST_F(UsersOfAFile, MayKeepMetricsToThemselves) {
+  const auto metrics = [this](const std::string& headers, const std::string& at) {
+    http::RawClient client(loop, at);
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
+    return std::stoi(client.answers(1).substr(9, 3));
+  };
+  ApiServer::Options options{.listen = "127.0.0.1:0", .auth = users(), .metrics = "login"};
+  api = std::make_unique<ApiServer>(loop, *store, registry, options);
+  address = api->start().value();
+  const std::string token = "X-Auth-Token: " + token_of_cookie(login(credentials)) + "\r\n";
+  EXPECT_EQ(metrics("", address), 401);
+  EXPECT_EQ(metrics(token, address), 200);
+  options.metrics = "off";
+  api = std::make_unique<ApiServer>(loop, *store, registry, options);
+  address = api->start().value();
+  EXPECT_EQ(metrics(token, address), 404);
+  options.metrics = "127.0.0.1:1x";
+  EXPECT_FALSE(ApiServer(loop, *store, registry, options).start());
+  options.metrics = *http::Server(loop, registry, {.name = "probe"}, {}).listen_tcp("127.0.0.1:0");  // a free one
+  api = std::make_unique<ApiServer>(loop, *store, registry, options);
+  address = api->start().value();
+  EXPECT_EQ(metrics(token, address), 404);
+  EXPECT_EQ(metrics("", options.metrics), 200);
+}
+
 TEST_F(UsersOfAFile, MakeAnyAddressOne) {
   EXPECT_TRUE(make(users(), "0.0.0.0:0")->start());
   EXPECT_FALSE(make({}, "0.0.0.0:0")->start());
@@ -338,6 +406,32 @@ TEST_F(OfKeystone, RequestsWithOneTokenAskOnce) {
   for (const http::Responder& respond : held) respond({.body = description("admin", later)});
   for (const auto& client : clients) EXPECT_THAT(client->answers(1), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(asked, 2);
+}
+
+TEST_F(OfKeystone, IsAskedFewThingsAtOnceAndForTheClientsInTurn) {
+  options.keystone_connections = 4;
+  serve(options);
+  hold = true;
+  std::vector<std::unique_ptr<http::RawClient>> many;
+  const auto ask = [this](const std::string& token, const std::string& from) {
+    auto client = std::make_unique<http::RawClient>(loop, address, 0, from);
+    client->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: " + token + "\r\n\r\n");
+    return client;
+  };
+  for (int i = 0; i < 40; ++i) many.push_back(ask("token " + std::to_string(i), "127.0.0.2"));
+  for (int i = 0; i < 10; ++i) {
+    many.push_back(std::make_unique<http::RawClient>(loop, address, 0, "127.0.0.3"));
+    many.back()->send(login_request(credentials));
+  }
+  ASSERT_TRUE(loop.run_until([&] { return held.size() == 4; }, 60s));
+  const auto good = ask("good", "127.0.0.1");
+  EXPECT_FALSE(loop.run_until([&] { return held.size() > 4; }, 200ms));
+  for (std::size_t i = 0; good->received().empty(); ++i) {
+    ASSERT_TRUE(loop.run_until([&] { return held.size() > i || !good->received().empty(); }, 60s));
+    if (held.size() > i) held[i]({.body = description("admin", later)});
+  }
+  EXPECT_THAT(good->answers(1), StartsWith("HTTP/1.1 200 "));
+  EXPECT_LE(asked, 12) << "not behind all the others";
 }
 
 TEST_F(OfKeystone, WhenItCannotSayTheAnswerIs503) {

@@ -25,6 +25,13 @@ struct Credentials {
   std::optional<std::string> project;  // X-Auth-Project
 };
 
+// The request that asks. Clients are served in turn (http::Request::client); one that has gone is not served.
+struct Asker {
+  std::string client{};
+  std::shared_ptr<http::Work> work{};
+  bool gone() const { return work && !work->wanted(); }
+};
+
 struct Grant {
   std::string token;
   std::chrono::system_clock::time_point expires;
@@ -37,9 +44,9 @@ class Authenticator {
   virtual ~Authenticator() = default;
 
   // unauthenticated; forbidden (known, but without the role); unavailable (whoever knows cannot be asked).
-  virtual void login(const Credentials& credentials, LoginDone done) = 0;
+  virtual void login(const Credentials& credentials, const Asker& asker, LoginDone done) = 0;
   // Likewise. The token as the client sent it: any bytes.
-  virtual void check(const std::string& token, CheckDone done) = 0;
+  virtual void check(const std::string& token, const Asker& asker, CheckDone done) = 0;
   // The store may be touched from now on: its layout is known.
   virtual void begin() {}
   // Whether check() lets everybody pass.
@@ -56,7 +63,13 @@ struct AuthOptions {
   std::string keystone_project = "admin";         // when a login names none
   std::vector<std::string> admin_roles{"admin"};  // one of them is needed
   std::chrono::seconds keystone_cache{60};        // for how long what Keystone said of a token holds
+  std::size_t keystone_connections = 16;          // questions to Keystone at once; further ones wait
 };
+
+// How many logins, or questions to Keystone, may wait: of one client, of all, and for how long.
+inline constexpr std::size_t most_waiting_of_one = 64;
+inline constexpr std::size_t most_waiting = 256;
+inline constexpr std::chrono::seconds longest_wait{10};
 
 // invalid: options that do not fit together, a users file that cannot be read or that others than its owner may open.
 Result<std::unique_ptr<Authenticator>> make_authenticator(Loop& loop, store::Store& store, const AuthOptions& options);

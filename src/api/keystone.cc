@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "http/async_client.h"
+#include "http/fair_queue.h"
 
 namespace midonet::api {
 
@@ -19,7 +20,6 @@ using nlohmann::json;
 const std::string tokens_path = "/v3/auth/tokens?nocatalog";
 constexpr std::chrono::seconds patience{10};
 constexpr std::size_t most_cached = 4096;
-constexpr std::size_t most_asked = 256;
 constexpr std::size_t longest_token = 8192;
 
 bool is_id(const std::string& text) {
@@ -31,7 +31,7 @@ class Keystone final : public Authenticator {
   Keystone(Loop& loop, http::Url url, const AuthOptions& options)
       : url_(std::move(url)), options_(options), client_(loop) {}
 
-  void login(const Credentials& credentials, LoginDone done) override {
+  void login(const Credentials& credentials, const Asker& asker, LoginDone done) override {
     const json domain{{"name", options_.keystone_domain}};
     const std::string project = credentials.project.value_or(options_.keystone_project);
     const json scope = is_id(project) ? json{{"id", project}} : json{{"name", project}, {"domain", domain}};
@@ -39,32 +39,74 @@ class Keystone final : public Authenticator {
     const json body{
         {"auth",
          {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}, {"scope", {{"project", scope}}}}}};
-    client_.call(url_, "POST", tokens_path, {{"Content-Type", "application/json"}},
-                 body.dump(-1, ' ', false, json::error_handler_t::replace), patience,
-                 [this, done = std::move(done)](const Result<http::Response>& response) { done(logged_in(response)); });
+    const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
+    ask(asker, {[this, text, done](const Answered& answered) {
+                  client_.call(url_, "POST", tokens_path, {{"Content-Type", "application/json"}}, text, patience,
+                               [this, done, answered](const Result<http::Response>& response) {
+                                 answered();
+                                 done(logged_in(response));
+                               });
+                },
+                [done](const Error& error) { done(tl::unexpected(error)); }, asker});
   }
 
-  void check(const std::string& token, CheckDone done) override {
+  void check(const std::string& token, const Asker& asker, CheckDone done) override {
     if (token.empty() || token.size() > longest_token) return done(not_valid());
     if (const auto known = cache_.find(token); known != cache_.end()) {
       if (known->second > Clock::now()) return done({});
       cache_.erase(known);
     }
-    if (const auto asked = asked_.find(token); asked != asked_.end()) {
-      asked->second.push_back(std::move(done));
-      return;
-    }
-    if (asked_.size() >= most_asked) return done(fail(Code::unavailable, "Keystone is being asked too much already."));
-    asked_[token].push_back(std::move(done));
-    client_.call(url_, "GET", tokens_path, {{"X-Auth-Token", token}, {"X-Subject-Token", token}}, "", patience,
-                 [this, token](const Result<http::Response>& response) {
-                   const Status outcome = checked(token, response);
-                   auto waiting = asked_.extract(token);
-                   for (const CheckDone& one : waiting.mapped()) one(outcome);
-                 });
+    std::vector<CheckDone>& those_who_ask = asked_[token];
+    those_who_ask.push_back(std::move(done));
+    if (those_who_ask.size() > 1) return;
+    const auto tell = [this, token](const Status& outcome) {
+      auto waiting = asked_.extract(token);
+      for (const CheckDone& one : waiting.mapped()) one(outcome);
+    };
+    ask(asker, {[this, token, tell](const Answered& answered) {
+                  client_.call(url_, "GET", tokens_path, {{"X-Auth-Token", token}, {"X-Subject-Token", token}}, "",
+                               patience, [this, token, tell, answered](const Result<http::Response>& response) {
+                                 answered();
+                                 tell(checked(token, response));
+                               });
+                },
+                [tell](const Error& error) { tell(tl::unexpected(error)); },
+                {}});
   }
 
  private:
+  using Answered = std::function<void()>;
+  struct Question {
+    std::function<void(const Answered&)> put;
+    std::function<void(const Error&)> refuse;
+    Asker asker;  // whose going ends it; none where others wait for the same answer
+    Clock::time_point since = Clock::now();
+  };
+
+  // Few at once, and the clients in turn: a Keystone that is slow takes neither all descriptors nor all patience.
+  void ask(const Asker& asker, Question question) {
+    if (const auto without_place = waiting_.push(asker.client, std::move(question))) without_place->refuse(too_much());
+    ask_next();
+  }
+
+  void ask_next() {
+    while (asking_ < options_.keystone_connections) {
+      const auto next = waiting_.pop();
+      if (!next) return;
+      if (next->asker.gone() || Clock::now() - next->since > longest_wait) {
+        next->refuse(too_much());
+        continue;
+      }
+      ++asking_;
+      next->put([this] {
+        --asking_;
+        ask_next();
+      });
+    }
+  }
+
+  static Error too_much() { return {Code::unavailable, "Keystone is being asked too much already."}; }
+
   static tl::unexpected<Error> not_valid() { return fail(Code::unauthenticated, "The token is not valid (any more)."); }
 
   template <class... Args>
@@ -110,6 +152,8 @@ class Keystone final : public Authenticator {
   const AuthOptions options_;
   std::map<std::string, Clock::time_point> cache_;  // tokens that are good, and until when nobody is asked
   std::map<std::string, std::vector<CheckDone>> asked_;
+  http::FairQueue<Question> waiting_{most_waiting_of_one, most_waiting};
+  std::size_t asking_ = 0;
   http::AsyncClient client_;  // last: it goes first, with its callbacks
 };
 

@@ -2,6 +2,9 @@
 
 #include <strings.h>
 
+#include <map>
+
+#include "api/failures.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "base/uuid.h"
@@ -35,30 +38,54 @@ std::optional<std::string> base64_decode(std::string_view text) {
 // listens on.
 class Nobody final : public Authenticator {
  public:
-  void login(const Credentials&, LoginDone done) override {
+  void login(const Credentials&, const Asker&, LoginDone done) override {
     done(Grant{Uuid::random().to_string(), std::chrono::system_clock::now() + std::chrono::hours(24)});
   }
-  void check(const std::string&, CheckDone done) override { done({}); }
+  void check(const std::string&, const Asker&, CheckDone done) override { done({}); }
   bool asks_nobody() const override { return true; }
 };
 
-void login(const std::unique_ptr<Authenticator>& authenticator, const Call& call, const Reply& reply) {
+// Answers that say no, some of them later.
+class Refusals {
+ public:
+  explicit Refusals(Loop& loop) : loop_(loop) {}
+
+  void refuse(const std::string& client, const Reply& reply, const Error& error) {
+    const auto delay = error.code == Code::unauthenticated ? failures_.add(client, Failures::Clock::now())
+                                                           : std::chrono::milliseconds(0);
+    if (delay.count() == 0) return reply(tl::unexpected(error));
+    const std::uint64_t number = ++last_;
+    timers_[number] = loop_.after(delay, [this, number, reply, error] {
+      const Timer mine = std::move(timers_.extract(number).mapped());
+      reply(tl::unexpected(error));
+    });
+  }
+
+ private:
+  Loop& loop_;
+  Failures failures_;
+  std::map<std::uint64_t, Timer> timers_;
+  std::uint64_t last_ = 0;
+};
+
+void login(const std::unique_ptr<Authenticator>& authenticator, const std::shared_ptr<Refusals>& refusals,
+           const Call& call, const Reply& reply) {
   const auto authorization = call.header("authorization");
   if (!authorization) return reply(fail(Code::unauthenticated, "Basic authentication is needed to log in."));
   auto credentials = parse_basic(*authorization);
   if (!credentials) return reply(fail(Code::unauthenticated, "The credentials are ill-formed."));
   credentials->project = call.header("x-auth-project");
   call.waits();
-  authenticator->login(*credentials, [reply, media_type = call.media_type,
-                                      visit = call.visit](const Result<Grant>& grant) {
-    if (!grant) return reply(tl::unexpected(grant.error()));
+  const auto done = [reply, refusals, visit = call.visit, media_type = call.media_type](const Result<Grant>& grant) {
+    if (!grant) return refusals->refuse(visit.client, reply, grant.error());
     const nlohmann::ordered_json body = {{"key", grant->token}, {"expires", rfc3339(grant->expires)}};
     Answer answer = ok(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), media_type);
     answer.headers.emplace("Set-Cookie", fmt::format("sessionId={}; Path={}; HttpOnly; SameSite=Strict{}", grant->token,
                                                      visit.cookie_path, visit.secure ? "; Secure" : ""));
     answer.headers.emplace("Cache-Control", "no-store");
     reply(std::move(answer));
-  });
+  };
+  authenticator->login(*credentials, {call.visit.client, call.work}, done);
 }
 
 }  // namespace
@@ -93,17 +120,19 @@ std::optional<std::string> token_of(const http::Request& request) {
   return std::nullopt;
 }
 
-void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator) {
+void add_login(Router& router, Loop& loop, const std::unique_ptr<Authenticator>& authenticator) {
+  const auto refusals = std::make_shared<Refusals>(loop);
   // By GET for published clients.
   for (const auto& [method, name] : {std::pair("POST", "login"), std::pair("GET", "loginByGet")})
-    router.add(
-        {.method = method,
-         .path = root + "/login",
-         .name = name,
-         .summary = "Get a token for a name and a password",
-         .produces = {token_media_type},
-         .open = true,
-         .handler = [&authenticator](const Call& call, const Reply& reply) { login(authenticator, call, reply); }});
+    router.add({.method = method,
+                .path = root + "/login",
+                .name = name,
+                .summary = "Get a token for a name and a password",
+                .produces = {token_media_type},
+                .open = true,
+                .handler = [&authenticator, refusals](const Call& call, const Reply& reply) {
+                  login(authenticator, refusals, call, reply);
+                }});
 }
 
 }  // namespace midonet::api

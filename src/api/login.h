@@ -6,12 +6,14 @@
 
 #include "api/authenticator.h"
 #include "api/router.h"
+#include "base/loop.h"
 
 namespace midonet::api {
 
 inline const std::string token_media_type = "application/vnd.org.midonet.Token-v1+json";
 
-// The authenticator may be another one by the time that somebody logs in; it outlives the router's use.
-void add_login(Router& router, const std::unique_ptr<Authenticator>& authenticator);
+// The authenticator may be another one by the time that a client logs in; it outlives the router's use. What a client is refused
+// for its credentials it is told the later, the more often it has failed before (failures.h).
+void add_login(Router& router, Loop& loop, const std::unique_ptr<Authenticator>& authenticator);
 
 }  // namespace midonet::api

@@ -18,7 +18,7 @@ using nlohmann::json;
 class OpenApi : public ::testing::Test {
  protected:
   OpenApi() {
-    add_login(router, nobody);
+    add_login(router, loop, nobody);
     resources.add_to(router);
     document = json::parse(openapi(router.routes(), {"http://api:1/cloud/midonet-api", true}));
   }

@@ -144,7 +144,7 @@ TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources(loop, *store, {});
   const auto nobody = ask_nobody();
-  add_login(router, nobody);
+  add_login(router, loop, nobody);
   resources.add_to(router);
   const std::string made = reference(router.routes());
   if (std::getenv("MIDONET_WRITE_GOLDEN") != nullptr) std::ofstream(MIDONET_REFERENCE) << made;

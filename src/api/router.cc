@@ -177,7 +177,7 @@ void Router::admit(const http::Request& request, std::function<void(std::optiona
   const auto& origin = admitted->foreign_origin;
   const Route* route = guard_ ? route_of(request) : nullptr;
   if (!guard_ || (route != nullptr && route->open) || (origin && is_preflight(request))) return done(std::nullopt);
-  guard_(request, [done = std::move(done), origin](const Status& passed) {
+  guard_(request, *admitted, [done = std::move(done), origin](const Status& passed) {
     if (passed) return done(std::nullopt);
     http::Response refusal = to_response(error_answer(passed.error()), "");
     if (origin) add_cors_headers(refusal, *origin);
@@ -254,7 +254,6 @@ void Router::serve(const http::Request& request, const Visit& visit, http::Respo
   call.base_uri = visit.base_uri;
   call.peer = request.peer;
   call.visit = visit;
-  call.client = request.client;
   call.work = request.work;
   route.handler(call, [respond = std::move(respond), name = node->path](Result<Answer> answer) {
     if (!answer && (answer.error().code == Code::internal || answer.error().code == Code::pending))

@@ -36,7 +36,6 @@ struct Call {
   std::string base_uri;  // "http://127.0.0.1:8181/midonet-api", no trailing slash: what absolute URIs begin with
   std::string peer;      // for logs
   Visit visit;           // how the client sees this server; base_uri is also here
-  std::string client{};  // as of http::Request
   std::shared_ptr<http::Work> work{};
 
   // The value of "{name}" in the route's path; a name that is not in the path aborts.
@@ -86,7 +85,7 @@ class Router {
 
   // Asked before a request's body is read and before it is looked at any further, also before its 404; `passed` is called once,
   // now or later, unless the router has gone.
-  using Guard = std::function<void(const http::Request&, std::function<void(Status)> passed)>;
+  using Guard = std::function<void(const http::Request&, const Visit&, std::function<void(Status)> passed)>;
   void set_guard(Guard guard) { guard_ = std::move(guard); }
   bool is_guarded() const { return static_cast<bool>(guard_); }
   // Whether the request is for a route that needs no store.

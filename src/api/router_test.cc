@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/login.h"
+#include "base/loop.h"
 #include "http/target.h"
 
 namespace midonet::api::router_test {
@@ -12,6 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 
 struct Fixture : ::testing::Test {
+  Loop loop;
   std::unique_ptr<Router> router;
   std::vector<Call> calls;
 
@@ -44,7 +46,7 @@ struct Fixture : ::testing::Test {
                  .produces = {type},
                  .handler = keep});
     router->add({.method = "GET", .path = root + "/ports/special", .name = "f", .summary = "", .handler = keep});
-    add_login(*router, nobody);
+    add_login(*router, loop, nobody);
   }
 
   const std::unique_ptr<Authenticator> nobody = ask_nobody();

@@ -2,7 +2,9 @@
 
 #include <crypt.h>
 #include <openssl/crypto.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -16,6 +18,7 @@
 #include "api/token.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "http/fair_queue.h"
 #include "store/mirror.h"
 #include "store/transaction.h"
 
@@ -26,7 +29,7 @@ namespace {
 using Hashes = std::map<std::string, std::string>;
 
 const std::string key_path = "/token_key";
-constexpr std::size_t most_waiting = 32;  // for the thread; 3 s of work
+constexpr int niceness_of_hashing = 10;  // what plugs interfaces and answers others goes first
 constexpr auto longest_wait_for_key = std::chrono::seconds(2);
 
 struct FileState {
@@ -66,13 +69,23 @@ Result<Hashes> read_file(const std::string& path) {
   return users;
 }
 
-// On the thread.
-bool is_password(const std::string& password, const std::string& hash) {
+std::string crypt(const std::string& password, const std::string& setting) {
   const auto data = std::make_unique<crypt_data>();
-  const char* made = ::crypt_r(password.c_str(), hash.c_str(), data.get());
-  const std::string_view text = made == nullptr ? "" : made;
-  return text.size() == hash.size() && !text.starts_with('*') &&
-         CRYPTO_memcmp(text.data(), hash.data(), hash.size()) == 0;
+  const char* made = ::crypt_r(password.c_str(), setting.c_str(), data.get());
+  return made == nullptr || *made == '*' ? "" : made;
+}
+
+// On the thread. A hash that cannot be computed takes as long as another one: `usual`.
+bool is_password(const std::string& password, const std::string& hash, const std::string& usual) {
+  const std::string made = crypt(password, hash);
+  if (made.empty()) (void)crypt(password, usual);
+  return !made.empty() && made.size() == hash.size() && CRYPTO_memcmp(made.data(), hash.data(), hash.size()) == 0;
+}
+
+// A hash of the kind that `mkpasswd -m yescrypt` makes, of no password.
+std::string usual_hash() {
+  const char* const setting = ::crypt_gensalt("$y$", 0, nullptr, 0);
+  return setting == nullptr ? "" : std::string(setting) + "$";
 }
 
 class Users final : public Authenticator {
@@ -86,44 +99,83 @@ class Users final : public Authenticator {
     thread_.join();
   }
 
-  Status start() { return refresh(); }
+  Status start() {
+    boost::asio::post(thread_, [] { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), niceness_of_hashing); });
+    return refresh();
+  }
 
   void begin() override {
     begun_ = true;
     look_for_key();
   }
 
-  void login(const Credentials& credentials, LoginDone done) override {
-    with_key([this, credentials, done = std::move(done)] { login_with_key(credentials, done); });
+  void login(const Credentials& credentials, const Asker& asker, LoginDone done) override {
+    with_key([this, credentials, asker, done = std::move(done)] { login_with_key(credentials, asker, done); });
   }
 
-  void check(const std::string& token, CheckDone done) override {
+  void check(const std::string& token, const Asker&, CheckDone done) override {
     with_key([this, token, done = std::move(done)] { done(check_with_key(token)); });
   }
 
  private:
-  void login_with_key(const Credentials& credentials, LoginDone done) {
+  using Clock = std::chrono::steady_clock;
+  struct Login {
+    Credentials credentials;
+    Asker asker;
+    LoginDone done;
+    Clock::time_point since = Clock::now();
+  };
+
+  void login_with_key(const Credentials& credentials, const Asker& asker, LoginDone done) {
     if (const Status read = refresh(); !read) return done(fail(Code::unavailable, "{}", read.error().message));
     if (key_.empty()) return done(no_key());
-    if (waiting_ >= most_waiting)
-      return done(fail(Code::unavailable, "{} others are logging in at the moment.", waiting_));
-    const auto user = users_.find(credentials.user);
-    // Whether there is such a user must not be told by the time that it takes to say no.
-    const bool known = user != users_.end();
-    const std::string hash = known ? user->second : users_.empty() ? "" : users_.begin()->second;
-    ++waiting_;
-    boost::asio::post(thread_, [this, alive = std::weak_ptr(alive_), &loop = loop_, credentials, hash, known,
-                                done = std::move(done)]() mutable {
-      const bool right = is_password(credentials.password, hash) && known;
-      loop.post([this, alive, name = credentials.user, hash, right, done = std::move(done)] {
+    if (const auto without_place = waiting_.push(asker.client, {credentials, asker, std::move(done)}))
+      without_place->done(fail(Code::unavailable, "Too many others are logging in at the moment."));
+    hash_next();
+  }
+
+  void hash_next() {
+    while (!hashing_) {
+      auto next = waiting_.pop();
+      if (!next) return;
+      if (next->asker.gone())
+        next->done(fail(Code::unavailable, "The client has gone."));
+      else if (Clock::now() - next->since > longest_wait)
+        next->done(fail(Code::unavailable, "Too many others are logging in at the moment."));
+      else
+        hash(*std::move(next));
+    }
+  }
+
+  // Whether there is such a user must not be told by the time that it takes to say no: a name that there is not is taken for
+  // one of those that there are, always the same.
+  const std::string& hash_for(const std::string& name) const {
+    if (const auto user = users_.find(name); user != users_.end()) return user->second;
+    if (users_.empty()) return usual_;
+    const auto offset = std::hash<std::string>()(key_ + name) % users_.size();
+    return std::next(users_.begin(), static_cast<std::ptrdiff_t>(offset))->second;
+  }
+
+  void hash(Login login) {
+    hashing_ = true;
+    const bool known = users_.contains(login.credentials.user);
+    boost::asio::post(thread_, [this, alive = std::weak_ptr(alive_), &loop = loop_, login = std::move(login),
+                                hash = hash_for(login.credentials.user), usual = usual_, known]() mutable {
+      const bool right = is_password(login.credentials.password, hash, usual) && known;
+      loop.post([this, alive, name = login.credentials.user, hash, right, done = std::move(login.done)] {
         if (alive.expired()) return;
-        --waiting_;
-        if (!right) return done(fail(Code::unauthenticated, "There is no such user with this password."));
-        if (key_.empty()) return done(no_key());
-        const auto expires = std::chrono::system_clock::now() + life_;
-        done(Grant{make_token(key_, name, expires, hash), expires});
+        hashing_ = false;
+        hashed(name, hash, right, done);
+        if (!alive.expired()) hash_next();
       });
     });
+  }
+
+  void hashed(const std::string& name, const std::string& hash, bool right, const LoginDone& done) const {
+    if (!right) return done(fail(Code::unauthenticated, "There is no such user with this password."));
+    if (key_.empty()) return done(no_key());
+    const auto expires = std::chrono::system_clock::now() + life_;
+    done(Grant{make_token(key_, name, expires, hash), expires});
   }
 
   Status check_with_key(const std::string& token) {
@@ -223,7 +275,9 @@ class Users final : public Authenticator {
   bool damaged_ = false;  // the key
   bool begun_ = false;
   bool drawing_ = false;
-  std::size_t waiting_ = 0;
+  http::FairQueue<Login> waiting_{most_waiting_of_one, most_waiting};
+  bool hashing_ = false;
+  const std::string usual_ = usual_hash();
   store::Mirror mirror_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   boost::asio::thread_pool thread_{1};

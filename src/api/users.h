@@ -5,7 +5,8 @@
 // Tokens are signed (token.h) with a key that stands in the store at /token_key, drawn by the first server that needs one: a
 // token of one server is good at all servers with the same users. Whoever removes the node ends all tokens.
 //
-// A hash takes a tenth of a second on purpose: it is computed on a thread of its own, and few may wait for it.
+// A hash takes a tenth of a second on purpose: it is computed on a thread of its own, one at a time, for the clients in turn, and
+// few may wait for it.
 #pragma once
 
 #include <memory>

@@ -24,6 +24,7 @@ void Http1Connection::ask_admission() {
   Request& head = reader_.head();
   head.peer = peer_;
   head.client = member_->address();
+  head.work = std::make_shared<Turn>(std::weak_ptr<Turns>(), weak_from_this());  // takes no turn yet
   admission_ = Admission::asked;
   all_->options.admit(head, [weak = weak_from_this(), question = ++questions_](std::optional<Response> refusal) {
     if (const auto self = weak.lock()) self->admitted(question, std::move(refusal));

@@ -58,6 +58,14 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
   app.add_option("--admin-role", options.auth.admin_roles,
                  "With --auth keystone: a role that may use the API; may be given several times")
       ->capture_default_str();
+  app.add_option("--keystone-connections", options.auth.keystone_connections,
+                 "With --auth keystone: how many questions are put to Keystone at once; the others wait")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option(
+         "--metrics", options.metrics,
+         "Who may read /metrics: open (everybody), login (as all else), off, or ADDRESS:PORT, where it is served alone")
+      ->capture_default_str();
   constexpr std::size_t mebibyte = 1024 * 1024;
   app.add_option(
          "--max-connections", options.limits.connections,

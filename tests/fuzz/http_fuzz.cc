@@ -65,7 +65,8 @@ api::Router& router() {
                     .consumes = {type},
                     .handler = answer});
     static const auto nobody = api::ask_nobody();
-    api::add_login(instance, nobody);
+    static Loop loop;
+    api::add_login(instance, loop, nobody);
     return true;
   }();
   (void)made;
