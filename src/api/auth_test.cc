@@ -260,7 +260,8 @@ TEST_F(UsersOfAFile, AreAskedForBeforeABodyIsRead) {
   serve(users());
   ASSERT_THAT(login(credentials), StartsWith("HTTP/1.1 200 "));
   http::RawClient client(loop, address);
-  client.send("POST /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: x\r\nContent-Length: 1000000\r\n\r\n{");
+  client.send(
+      "POST /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: x\r\nContent-Length: 1000000\r\n\r\n{");
   EXPECT_THAT(client.everything(), StartsWith("HTTP/1.1 401 ")) << "most of the body is still to come";
 }
 
