@@ -108,6 +108,9 @@ TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
   ASSERT_TRUE(away) << away.error().message;
   EXPECT_EQ(away->status, 503);
   EXPECT_TRUE(away->headers.contains("Retry-After"));
+  EXPECT_EQ(one->get("/system_state")["availability"], "UNAVAILABLE");
+  EXPECT_THAT(one->get("/system_state")["information"].get<std::string>(),
+              ::testing::HasSubstr(servers->uri("/midonet")));
   servers->start(0);
   ASSERT_TRUE(servers->wait());
   // Nothing tells a client when that is over but asking again.
@@ -118,6 +121,7 @@ TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
     if (status == 503) (void)::poll(nullptr, 0, 100);
   }
   EXPECT_EQ(status, 200);
+  EXPECT_EQ(one->get("/system_state")["availability"], "READWRITE");
   EXPECT_EQ(one->get("/bridges").at(0)["name"], "net");
   EXPECT_EQ(one->stop(), 0);
 }
@@ -149,11 +153,16 @@ TEST_F(MidonetApiOnZookeeper, AStartDuringAnOutageListensAtOnceAnswers503AndServ
   EXPECT_EQ(call("/metrics")->status, 200);
   EXPECT_EQ(systemd.receive(), "READY=1") << "while it waits, or systemd would end it";
   EXPECT_EQ(call("/midonet-api")->status, 503);
+  EXPECT_EQ(call("/healthz")->status, 200);
+  EXPECT_EQ(call("/readyz")->status, 503);
+  EXPECT_EQ(json::parse(call("/midonet-api/system_state")->body)["availability"], "UNAVAILABLE");
 
   servers->start(0);
   ASSERT_TRUE(servers->wait());
   child.read_err_until("/midonet-api\n");
   EXPECT_EQ(call("/midonet-api/bridges")->status, 200);
+  EXPECT_EQ(call("/readyz")->status, 200);
+  EXPECT_EQ(json::parse(call("/midonet-api/system_state")->body)["availability"], "READWRITE");
   EXPECT_EQ(call("/nothing/here")->status, 404);
   ::kill(child.pid(), SIGTERM);
   EXPECT_EQ(child.wait().status, 0);
