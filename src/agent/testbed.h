@@ -78,8 +78,14 @@ class FakeLinks : public netlink::LinkSource {
   explicit FakeLinks(Loop& loop) : loop_(loop) {}
   const netlink::LinkTable& links() const override { return table_; }
   bool ready() const override { return ready_; }
+  const netlink::RouteTable& routes(const std::set<netlink::Destination>&) override { return routes_; }
   void on_changed(std::function<void()> changed) override { changed_ = std::move(changed); }
 
+  // The route to an address, whatever the source.
+  void route(const Ip& to, netlink::Route route) {
+    routes_[{to, {}}] = std::move(route);
+    tell();
+  }
   // A tap of this name with the next ifindex, up and with link.
   netlink::Link& add(const std::string& name);
   void remove(const std::string& name);
@@ -92,6 +98,7 @@ class FakeLinks : public netlink::LinkSource {
  private:
   Loop& loop_;
   netlink::LinkTable table_;
+  netlink::RouteTable routes_;
   bool ready_ = true;
   std::uint32_t next_ = 10;
   netlink::Link last_;

@@ -25,7 +25,11 @@ struct Link {
   std::uint8_t operstate = 0;       // RFC 2863, IF_OPER_UP is 6
   std::uint32_t mtu = 0;
   std::optional<Mac> mac;
-  std::string kind;          // "tun", "veth", "vxlan", "bridge" …; "" for hardware
+  std::string kind;   // "tun", "veth", "vxlan", "bridge" …; "" for hardware
+  std::string alias;  // ifalias
+  std::uint32_t lower =
+      0;  // ifindex of the interface that it stands on (of a VLAN its parent, of a veth the peer); 0 for
+          // none, and for one in another namespace
   std::uint32_t master = 0;  // ifindex of the bridge, bond, … that it is a member of; 0 for none
   std::string master_kind;   // "bridge", "bond", "openvswitch" …; "" when the kernel does not tell
   std::set<Ip> addresses;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -58,6 +59,7 @@ void link_info(const nlattr* nest, Link& link) {
 
 std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) {
   Link link;
+  bool elsewhere = false;
   link.ifindex = static_cast<std::uint32_t>(header.ifi_index);
   link.hardware_type = header.ifi_type;
   link.up = (header.ifi_flags & IFF_UP) != 0;
@@ -66,6 +68,9 @@ std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) 
   attributes_of(message, sizeof header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
       case IFLA_IFNAME: link.name = text(attribute); break;
+      case IFLA_IFALIAS: link.alias = text(attribute); break;
+      case IFLA_LINK: link.lower = u32(attribute).value_or(0); break;
+      case IFLA_LINK_NETNSID: elsewhere = true; break;
       case IFLA_MTU: link.mtu = u32(attribute).value_or(0); break;
       case IFLA_MASTER: link.master = u32(attribute).value_or(0); break;
       case IFLA_OPERSTATE:
@@ -82,6 +87,7 @@ std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) 
     }
   });
   if (header.ifi_index <= 0 || link.name.empty()) return {};
+  if (elsewhere || link.lower == link.ifindex) link.lower = 0;
   return link;
 }
 
@@ -118,6 +124,55 @@ std::optional<AddressIs> read_address(const nlmsghdr* message) {
   return AddressIs{header->ifa_index, *ip};
 }
 
+std::uint32_t mtu_of(const nlattr* metrics) {
+  std::uint32_t mtu = 0;
+  attributes(mnl_attr_get_payload(metrics), mnl_attr_get_payload_len(metrics), [&](const nlattr* attribute) {
+    if (mnl_attr_get_type(attribute) == RTAX_MTU) mtu = u32(attribute).value_or(0);
+  });
+  return mtu;
+}
+
+std::optional<RouteIs> read_route(const nlmsghdr* message) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(rtmsg)) return {};
+  const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  Route route;
+  route.is_default = header->rtm_dst_len == 0;
+  route.advertised = header->rtm_protocol == RTPROT_RA;
+  const auto leaves_by = [&route](std::uint32_t ifindex) {
+    if (ifindex != 0) route.interfaces.insert(ifindex);
+  };
+  attributes_of(message, sizeof *header, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case RTA_OIF: leaves_by(u32(attribute).value_or(0)); break;
+      case RTA_PREFSRC: route.source = read_ip(attribute, header->rtm_family); break;
+      case RTA_METRICS: route.mtu = mtu_of(attribute); break;
+      case RTA_CACHEINFO: {
+        rta_cacheinfo info{};
+        if (mnl_attr_get_payload_len(attribute) < sizeof info) break;
+        std::memcpy(&info, mnl_attr_get_payload(attribute), sizeof info);
+        // In ticks of the C library's clock.
+        if (info.rta_expires > 0)
+          route.expires = std::chrono::milliseconds(std::int64_t{info.rta_expires} * 1000 / 100);
+        break;
+      }
+      case RTA_MULTIPATH: {
+        const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(attribute));
+        std::size_t left = mnl_attr_get_payload_len(attribute);
+        while (left >= sizeof *hop && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
+          leaves_by(static_cast<std::uint32_t>(std::max(hop->rtnh_ifindex, 0)));
+          const std::size_t step = std::min<std::size_t>(RTNH_ALIGN(hop->rtnh_len), left);
+          left -= step;
+          hop = reinterpret_cast<const rtnexthop*>(reinterpret_cast<const char*>(hop) + step);
+        }
+        break;
+      }
+      default: break;
+    }
+  });
+  if (route.interfaces.empty()) return {};
+  return RouteIs{std::move(route)};
+}
+
 int error_of(const nlmsghdr* message) {
   std::int32_t code = 0;
   if (mnl_nlmsg_get_payload_len(message) < sizeof code) return 0;  // an NLMSG_DONE of old kernels is empty
@@ -127,7 +182,7 @@ int error_of(const nlmsghdr* message) {
 
 template <class Header>
 std::vector<std::uint8_t> dump(std::uint16_t type, std::uint32_t sequence, std::uint32_t link_filter) {
-  std::array<std::uint8_t, 256> room{};
+  alignas(nlmsghdr) std::array<std::uint8_t, 256> room{};
   nlmsghdr* message = mnl_nlmsg_put_header(room.data());
   message->nlmsg_type = type;
   message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -175,6 +230,12 @@ bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Mes
           each(std::move(out));
         }
         break;
+      case RTM_NEWROUTE:
+        if (auto route = read_route(message)) {
+          out.body = *std::move(route);
+          each(std::move(out));
+        }
+        break;
       case NLMSG_DONE:
       case NLMSG_ERROR:
         out.body = Done{error_of(message)};
@@ -195,5 +256,23 @@ std::vector<std::uint8_t> dump_links(std::uint32_t sequence) {
 }
 
 std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) { return dump<ifaddrmsg>(RTM_GETADDR, sequence, 0); }
+
+std::vector<std::uint8_t> get_route(std::uint32_t sequence, const Destination& to, bool rule) {
+  alignas(nlmsghdr) std::array<std::uint8_t, 256> room{};
+  nlmsghdr* message = mnl_nlmsg_put_header(room.data());
+  message->nlmsg_type = RTM_GETROUTE;
+  message->nlmsg_flags = NLM_F_REQUEST;
+  message->nlmsg_seq = sequence;
+  auto* header = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(rtmsg)));
+  header->rtm_family = to.ip.is_v4() ? AF_INET : AF_INET6;
+  header->rtm_dst_len = static_cast<std::uint8_t>(8 * to.ip.bytes().size());
+  if (rule) header->rtm_flags = RTM_F_FIB_MATCH;
+  mnl_attr_put(message, RTA_DST, to.ip.bytes().size(), to.ip.bytes().data());
+  if (to.from && to.from->is_v4() == to.ip.is_v4()) {
+    header->rtm_src_len = header->rtm_dst_len;
+    mnl_attr_put(message, RTA_SRC, to.from->bytes().size(), to.from->bytes().data());
+  }
+  return {room.begin(), room.begin() + message->nlmsg_len};
+}
 
 }  // namespace midonet::netlink

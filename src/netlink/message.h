@@ -11,6 +11,7 @@
 
 #include "base/ip.h"
 #include "netlink/link.h"
+#include "netlink/route.h"
 
 namespace midonet::netlink {
 
@@ -29,6 +30,9 @@ struct AddressGone {
   std::uint32_t ifindex;
   Ip ip;
 };
+struct RouteIs {  // the answer to get_route()
+  Route route;
+};
 struct Done {  // end of a dump, or the answer to a request; error_number 0 for success
   int error_number;
 };
@@ -37,7 +41,7 @@ struct Message {
   std::uint32_t sequence = 0;  // of the request that this answers
   std::uint32_t port = 0;      // of the socket that asked; events that others caused carry theirs, or 0
   bool interrupted = false;    // NLM_F_DUMP_INTR: the dump is not one consistent moment
-  std::variant<LinkIs, LinkGone, AddressIs, AddressGone, Done> body;
+  std::variant<LinkIs, LinkGone, AddressIs, AddressGone, RouteIs, Done> body;
 };
 
 // Calls `each` for every message of one datagram that is of interest. False when the datagram is damaged or
@@ -47,5 +51,8 @@ bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Mes
 // Requests, ready to be sent.
 std::vector<std::uint8_t> dump_links(std::uint32_t sequence);
 std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence);
+// How a packet to this destination leaves. With `rule` the route of the table that matches, else what comes of it, with
+// what was learned of the path.
+std::vector<std::uint8_t> get_route(std::uint32_t sequence, const Destination& to, bool rule);
 
 }  // namespace midonet::netlink

@@ -42,6 +42,9 @@ Result<std::unique_ptr<Monitor>> Monitor::open(Loop& loop, Registry& registry, i
   auto socket = Socket::open(link_and_address_groups, buffer_bytes);
   if (!socket) return tl::unexpected<Error>(std::move(socket).error());
   std::unique_ptr<Monitor> monitor(new Monitor(loop, registry, *std::move(socket), buffer_bytes));
+  auto routes = Routes::open(loop, [self = monitor.get()] { self->notify(); });
+  if (!routes) return tl::unexpected<Error>(std::move(routes).error());
+  monitor->routes_ = *std::move(routes);
   monitor->watch();
   monitor->begin_dump();
   return monitor;
@@ -83,7 +86,10 @@ void Monitor::read() {
     }
     if (received->datagram.empty()) break;
   }
-  if (unreported_ && phase_ == Phase::following) notify();
+  if (unreported_ && phase_ == Phase::following) {
+    routes_->look_again();
+    notify();
+  }
 }
 
 void Monitor::take(Message&& message) {
@@ -106,6 +112,7 @@ void Monitor::take(Message&& message) {
                    seen_addresses_.erase({gone.ifindex, gone.ip});
                    if (links_.remove_address(gone.ifindex, gone.ip)) unreported_ = true;
                  },
+                 [](const RouteIs&) {},  // asked for elsewhere
                  [&](const Done& done) {
                    if (ours) dump_part_done(done.error_number);
                  },

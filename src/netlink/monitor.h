@@ -17,16 +17,20 @@
 #include "base/result.h"
 #include "netlink/link.h"
 #include "netlink/message.h"
+#include "netlink/route.h"
+#include "netlink/routes.h"
 #include "netlink/socket.h"
 
 namespace midonet::netlink {
 
-// Where the agent learns of links: the Monitor, or a test's table.
+// Where the agent learns of links and routes: the Monitor, or a test's tables.
 class LinkSource {
  public:
   virtual ~LinkSource() = default;
   virtual const LinkTable& links() const = 0;
   virtual bool ready() const = 0;  // false until the table is complete for the first time
+  // The routes to these destinations, which are followed until the next call names others.
+  virtual const RouteTable& routes(const std::set<Destination>& wanted) = 0;
   // `changed` is called from the loop, once for many changes, and when ready() becomes true.
   virtual void on_changed(std::function<void()> changed) = 0;
 };
@@ -42,6 +46,7 @@ class Monitor : public LinkSource {
 
   const LinkTable& links() const override { return links_; }
   bool ready() const override { return ready_; }
+  const RouteTable& routes(const std::set<Destination>& wanted) override { return routes_->follow(wanted); }
   void on_changed(std::function<void()> changed) override { changed_ = std::move(changed); }
   std::uint64_t overruns() const { return overruns_; }
 
@@ -64,6 +69,7 @@ class Monitor : public LinkSource {
   Socket socket_;
   int buffer_bytes_;
   LinkTable links_;
+  std::unique_ptr<Routes> routes_;
   Phase phase_ = Phase::dumping_links;
   bool ready_ = false;
   bool unreported_ = false;   // the table changed since the last `changed`

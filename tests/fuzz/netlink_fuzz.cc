@@ -40,6 +40,8 @@ void follow(LinkTable& table, const Message& message) {
           twice([&] { return table.add_address(body.ifindex, body.ip); });
         } else if constexpr (std::is_same_v<Body, AddressGone>) {
           twice([&] { return table.remove_address(body.ifindex, body.ip); });
+        } else if constexpr (std::is_same_v<Body, RouteIs>) {
+          require(!body.route.interfaces.empty() && !body.route.interfaces.contains(0));
         } else {
           require(body.error_number >= 0 && body.error_number < 4096);
         }
