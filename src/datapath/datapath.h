@@ -67,13 +67,15 @@ struct BridgeSpec {
 };
 
 // This host takes part in the overlay: VXLAN (RFC 7348) through one device in collect-metadata mode, whose name and UDP
-// port are settings of the implementation. Outer family and source address follow from each peer's address and the
-// host's routes.
+// port are settings of the implementation. The outer family is that of each peer's address.
 struct TunnelSpec {
   Ip local;               // this host's own tunnel end point: what its peers send to
   std::uint32_t mtu = 0;  // the largest IP packet that fits into the tunnel; larger frames are dropped and counted
   // Further addresses of this host that peers may send to. What comes to another one is dropped and counted.
   std::set<Ip> addresses{};
+  // What outer packets are from; nothing: as the host's routes have it. A kernel before 6.0 chooses by itself.
+  std::optional<Ip> source_v4{}, source_v6{};
+  std::map<Ip, Ip> sources{};  // for these peers another one
   bool operator==(const TunnelSpec&) const = default;
 };
 
@@ -82,6 +84,11 @@ struct Desired {
   std::map<Uuid, PortSpec> ports{};
   std::map<Vni, BridgeSpec> bridges{};
   std::optional<TunnelSpec> tunnel{};  // absent: no device, frames stay on this host
+  // Ports of which nothing is known that could be desired, and which are not to go: where the kernel has one plugged it stays,
+  // and with it all that its bridge has.
+  std::set<Uuid> held{};
+  // Interfaces that must not carry hooks of ours, by ifindex: they are unplugged at once, also without a sweep.
+  std::set<std::uint32_t> banned{};
   bool operator==(const Desired&) const = default;
 };
 
@@ -135,6 +142,9 @@ class Datapath {
   // second call with the same argument changes nothing in the kernel. Work is proportional to the difference
   // to what this object knows of the kernel, which the first call and every reported drift read anew.
   virtual Applied apply(const Desired& desired, Sweep sweep) = 0;
+
+  // Whether the kernel has a port plugged at this interface, also one of before the first apply().
+  virtual bool plugged(std::uint32_t ifindex) = 0;
 
   // `drifted(what)` is called from the loop when somebody else touched what is ours (a qdisc, a filter, a
   // pin); the agent then calls apply() again, which reads the kernel anew and repairs. `what` is for the log.

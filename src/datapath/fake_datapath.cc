@@ -1,5 +1,6 @@
 #include "datapath/fake_datapath.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace midonet::datapath {
@@ -26,16 +27,31 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
     });
     applied.ports.emplace(id, apply_port(spec));
   }
+  std::erase_if(plugged_.ports, [&](const auto& port) {
+    if (desired.ports.contains(port.first) || !desired.banned.contains(port.second.ifindex)) return false;
+    touched_.push_back(port.first);
+    return true;
+  });
   if (sweep == Sweep::yes) {
     std::erase_if(plugged_.ports, [&](const auto& port) {
-      if (desired.ports.contains(port.first)) return false;
+      if (desired.ports.contains(port.first) || desired.held.contains(port.first)) return false;
       touched_.push_back(port.first);
       return true;
     });
-    std::erase_if(plugged_.bridges, [&](const auto& bridge) { return !desired.bridges.contains(bridge.first); });
+    std::set<Vni> held;
+    for (const auto& [id, spec] : plugged_.ports)
+      if (!desired.ports.contains(id)) held.insert(spec.vni);
+    std::erase_if(plugged_.bridges, [&](const auto& bridge) {
+      return !desired.bridges.contains(bridge.first) && !held.contains(bridge.first);
+    });
     std::erase_if(learned_, [&](const FdbEntry& entry) { return !plugged_.ports.contains(entry.port); });
   }
   return applied;
+}
+
+bool FakeDatapath::plugged(std::uint32_t ifindex) {
+  return std::any_of(plugged_.ports.begin(), plugged_.ports.end(),
+                     [&](const auto& port) { return port.second.ifindex == ifindex; });
 }
 
 Status FakeDatapath::apply_port(const PortSpec& spec) {

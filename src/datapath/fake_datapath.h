@@ -22,6 +22,7 @@ class FakeDatapath : public Datapath {
   explicit FakeDatapath(Desired left_over) : plugged_(std::move(left_over)) {}
 
   Applied apply(const Desired& desired, Sweep sweep) override;
+  bool plugged(std::uint32_t ifindex) override;
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::optional<TunnelCounters> tunnel_counters() override { return tunnel_counters_; }

@@ -195,9 +195,16 @@ struct tunnel {
   __u32 wanted;  /* 0: there is no overlay; what is known of remote MACs and peers is ignored */
   __u32 ifindex; /* of the VXLAN device, while it is complete; else 0 */
   __u32 mtu;     /* of the device: the largest IP packet that fits */
-  __u32 reserved;
+  __u32 flags;   /* MIDONET_MANY_SOURCES */
 };
 MIDONET_ASSERT_SIZE(tunnel, 16);
+
+#define MIDONET_MANY_SOURCES 1 /* struct tunnel, flags: "peer_sources" is to be asked */
+
+/*
+ * Map "sources", an array of two: the address that packets to IPv4 peers (0) and to IPv6 peers (1) are from, a struct vtep.
+ * Of family 0: the kernel chooses. Map "peer_sources": for these peers (struct vtep) another one.
+ */
 
 /*
  * Map "tunnel_counters", per CPU, an array of one: struct counters, where rx is what came from other hosts, tx what

@@ -48,7 +48,7 @@ static __always_inline int send(struct __sk_buff* skb, const struct port* port, 
   if (!tunnel->ifindex) return drop(ingress, drop_no_tunnel);
   const int reason = misfit(skb, tunnel);
   if (reason) return drop(ingress, (enum drop_reason)reason);
-  if (set_key(skb, port->vni, to)) return drop(ingress, drop_no_clone);
+  if (set_key(skb, port->vni, to, tunnel)) return drop(ingress, drop_no_clone);
   count_rx(port, skb);
   count_tunnel(skb, 0);
   return (int)bpf_redirect(tunnel->ifindex, 0);

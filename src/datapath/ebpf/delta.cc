@@ -167,7 +167,9 @@ class Difference {
       const auto desired = desired_.ports.find(id_of(port));
       const bool is_desired = desired != desired_.ports.end();
       if (!in_scope(port.vni) && !(is_desired && in_scope(desired->second.vni.number()))) continue;
-      if (is_desired || sweep_ == Sweep::yes) {
+      const bool held = desired_.held.contains(id_of(port));
+      if (held) held_.insert(port.vni);
+      if (is_desired || (sweep_ == Sweep::yes && !held) || desired_.banned.contains(ifindex)) {
         delta_.ports_gone.push_back(ifindex);
       } else {
         members_[port.vni].push_back(ifindex);
@@ -186,6 +188,9 @@ class Difference {
     for (const auto& [vni, tables] : known_.bridges) vnis.insert(vni);
     return vnis;
   }
+
+  // Whether what is not desired of a bridge goes.
+  bool sweeps(std::uint32_t vni) const { return sweep_ == Sweep::yes && !held_.contains(vni); }
 
   void settle_bridge(std::uint32_t vni) {
     const auto known = known_.bridges.find(vni);
@@ -241,7 +246,7 @@ class Difference {
     }
     for (const auto& [mac, ifindex] : tables.fdb) {
       if (wanted.contains(mac)) continue;
-      if (sweep_ == Sweep::yes || !std::binary_search(ports.begin(), ports.end(), ifindex))
+      if (sweeps(vni) || !std::binary_search(ports.begin(), ports.end(), ifindex))
         delta_.fdb_gone.push_back({vni, mac});
     }
   }
@@ -257,7 +262,7 @@ class Difference {
       const auto known = tables.neighbours.find(ip);
       if (known == tables.neighbours.end() || known->second != mac) delta_.neighbours_set.push_back({vni, ip, mac});
     }
-    if (sweep_ == Sweep::no) return;
+    if (!sweeps(vni)) return;
     for (const auto& [ip, mac] : tables.neighbours) {
       if (!wanted.contains(ip)) delta_.neighbours_gone.push_back({vni, ip});
     }
@@ -274,7 +279,7 @@ class Difference {
       const auto known = tables.remotes.find(mac);
       if (known == tables.remotes.end() || known->second != remote) delta_.remotes_set.push_back({vni, mac, remote});
     }
-    if (sweep_ == Sweep::no) return;
+    if (!sweeps(vni)) return;
     for (const auto& [mac, remote] : tables.remotes) {
       const auto found = wanted.find(mac);
       if (found == wanted.end() || !reachable(found->second.vtep)) delta_.remotes_gone.push_back({vni, mac});
@@ -288,7 +293,7 @@ class Difference {
         if (reachable(peer)) wanted.emplace(peer);
       }
     }
-    if (sweep_ == Sweep::no) {
+    if (!sweeps(vni)) {
       for (const auto& peer : tables.peers) {
         if (peer) wanted.insert(peer);
       }
@@ -311,7 +316,7 @@ class Difference {
       if (!tables.admitted.contains(address)) delta_.admitted_set.push_back({vni, address});
     }
     if (unknown && !tables.open && tables.admitted.empty()) delta_.admitted_set.push_back({vni, std::nullopt});
-    if (sweep_ == Sweep::no || unknown) return;
+    if (!sweeps(vni) || unknown) return;
     if (tables.open) delta_.admitted_gone.push_back({vni, std::nullopt});
     for (const Ip& address : tables.admitted) {
       if (!wanted.contains(address)) delta_.admitted_gone.push_back({vni, address});
@@ -323,6 +328,7 @@ class Difference {
   const Sweep sweep_;
   const Circumstances& at_hand_;
   Slots slots_;
+  std::unordered_set<std::uint32_t> held_;  // the VNIs of ports that stay although nothing is known of them
   const BridgeTables nothing_;
   std::map<std::uint32_t, const PortSpec*> claims_;                        // ifindex -> who gets it
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> members_;  // VNI -> ifindexes, in the end
@@ -382,6 +388,8 @@ void update(Desired& held, const Desired& next) {
   walk(held.ports, next.ports);
   walk(held.bridges, next.bridges);
   held.tunnel = next.tunnel;
+  held.banned = next.banned;
+  held.held = next.held;
 }
 
 Delta difference(const Tables& known, const Desired& desired, Sweep sweep, const Circumstances& circumstances) {

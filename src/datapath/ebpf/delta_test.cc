@@ -362,6 +362,48 @@ TEST(Delta, OneRemoteMacThatMovesIsOneEntryOfOneBridge) {
   EXPECT_TRUE(delta.remotes_gone.empty() && delta.peer_chunks.empty());
 }
 
+// Port 1 at interface 11, with a MAC; another host, and what it has.
+Desired one_port() {
+  Desired desired;
+  BridgeSpec bridge{.vni = vni(1), .admin_up = true};
+  bridge.neighbours.emplace(Ip::v4({192, 0, 2, 1}), mac_number(1));
+  bridge.peers.insert(vtep_number(2));
+  bridge.remote_macs.emplace(mac_number(2), RemoteMac{vtep_number(2), true});
+  desired.bridges.emplace(bridge.vni, bridge);
+  PortSpec port{.id = id_number(1), .vni = vni(1), .ifindex = 11, .interface = "tap1"};
+  port.mac = mac_number(1);
+  desired.ports.emplace(port.id, port);
+  desired.tunnel = TunnelSpec{.local = vtep_number(1), .mtu = 1450};
+  return desired;
+}
+
+TEST(Delta, APortOfWhichNothingIsKnownStaysWithAllThatItsBridgeHas) {
+  Tables kernel;
+  apply_to(kernel, difference({}, one_port(), Sweep::yes, everything()));
+  Desired desired;
+  desired.tunnel = one_port().tunnel;
+  desired.held.insert(id_number(1));
+  EXPECT_TRUE(difference(kernel, desired, Sweep::yes, everything()).writes_nothing());
+  desired.held = {id_number(2)};
+  apply_to(kernel, difference(kernel, desired, Sweep::yes, everything()));
+  EXPECT_TRUE(kernel.ports.empty());
+  EXPECT_TRUE(kernel.bridges.empty());
+}
+
+TEST(Delta, APortAtABannedInterfaceGoesWithoutASweepAndIsLedToNoMore) {
+  Tables kernel;
+  apply_to(kernel, difference({}, one_port(), Sweep::yes, everything()));
+  Desired desired;
+  desired.banned = {11};
+  const Delta delta = difference(kernel, desired, Sweep::no, everything());
+  EXPECT_EQ(delta.ports_gone, std::vector<std::uint32_t>{11});
+  apply_to(kernel, delta);
+  EXPECT_TRUE(kernel.ports.empty());
+  EXPECT_TRUE(kernel.bridges.at(1).fdb.empty());
+  EXPECT_TRUE(kernel.bridges.at(1).members.empty());
+  EXPECT_EQ(kernel.bridges.at(1).remotes.size(), 1U) << "that is not known to be wrong";
+}
+
 TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {
   Desired desired;
   desired.bridges.emplace(vni(7), BridgeSpec{.vni = vni(7)});

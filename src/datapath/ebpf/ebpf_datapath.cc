@@ -102,6 +102,16 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     if (sweep == Sweep::yes) round.circumstances.scope->insert(unswept_.begin(), unswept_.end());
   }
   round.circumstances.max_ports = objects_->maps().max_ports;
+  if (!everything) {
+    const auto look_at = [&](const abi::port& port) {
+      if (const auto vni = Vni::from(port.vni)) round.circumstances.scope->insert(*vni);
+    };
+    for (const std::uint32_t ifindex : desired.banned)
+      if (const auto port = known_.ports.find(ifindex); port != known_.ports.end()) look_at(port->second);
+    if (desired.held != applied_.held)
+      for (const auto& [ifindex, port] : known_.ports)
+        if (applied_.held.contains(id_of(port)) || desired.held.contains(id_of(port))) look_at(port);
+  }
 
   prepare_tunnel(round, everything);
   const bool touched = everything || !round.circumstances.scope->empty();
@@ -155,6 +165,11 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
                                failed == failed_.end() ? Status{} : Status(tl::unexpected(failed->second)));
   }
   return applied;
+}
+
+bool EbpfDatapath::plugged(std::uint32_t ifindex) {
+  const auto port = objects_->maps().ports.get(ifindex);
+  return port && port->has_value();
 }
 
 // Frames pass without pins, so a port does not fail for them; a restart would not find its maps, so it is an error.
@@ -238,6 +253,13 @@ void EbpfDatapath::remove_ports(Round& round) {
     // still adds leads nowhere (fdb_find in fdb.h).
     forget_learned(ifindex, port.vni);
     forget_counts(ifindex);
+    // The tunnel device was plugged as if it were a tap: its own hook went with those.
+    if (ifindex == known_.tunnel.ifindex) {
+      if (const auto again = hook_tunnel(ifindex); !again) {
+        round.errors.push_back(again.error());
+        stale_ = true;
+      }
+    }
     if (const auto removed = maps.rings.remove(ifindex); !removed) round.errors.push_back(removed.error());
     known_.ports.erase(ifindex);
     hooked_.erase(ifindex);

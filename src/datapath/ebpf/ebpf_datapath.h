@@ -37,6 +37,7 @@ class EbpfDatapath : public Datapath {
   static Result<std::unique_ptr<EbpfDatapath>> open(Loop& loop, const EbpfOptions& options);
 
   Applied apply(const Desired& desired, Sweep sweep) override;
+  bool plugged(std::uint32_t ifindex) override;
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::optional<TunnelCounters> tunnel_counters() override;
@@ -76,6 +77,8 @@ class EbpfDatapath : public Datapath {
   void write_admitted(Round& round);
   void remove_admitted(const Delta::Admission& admission);
   Status write_addresses(const std::optional<TunnelSpec>& tunnel, Sweep sweep);
+  Status write_sources(const TunnelSpec& wanted);
+  abi::tunnel tunnel_entry(const TunnelSpec& wanted, std::uint32_t ifindex) const;
   void tell_learned(const std::set<std::pair<std::uint32_t, Mac>>& keys, bool all);
   std::optional<FdbEntry> learned_entry(std::uint32_t vni, const Mac& mac, const abi::learned_entry& entry,
                                         std::uint64_t now) const;

@@ -47,7 +47,7 @@ struct flood {
   struct __sk_buff* skb;
   __u32 vni;
   __u32 ingress; /* ifindex */
-  __u32 tunnel;  /* ifindex of the device */
+  const struct tunnel* tunnel;
 };
 
 static __always_inline void copy_to(struct flood* flood, __u32 ifindex) {
@@ -81,12 +81,12 @@ static long flood_peers(void* map, const __u32* number, void* value, struct floo
   for (int i = 0; i < MIDONET_CHUNK_PEERS; i++) {
     const struct vtep* vtep = &chunk->vtep[i];
     if (vtep->family == 0) continue;
-    if (set_key(flood->skb, flood->vni, vtep)) {
+    if (set_key(flood->skb, flood->vni, vtep, flood->tunnel)) {
       count_drop(flood->ingress, drop_no_clone);
       continue;
     }
     count_tunnel(flood->skb, 0);
-    copy_to(flood, flood->tunnel);
+    copy_to(flood, flood->tunnel->ifindex);
   }
   return 0;
 }
@@ -94,7 +94,7 @@ static long flood_peers(void* map, const __u32* number, void* value, struct floo
 /* To the other hosts; nothing when no other host serves the bridge. */
 static __always_inline void flood_there(struct __sk_buff* skb, __u32 vni, const struct tunnel* tunnel) {
   const struct members_key first = {.vni = vni, .chunk = 0};
-  struct flood flood = {.skb = skb, .vni = vni, .ingress = skb->ifindex, .tunnel = tunnel->ifindex};
+  struct flood flood = {.skb = skb, .vni = vni, .ingress = skb->ifindex, .tunnel = tunnel};
   if (!bpf_map_lookup_elem(&peers, &first)) return;
   if (!tunnel->ifindex) {
     count_drop(flood.ingress, drop_no_tunnel);

@@ -52,6 +52,22 @@ Status EbpfDatapath::read_kernel() {
   if (!neighbours) return tl::unexpected(neighbours.error());
   for (const auto& [key, entry] : *neighbours) read.bridges[key.vni].neighbours.emplace(key.ip, mac_of(entry.mac));
 
+  for (std::uint32_t family = 0; family < read.sources.size(); family++) {
+    const auto source = maps.sources.get(family);
+    if (!source) return tl::unexpected(source.error());
+    if (*source) read.sources[family] = ip_of(**source);
+  }
+  auto peer_sources = maps.peer_sources.entries();
+  if (!peer_sources) return tl::unexpected(peer_sources.error());
+  for (const auto& [peer, source] : *peer_sources) {
+    const auto of_peer = ip_of(peer);
+    const auto of_source = ip_of(source);
+    if (of_peer && of_source)
+      read.peer_sources.emplace(*of_peer, *of_source);
+    else if (auto removed = maps.peer_sources.remove(peer); !removed)
+      return removed;
+  }
+
   auto remotes = maps.remotes.entries();
   if (!remotes) return tl::unexpected(remotes.error());
   for (const auto& [key, remote] : *remotes) {

@@ -12,6 +12,7 @@ const volatile __u64 ageing_ns = 300ULL * 1000 * 1000 * 1000;
 const volatile __u32 learn_quota = MIDONET_RING_SPOTS;
 const volatile __u32 check_sources = 1; /* take a bridge's frames only from hosts that serve it */
 const volatile __u64 flood_gap_ns = 0; /* between two flooded frames of a port, at the pace of the limit; 0: no limit */
+const volatile __u32 tunnel_key_bytes = 28; /* TUNNEL_KEY_BYTES, or with the source address where the kernel knows it */
 
 /* struct ring of abi.h, with the kernel's name for the lock. */
 struct locked_ring {
@@ -122,6 +123,21 @@ struct {
   __type(key, __u32);
   __type(value, struct tunnel);
 } tunnel SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 2);
+  __type(key, __u32);
+  __type(value, struct vtep);
+} sources SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 16384);
+  __type(key, struct vtep);
+  __type(value, struct vtep);
+} peer_sources SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

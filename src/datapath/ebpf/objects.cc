@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 
@@ -51,6 +53,9 @@ void mix(std::uint64_t& hash, const void* bytes, std::size_t length) {
   for (std::size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001b3ULL;
 }
 
+// Of struct bpf_tunnel_key, what this kernel takes; it refuses a larger one.
+std::uint32_t tunnel_key_bytes() { return sets_tunnel_source() ? sizeof(bpf_tunnel_key) : 28; }
+
 std::string hash_of(const EbpfOptions& options) {
   std::size_t length = 0;
   const void* code = bridge_bpf__elf_bytes(&length);
@@ -61,6 +66,8 @@ std::string hash_of(const EbpfOptions& options) {
   mix(hash, &options.learn_quota, sizeof options.learn_quota);
   mix(hash, &options.flood_limit, sizeof options.flood_limit);
   mix(hash, &options.check_sources, sizeof options.check_sources);
+  const std::uint32_t key_bytes = tunnel_key_bytes();
+  mix(hash, &key_bytes, sizeof key_bytes);
   return fmt::format("{:016x}", hash);
 }
 
@@ -155,6 +162,13 @@ Status take(const bpf_program* from, UniqueFd& to) {
 
 }  // namespace
 
+bool sets_tunnel_source() {
+  utsname kernel{};
+  unsigned major = 0;
+  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%u", &major) != 1) return false;
+  return major >= 6;
+}
+
 Result<std::uint32_t> program_id(int program_fd) {
   bpf_prog_info info{};
   std::uint32_t length = sizeof info;
@@ -191,9 +205,10 @@ Status Objects::load(const EbpfOptions& options) {
   skeleton->rodata->learn_quota = options.learn_quota;
   skeleton->rodata->check_sources = options.check_sources ? 1 : 0;
   skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
+  skeleton->rodata->tunnel_key_bytes = tunnel_key_bytes();
 
   const auto& maps = skeleton->maps;
-  const std::array<std::pair<bpf_map*, std::uint32_t>, 16> sizes{{
+  const std::array<std::pair<bpf_map*, std::uint32_t>, 18> sizes{{
       {maps.ports, options.max_ports},
       {maps.fdb, options.fdb_entries},
       {maps.learned, options.learned_entries},
@@ -207,6 +222,8 @@ Status Objects::load(const EbpfOptions& options) {
       {maps.peers, options.max_ports},
       {maps.admitted, options.remote_entries},
       {maps.tunnel, 1},
+      {maps.sources, 2},
+      {maps.peer_sources, options.max_ports},
       {maps.tunnel_counters, 1},
       {maps.news, news_bytes},
       {maps.news_lost, 1},
@@ -254,7 +271,8 @@ Status Objects::load(const EbpfOptions& options) {
         take(maps.rings, maps_.rings), take(maps.members, maps_.members), take(maps.neighbours, maps_.neighbours),
         take(maps.counters, maps_.counters), take(maps.drops, maps_.drops), take(maps.floods, maps_.floods),
         take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers), take(maps.admitted, maps_.admitted),
-        take(maps.tunnel, maps_.tunnel), take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
+        take(maps.tunnel, maps_.tunnel), take(maps.sources, maps_.sources), take(maps.peer_sources, maps_.peer_sources),
+        take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
         take(maps.news_lost, maps_.news_lost)}) {
     if (!taken) return taken;
   }
@@ -287,6 +305,8 @@ std::vector<Objects::Pin> Objects::pins() const {
       {"peers", maps_.peers.fd(), false},
       {"admitted", maps_.admitted.fd(), false},
       {"tunnel", maps_.tunnel.fd(), false},
+      {"sources", maps_.sources.fd(), false},
+      {"peer_sources", maps_.peer_sources.fd(), false},
       {"tunnel_counters", maps_.tunnel_counters.get(), false},
       {"news", maps_.news.get(), false},
       {"news_lost", maps_.news_lost.fd(), false},

@@ -44,6 +44,9 @@ struct EbpfOptions {
   std::chrono::milliseconds admission_linger{60'000};
 };
 
+// Whether the kernel takes the source address of a tunnel packet from the program (Linux 6.0).
+bool sets_tunnel_source();
+
 struct Maps {
   BpfMap<std::uint32_t, abi::port> ports;
   BpfMap<abi::fdb_key, abi::fdb_entry> fdb;
@@ -58,6 +61,8 @@ struct Maps {
   BpfMap<abi::members_key, abi::peers> peers;
   BpfMap<abi::admitted_key, std::uint32_t> admitted;
   BpfMap<std::uint32_t, abi::tunnel> tunnel;
+  BpfMap<std::uint32_t, abi::vtep> sources;
+  BpfMap<abi::vtep, abi::vtep> peer_sources;
   UniqueFd tunnel_counters;  // per CPU
   UniqueFd news;             // a ring buffer
   BpfMap<std::uint32_t, std::uint64_t> news_lost;

@@ -40,14 +40,12 @@ struct Tables {
   std::unordered_map<std::uint32_t, abi::port> ports;  // by ifindex
   std::map<std::uint32_t, BridgeTables> bridges;       // by VNI; none that is empty
   abi::tunnel tunnel{};
-  std::set<Ip> addresses;  // that frames may come to through the tunnel
+  std::set<Ip> addresses;                      // that frames may come to through the tunnel
+  std::array<std::optional<Ip>, 2> sources{};  // of tunnel packets, to IPv4 and to IPv6 peers
+  std::map<Ip, Ip> peer_sources{};
 };
 
-inline Uuid id_of(const abi::port& port) {
-  std::array<std::uint8_t, 16> bytes;
-  std::copy(std::begin(port.id), std::end(port.id), bytes.begin());
-  return Uuid(bytes);
-}
+inline Uuid id_of(const abi::port& port) { return Uuid(std::to_array(port.id)); }
 
 inline bool same(const abi::port& a, const abi::port& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 

@@ -23,6 +23,38 @@ Status EbpfDatapath::write_tunnel(const abi::tunnel& entry) {
   return {};
 }
 
+Status EbpfDatapath::write_sources(const TunnelSpec& wanted) {
+  const Maps& maps = objects_->maps();
+  const std::array<std::optional<Ip>, 2> sources{wanted.source_v4, wanted.source_v6};
+  for (std::uint32_t family = 0; family < sources.size(); family++) {
+    if (known_.sources[family] == sources[family]) continue;
+    if (auto written = maps.sources.put(family, vtep_of(sources[family])); !written) return written;
+    known_.sources[family] = sources[family];
+  }
+  for (const auto& [peer, source] : wanted.sources) {
+    const auto known = known_.peer_sources.find(peer);
+    if (known != known_.peer_sources.end() && known->second == source) continue;
+    if (auto written = maps.peer_sources.put(vtep_of(peer), vtep_of(source)); !written) return written;
+    known_.peer_sources.insert_or_assign(peer, source);
+  }
+  for (auto known = known_.peer_sources.begin(); known != known_.peer_sources.end();) {
+    if (wanted.sources.contains(known->first)) {
+      ++known;
+      continue;
+    }
+    if (auto removed = maps.peer_sources.remove(vtep_of(known->first)); !removed) return removed;
+    known = known_.peer_sources.erase(known);
+  }
+  return {};
+}
+
+abi::tunnel EbpfDatapath::tunnel_entry(const TunnelSpec& wanted, std::uint32_t ifindex) const {
+  return {.wanted = 1,
+          .ifindex = ifindex,
+          .mtu = wanted.mtu,
+          .flags = wanted.sources.empty() ? 0U : std::uint32_t{MIDONET_MANY_SOURCES}};
+}
+
 void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
   const auto& wanted = round.desired.tunnel;
   const bool changed = everything || !tunnel_settled_ || applied_.tunnel != wanted;
@@ -46,18 +78,17 @@ void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
   const Code code = device.error().code;
   const bool lost = code == Code::conflict || code == Code::not_found || code == Code::invalid;
   const std::uint32_t ifindex = lost ? 0 : known_.tunnel.ifindex;
-  if (auto written = write_tunnel({.wanted = 1, .ifindex = ifindex, .mtu = wanted->mtu, .reserved = 0}); !written)
-    round.errors.push_back(written.error());
+  if (auto written = write_tunnel(tunnel_entry(*wanted, ifindex)); !written) round.errors.push_back(written.error());
 }
 
 void EbpfDatapath::finish_tunnel(Round& round) {
   if (!round.tunnel_device) return;
   const std::uint32_t ifindex = *round.tunnel_device;
   tunnel_status_ = hook_tunnel(ifindex);
-  const bool hooked = tunnel_status_.has_value();
-  const auto written =
-      write_tunnel({.wanted = 1, .ifindex = hooked ? ifindex : 0, .mtu = round.desired.tunnel->mtu, .reserved = 0});
-  if (hooked) tunnel_status_ = written;
+  if (tunnel_status_) tunnel_status_ = write_sources(*round.desired.tunnel);
+  const bool ready = tunnel_status_.has_value();
+  const auto written = write_tunnel(tunnel_entry(*round.desired.tunnel, ready ? ifindex : 0));
+  if (ready) tunnel_status_ = written;
   tunnel_settled_ = tunnel_status_.has_value();
 }
 

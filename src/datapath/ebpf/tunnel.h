@@ -20,7 +20,8 @@
 
 #define TUNNEL_TTL 64
 #define MIDONET_TAGS 4 /* VLAN tags of a GSO frame that can be measured */
-/* What Linux 5.15 knows of struct bpf_tunnel_key. It has grown since; newer kernels take this size too. */
+/* What Linux 5.15 knows of struct bpf_tunnel_key. It has grown since, by the source address; newer kernels take this size
+ * too, and then choose the address by the route. */
 #define TUNNEL_KEY_BYTES 28
 _Static_assert(__builtin_offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32) == TUNNEL_KEY_BYTES, "5.15");
 
@@ -80,10 +81,29 @@ static __always_inline int misfit(struct __sk_buff* skb, const struct tunnel* tu
   return bpf_check_mtu(skb, tunnel->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0 ? 0 : drop_too_big;
 }
 
-/* Says where the device is to send the frame. 0, or a negative error. */
-static __always_inline long set_key(struct __sk_buff* skb, __u32 vni, const struct vtep* to) {
+/* The address of this host that packets to this peer are from; 0 where the kernel chooses. */
+static __always_inline const struct vtep* source_to(const struct vtep* to, const struct tunnel* tunnel) {
+  const __u32 family = to->family == 6;
+  const struct vtep* from = 0;
+  if (tunnel->flags & MIDONET_MANY_SOURCES) from = bpf_map_lookup_elem(&peer_sources, to);
+  if (!from) from = bpf_map_lookup_elem(&sources, &family);
+  return from && from->family == to->family ? from : 0;
+}
+
+/* Says where the device is to send the frame, and from which address. 0, or a negative error. */
+static __always_inline long set_key(struct __sk_buff* skb, __u32 vni, const struct vtep* to,
+                                    const struct tunnel* tunnel) {
   struct bpf_tunnel_key key = {.tunnel_id = vni, .tunnel_ttl = TUNNEL_TTL};
   __u64 flags = BPF_F_DONT_FRAGMENT;
+  const struct vtep* from = source_to(to, tunnel);
+  if (from && from->family == 6) {
+    key.local_ipv6[0] = from->address[0];
+    key.local_ipv6[1] = from->address[1];
+    key.local_ipv6[2] = from->address[2];
+    key.local_ipv6[3] = from->address[3];
+  } else if (from) {
+    key.local_ipv4 = bpf_ntohl(from->address[0]);
+  }
   if (to->family == 6) {
     key.remote_ipv6[0] = to->address[0];
     key.remote_ipv6[1] = to->address[1];
@@ -94,7 +114,7 @@ static __always_inline long set_key(struct __sk_buff* skb, __u32 vni, const stru
     key.remote_ipv4 = bpf_ntohl(to->address[0]); /* the helper wants the host's order */
     flags |= BPF_F_ZERO_CSUM_TX;
   }
-  return bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_BYTES, flags);
+  return bpf_skb_set_tunnel_key(skb, &key, tunnel_key_bytes == sizeof key ? sizeof key : TUNNEL_KEY_BYTES, flags);
 }
 
 /* Between which addresses a frame came through the tunnel, as keys of "admitted". */

@@ -273,7 +273,7 @@ TEST_F(Tunnel, RemoteMacsAndPeersThatSomebodyElseWroteAreMended) {
   ASSERT_TRUE(maps.remotes.put(fdb_key(7, mac_c), {.vtep = {}, .configured = 1}));
   ASSERT_TRUE(maps.peers.remove({7, 0}));
   ASSERT_TRUE(maps.peers.put({7, 3}, abi::peers{}));
-  ASSERT_TRUE(maps.tunnel.put(0, {.wanted = 1, .ifindex = 1, .mtu = 1450, .reserved = 0}));
+  ASSERT_TRUE(maps.tunnel.put(0, {.wanted = 1, .ifindex = 1, .mtu = 1450, .flags = 0}));
   one_->open();
   one_->apply();
   EXPECT_TRUE(both_ways());
