@@ -106,8 +106,12 @@ std::map<Ip, std::size_t> remote_macs(const Agent& agent, const Peers& peers) {
     word.standby = agent.standby().contains(id);
     return word;
   };
-  for (const RemoteBridge::Claim& claim : remote_bridge(peers, overlay->self, agent.options().overlay.family, own).macs)
-    ++out[claim.vtep];
+  const RemoteBridge there = remote_bridge(peers, overlay->self, agent.options().overlay.family, own);
+  std::map<Mac, Ip> macs;
+  for (const RemoteBridge::Declared& declared : there.declared)
+    if (declared.active) macs.emplace(declared.mac, declared.vtep);
+  for (const RemoteBridge::Claim& claim : there.learned) macs.emplace(claim.mac, claim.vtep);
+  for (const auto& [mac, vtep] : macs) ++out[vtep];
   return out;
 }
 

@@ -116,7 +116,12 @@ TEST_F(ManyHosts, APortWithoutItsInterfaceIsNotOffered) {
   h(0).links.change("tap1", [](netlink::Link& link) { link.carrier = false; });
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::down);
-  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true})) << "its place is known before its link comes up";
+  EXPECT_EQ(where(1, mac(1)), std::nullopt) << "a port that is down takes no frames";
+  EXPECT_TRUE(chunk(0).ports.at(0).macs.empty());
+  EXPECT_EQ(chunk(0).ports.at(0).declared, mac(1));
+  h(0).links.change("tap1", [](netlink::Link& link) { link.carrier = true; });
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
   h(0).links.remove("tap1");
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(where(1, mac(1)), std::nullopt);
@@ -239,22 +244,125 @@ TEST_F(ManyHosts, AnAgentThatWasCutOffDoesNotResurrectWhatWasDetached) {
   EXPECT_EQ(offered(1), (std::set<Uuid>{id(1), id(2)}));
 }
 
-TEST_F(ManyHosts, TheNewerOfTwoPortsThatAreConfiguredWithOneMacHasIt) {
-  ASSERT_TRUE(cloud.create_port(id(50), net, mac(1)));
-  plug(3, 2);
-  plug(1, 0);
-  plug(50, 1);
+// A guest runs at port 1 on host 0; port 50 declares its address too.
+class StandsTwice : public ManyHosts {
+ protected:
+  StandsTwice() {
+    EXPECT_TRUE(cloud.create_port(id(50), net, mac(1)));
+    plug(3, 2);
+    plug(4, 1);
+    plug(1, 0);
+    EXPECT_TRUE(cloud.settle());
+  }
+  // Port 50, on another host; its tap without link.
+  void add_down(std::size_t host) {
+    h(host).links.add("tap50");
+    h(host).links.change("tap50", [](netlink::Link& link) { link.carrier = false; });
+    plug(50, host);
+    EXPECT_TRUE(cloud.settle());
+  }
+  void link_up(std::size_t host) {
+    h(host).links.change("tap50", [](netlink::Link& link) { link.carrier = true; });
+    EXPECT_TRUE(cloud.settle());
+  }
+  std::string reason(std::size_t host, int port) { return cloud.status(h(host), id(port))->reason; }
+  std::optional<Mac> mac_in_kernel(std::size_t host, int port) {
+    return h(host).kernel.plugged().ports.at(id(port)).mac;
+  }
+  std::string also(int port, std::size_t host) {
+    return fmt::format("macAddress {} is also that of port {} on host {}", mac(1), id(port), h(host).id);
+  }
+};
+
+TEST_F(StandsTwice, AtAPortThatIsDownItTakesNothingAndBothStatusesSayWhereItStands) {
+  add_down(1);
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(where(0, mac(1)), std::nullopt);
+  EXPECT_EQ(mac_in_kernel(0, 1), mac(1));
+  EXPECT_EQ(mac_in_kernel(1, 50), std::nullopt);
+  EXPECT_EQ(reason(0, 1), also(50, 1) + ", which is down: its frames come here");
+  EXPECT_EQ(reason(1, 50), also(1, 0) + ": its frames go there");
+  EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
+  ASSERT_TRUE(cloud.detach(id(50)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(reason(0, 1), "");
+}
+
+TEST_F(StandsTwice, AtAnActivePortThatIsSilentItTakesNothing) {
+  add_down(1);
+  link_up(1);
+  // Until one of them is heard: where it was bound first, and not so firmly that the other could not be heard.
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), false}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), false}));
+  EXPECT_EQ(mac_in_kernel(0, 1), std::nullopt) << "it is learned";
+  EXPECT_EQ(mac_in_kernel(1, 50), std::nullopt);
+  EXPECT_EQ(reason(0, 1), also(50, 1) + ": its frames come here, which was bound first");
+  learn(0, 1, mac(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true})) << "port 50 is not heard with it any more";
+  EXPECT_EQ(where(0, mac(1)), std::nullopt);
+  EXPECT_EQ(reason(0, 1), also(50, 1) + ": its frames come here, where it is heard");
+  EXPECT_EQ(reason(1, 50), also(1, 0) + ": its frames go there, where it is heard");
+  EXPECT_EQ(offered(1), (std::set<Uuid>{id(4), id(50)}));
+  cloud.restart(h(0));
+  cloud.restart(h(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+  ASSERT_TRUE(cloud.detach(id(50)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(mac_in_kernel(0, 1), mac(1));
+  EXPECT_EQ(chunk(0).ports.at(0).declared, std::nullopt);
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(reason(0, 1), "");
+}
+
+TEST_F(StandsTwice, TheLaterPortHasItWhileTheFirstIsSilentAndTheFirstGetsItBackByAFrame) {
+  add_down(1);
+  link_up(1);
+  learn(1, 50, mac(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), false}));
+  EXPECT_EQ(where(0, mac(1)), (RemoteMac{vtep(1), false})) << "port 1 may still be heard";
+  EXPECT_EQ(reason(1, 50), also(1, 0) + ": its frames come here, where it is heard");
+  learn(0, 1, mac(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+  for (const datapath::FdbEntry& entry : h(1).kernel.fdb()) EXPECT_NE(entry.port, id(50)) << "forgotten";
+}
+
+TEST_F(StandsTwice, OnOneHostItIsThatOfThePortThatIsHeard) {
+  h(0).links.add("tap50");
+  plug(50, 0);
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(mac_in_kernel(0, 1), std::nullopt);
+  EXPECT_EQ(mac_in_kernel(0, 50), std::nullopt);
+  const std::string both = fmt::format("macAddress {} is also that of port ", mac(1));
+  EXPECT_EQ(reason(0, 1),
+            fmt::format("{}{} on tap50 of this host: its frames come here, which was bound first", both, id(50)));
+  EXPECT_EQ(reason(0, 50),
+            fmt::format("{}{} on tap1 of this host: its frames go there, which was bound first", both, id(1)));
+  learn(0, 1, mac(1));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(mac_in_kernel(0, 1), mac(1)) << "port 50 can't take it";
+  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
+  h(0).links.change("tap1", [](netlink::Link& link) { link.carrier = false; });
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(mac_in_kernel(0, 1), std::nullopt);
+  EXPECT_EQ(mac_in_kernel(0, 50), mac(1)) << "the one active port that has it";
+}
+
+TEST_F(StandsTwice, AnEntrySetByHandDecidesUntilItIsHeard) {
+  add_down(1);
+  link_up(1);
+  ASSERT_TRUE(cloud.set(paths::mac_entry(net, mac(1)), fmt::format(R"({{"portId": "{}"}})", id(50))));
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
   EXPECT_EQ(where(0, mac(1)), (RemoteMac{vtep(1), true}));
-  EXPECT_EQ(h(0).kernel.plugged().ports.at(id(1)).mac, std::nullopt);
-  EXPECT_NE(cloud.status(h(0), id(1))->reason.find("on another host, which was bound later"), std::string::npos);
-  EXPECT_EQ(h(1).kernel.plugged().ports.at(id(50)).mac, mac(1));
-  ASSERT_TRUE(cloud.detach(id(50)));
-  ASSERT_TRUE(cloud.settle());
-  EXPECT_EQ(h(0).kernel.plugged().ports.at(id(1)).mac, mac(1));
-  EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(0), true}));
-  EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
+  EXPECT_EQ(bridge(1)->static_macs, (std::map<Mac, Uuid>{{mac(1), id(50)}}));
 }
 
 TEST_F(ManyHosts, AnEntrySetByHandFollowsItsPort) {

@@ -30,24 +30,34 @@ std::vector<Ip> known_addresses(const model::Port& port) {
   return out;
 }
 
-void append_neighbours(const model::OfferedPort& offered, std::vector<Neighbour>& out) {
-  const Mac* configured = nullptr;
-  for (const Mac& mac : offered.macs) {
-    if (offered.learned.contains(mac) || !of_a_station(mac)) continue;
-    if (configured) return;
-    configured = &mac;
-  }
-  if (!configured) return;
+void append_neighbours(const model::OfferedPort& offered, const Uuid& host, std::vector<Neighbour>& out) {
+  const auto configured = offered.configured();
+  if (!configured || !of_a_station(*configured)) return;
   for (const Ip& ip : offered.ips)
-    if (of_a_station(ip)) out.push_back({ip, *configured, offered.revision, offered.port_id});
+    if (of_a_station(ip)) out.push_back({ip, *configured, offered.port_id, !offered.down, host});
 }
 
-void settle_neighbours(std::vector<Neighbour> claims, std::map<Ip, Mac>& neighbours) {
-  std::erase_if(claims, [](const Neighbour& claim) { return !claim.ip.is_v4(); });
+std::vector<NeighbourConflict> settle_neighbours(std::vector<Neighbour> claims, std::map<Ip, Mac>& neighbours) {
+  std::vector<NeighbourConflict> conflicts;
+  std::erase_if(claims, [&](const Neighbour& claim) { return !claim.ip.is_v4() || neighbours.contains(claim.ip); });
   std::sort(claims.begin(), claims.end(), [](const Neighbour& a, const Neighbour& b) {
-    return std::tie(a.ip, b.revision, b.port) < std::tie(b.ip, a.revision, a.port);
+    return std::tie(a.ip, b.active, a.port, a.host) < std::tie(b.ip, a.active, b.port, b.host);
   });
-  for (const Neighbour& claim : claims) neighbours.try_emplace(claim.ip, claim.mac);
+  for (auto first = claims.begin(); first != claims.end();) {
+    const auto end = std::find_if(first, claims.end(), [&](const Neighbour& claim) { return claim.ip != first->ip; });
+    const bool one =
+        std::all_of(first, end, [&](const Neighbour& claim) { return !claim.active || claim.mac == first->mac; });
+    if (one && first->active) neighbours.emplace(first->ip, first->mac);
+    for (auto claim = first; claim != end; ++claim) {
+      if (claim->host) continue;
+      const auto other = std::find_if(first, end, [&](const Neighbour& candidate) {
+        return candidate.port != claim->port && candidate.mac != claim->mac;
+      });
+      if (other != end) conflicts.push_back({claim->port, *other});
+    }
+    first = end;
+  }
+  return conflicts;
 }
 
 }  // namespace midonet::agent

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/ip.h"
@@ -26,15 +27,23 @@ inline constexpr std::size_t most_known_addresses = 64;
 struct Neighbour {
   Ip ip;
   Mac mac;
-  store::Revision revision = 0;  // of the port's binding
   Uuid port;
+  bool active = true;             // a port that is down declares the address and is not answered for
+  std::optional<Uuid> host = {};  // nothing: this one
 };
 
 // The same, as another host offers it. Nothing when it does not say clearly at which MAC address.
-void append_neighbours(const model::OfferedPort& offered, std::vector<Neighbour>& out);
+void append_neighbours(const model::OfferedPort& offered, const Uuid& host, std::vector<Neighbour>& out);
 
-// Adds to what is there already, which stays. Of several ports with one address the one bound last has it. IPv6 addresses,
-// for which no neighbour discovery is answered, are left out.
-void settle_neighbours(std::vector<Neighbour> claims, std::map<Ip, Mac>& neighbours);
+// Two ports that declare one address, with different MAC addresses; `port` is one of this host.
+struct NeighbourConflict {
+  Uuid port;
+  Neighbour other;
+};
+
+// Adds to what is there already, which stays. An address that active ports have at different MAC addresses is left out, so
+// that requests for it are flooded, and the guest that has it answers. IPv6 addresses, for which no neighbour discovery
+// is answered, are left out.
+std::vector<NeighbourConflict> settle_neighbours(std::vector<Neighbour> claims, std::map<Ip, Mac>& neighbours);
 
 }  // namespace midonet::agent

@@ -68,7 +68,7 @@ model::OfferedPort offer(int n, std::vector<Mac> macs, std::vector<Ip> ips) {
 }
 Known known_of(const model::OfferedPort& offered) {
   std::vector<Neighbour> claims;
-  append_neighbours(offered, claims);
+  append_neighbours(offered, id(70), claims);
   Known out;
   settle_neighbours(std::move(claims), out);
   return out;
@@ -81,18 +81,30 @@ TEST(Neighbours, AnOfferedAddressIsAtTheConfiguredMac) {
   EXPECT_EQ(known_of(offered), (Known{{ip("192.0.2.1"), mac(2)}}));
   offered.learned = {{mac(1), 3}, {mac(2), 3}};
   EXPECT_EQ(known_of(offered), Known{});
+  offered.declared = mac(1);
+  EXPECT_EQ(known_of(offered), (Known{{ip("192.0.2.1"), mac(1)}}));
+  offered.down = true;
+  EXPECT_EQ(known_of(offered), Known{});
 }
 
-TEST(Neighbours, OfSeveralPortsTheOneBoundLastHasTheAddressAndWhatIsSetByHandComesFirst) {
+TEST(Neighbours, AnAddressOfSeveralActivePortsIsLeftOutAndWhatIsSetByHandComesFirst) {
   Known known{{ip("192.0.2.9"), mac(99)}};
-  settle_neighbours({{ip("192.0.2.1"), mac(1), 11, id(1)},
-                     {ip("192.0.2.1"), mac(3), 13, id(3)},
-                     {ip("192.0.2.1"), mac(2), 12, id(2)},
-                     {ip("192.0.2.2"), mac(4), 14, id(4)},
-                     {ip("192.0.2.2"), mac(5), 14, id(5)},
-                     {ip("192.0.2.9"), mac(6), 16, id(6)}},
-                    known);
-  EXPECT_EQ(known, (Known{{ip("192.0.2.1"), mac(3)}, {ip("192.0.2.2"), mac(5)}, {ip("192.0.2.9"), mac(99)}}));
+  const auto conflicts = settle_neighbours({{ip("192.0.2.1"), mac(1), id(1)},
+                                            {ip("192.0.2.1"), mac(3), id(3), true, id(70)},
+                                            {ip("192.0.2.2"), mac(4), id(4)},
+                                            {ip("192.0.2.2"), mac(5), id(5), false, id(70)},
+                                            {ip("192.0.2.3"), mac(8), id(8)},
+                                            {ip("192.0.2.3"), mac(8), id(9)},
+                                            {ip("192.0.2.4"), mac(7), id(7), false},
+                                            {ip("192.0.2.9"), mac(6), id(6)}},
+                                           known);
+  EXPECT_EQ(known, (Known{{ip("192.0.2.2"), mac(4)}, {ip("192.0.2.3"), mac(8)}, {ip("192.0.2.9"), mac(99)}}));
+  ASSERT_EQ(conflicts.size(), 2U);
+  EXPECT_EQ(conflicts[0].port, id(1));
+  EXPECT_EQ(conflicts[0].other.port, id(3));
+  EXPECT_EQ(conflicts[0].other.host, id(70));
+  EXPECT_EQ(conflicts[1].port, id(4));
+  EXPECT_FALSE(conflicts[1].other.active);
 }
 
 // Two hosts with a port each, whose addresses are 192.0.2.<port>; mac(<port>) is theirs.
@@ -170,15 +182,24 @@ TEST_F(KnownAcrossHosts, AChangeIsFollowed) {
   EXPECT_EQ(known(), (Known{{address(1), mac(1)}}));
 }
 
-TEST_F(KnownAcrossHosts, OfTwoPortsWithOneAddressTheOneBoundLastHasItWhereverItIs) {
+TEST_F(KnownAcrossHosts, OfTwoActivePortsWithOneAddressNeitherIsAnsweredForAndBothSaySo) {
   change(2, [](model::Port& port) { port.fixed_ips = {{std::nullopt, address(1)}}; });
   plug(1, 0);
+  h(1).links.add("tap2");
+  h(1).links.change("tap2", [](netlink::Link& link) { link.carrier = false; });
   plug(2, 1);
-  EXPECT_EQ(known(), (Known{{address(1), mac(2)}}));
+  EXPECT_EQ(known(), (Known{{address(1), mac(1)}})) << "port 2 is down";
+  const std::string fixed = fmt::format("fixed address {} is also that of port ", address(1));
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason, fmt::format("{}{} on host {}, which is down", fixed, id(2), h(1).id));
+  h(1).links.change("tap2", [](netlink::Link& link) { link.carrier = true; });
+  EXPECT_EQ(known(), Known{});
+  for (std::size_t n = 0; n < 2; ++n)
+    EXPECT_EQ(cloud.status(h(n), id(static_cast<int>(n) + 1))->reason,
+              fmt::format("{}{} on host {}: ARP requests for it are left to the guests", fixed,
+                          id(2 - static_cast<int>(n)), h(1 - n).id));
   ASSERT_TRUE(cloud.detach(id(1)));
   plug(3, 0);
-  plug(1, 0);
-  EXPECT_EQ(known(), (Known{{address(1), mac(1)}, {address(3), mac(3)}}));
+  EXPECT_EQ(known(), (Known{{address(1), mac(2)}, {address(3), mac(3)}}));
 }
 
 TEST_F(KnownAcrossHosts, AMoveChangesNothingThatIsKnown) {

@@ -157,10 +157,15 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     offer.revision = port.revision;
     offer.ips = known_addresses(*bound.port);
     offer.standby = port.standby;
-    offer.learned = learned_.offered(port.id);
+    offer.down = status->second.state == PortState::down;
+    if (!offer.down) offer.learned = learned_.offered(port.id);
     if (const auto& mac = bound.port->mac_address; mac && !mac->is_multicast() && !mac->is_zero()) {
-      offer.learned.erase(*mac);
-      offer.macs.push_back(*mac);
+      if (offer.down || port.contested) {
+        offer.declared = *mac;
+      } else {
+        offer.learned.erase(*mac);
+        offer.macs.push_back(*mac);
+      }
     }
     for (const auto& [mac, moves] : offer.learned) offer.macs.push_back(mac);
     std::sort(offer.macs.begin(), offer.macs.end());

@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "agent/neighbours.h"
+#include "agent/owners.h"
 #include "agent/remote.h"
 #include "base/interface_name.h"
+#include "model/paths.h"
 
 namespace midonet::agent {
 
+namespace paths = model::paths;
 using model::PortState;
 using netlink::Link;
 using netlink::LinkTable;
@@ -45,6 +50,14 @@ std::string obstacle(const Link& link, const LinkTable& links) {
   return fmt::format("{} is a member of {} {}", link.name, what, name);
 }
 
+// This host's, by zone.
+std::map<Uuid, Ip> addresses(const Snapshot& snapshot) {
+  std::map<Uuid, Ip> out;
+  for (const auto& [zone, membership] : snapshot.zones)
+    if (membership.address) out.emplace_hint(out.end(), zone, *membership.address);
+  return out;
+}
+
 class Planner {
  public:
   Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned,
@@ -52,7 +65,7 @@ class Planner {
       : snapshot_(snapshot), links_(links), options_(options), learned_(learned), heard_(heard) {}
 
   Plan run() {
-    plan_.overlay = overlay_of(addresses(), links_, options_);
+    plan_.overlay = overlay_of(addresses(snapshot_), links_, options_);
     claim_interfaces();
     claim_vnis();
     plan_.ports.reserve(snapshot_.ports.size());
@@ -66,11 +79,11 @@ class Planner {
     for (const LingeringPort& port : snapshot_.lingering) {
       if (std::string why = linger(port); !why.empty()) plan_.over.emplace(port.id, std::move(why));
     }
-    give_macs();
+    look_around();
+    settle_macs();
     fill_tables();
     tunnel();
-    for (auto& [vni, claims] : neighbours_)
-      settle_neighbours(std::move(claims), plan_.desired.bridges.at(vni).neighbours);
+    for (auto& [vni, claims] : neighbours_) answer(std::move(claims), plan_.desired.bridges.at(vni).neighbours);
     return std::move(plan_);
   }
 
@@ -162,7 +175,22 @@ class Planner {
       out.hint = "its security groups are not enforced yet: no frame is filtered";
 
     plug(bound, vni, *link);
-    if (record.mac_address && !out.standby) mac_claims_.push_back({vni, *record.mac_address, bound.revision, bound.id});
+    if (!out.standby) declare(bound, vni, *link);
+  }
+
+  // The MAC address that a port which is plugged here is configured with.
+  void declare(const BoundPort& port, Vni vni, const Link& link) {
+    const auto& mac = port.port->mac_address;
+    if (!mac) return;
+    if (mac->is_multicast() || mac->is_zero())
+      return remark(planned(port.id), fmt::format("macAddress {} is not that of a station", *mac));
+    const Learned::Entry* heard = learned_.find(vni, *mac);
+    declared_.push_back({.vni = vni,
+                         .mac = *mac,
+                         .port = port.id,
+                         .revision = port.revision,
+                         .active = link.has_link(),
+                         .heard = heard && heard->port == port.id});
   }
 
   void plug(const BoundPort& port, Vni vni, const Link& link) {
@@ -175,7 +203,7 @@ class Planner {
     const bool up = snapshot_.bridges.at(port.port->bridge_id).record->admin_state_up;
     plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, up, {}, {}});
     for (const Ip& ip : known_addresses(*port.port))
-      neighbours_[vni].push_back({ip, *port.port->mac_address, port.revision, port.id});
+      neighbours_[vni].push_back({ip, *port.port->mac_address, port.id, link.has_link()});
   }
 
   // Whether the guest of a port that is bound here is still where the port was taken over from, as far as is known.
@@ -220,8 +248,7 @@ class Planner {
       return "its guest was heard on another host";
     if (!lingering_.emplace(link->ifindex).second) return fmt::format("{} carries another port", port.interface);
     plug(port, *bridge.record->vni, *link);
-    if (const auto& mac = port.port->mac_address)
-      mac_claims_.push_back({*bridge.record->vni, *mac, port.revision, port.id});
+    declare(port, *bridge.record->vni, *link);
     return {};
   }
 
@@ -233,26 +260,70 @@ class Planner {
   }
   bool standby(const Uuid& id) const { return standby_.contains(id); }
 
-  // One MAC address is at one port of a bridge. Of two ports that are configured with it, the one bound last has it: it
-  // is the newer word (and what another host would conclude). The other goes on without and learns.
-  void give_macs() {
-    std::sort(mac_claims_.begin(), mac_claims_.end(), [](const MacClaim& a, const MacClaim& b) {
-      if (a.vni != b.vni) return a.vni < b.vni;
-      if (a.mac != b.mac) return a.mac < b.mac;
-      return older(b.revision, b.port, a.revision, a.port);
-    });
-    const MacClaim* winner = nullptr;
-    for (const MacClaim& claim : mac_claims_) {
-      PortPlan* port = planned(claim.port);
-      if (claim.mac.is_multicast() || claim.mac.is_zero()) {
-        remark(port, fmt::format("macAddress {} is not that of a station", claim.mac));
-      } else if (winner && winner->vni == claim.vni && winner->mac == claim.mac) {
-        remark(port,
-               fmt::format("macAddress {} is also that of port {}, which was bound later", claim.mac, winner->port));
-      } else {
-        plan_.desired.ports.at(claim.port).mac = claim.mac;
-        winner = &claim;
+  // What other hosts have on each bridge that has a port here.
+  void look_around() {
+    if (!plan_.overlay) return;
+    for (const auto& [id, bridge] : snapshot_.bridges) {
+      if (!bridge.record || !bridge.record->vni) continue;
+      const Vni vni = *bridge.record->vni;
+      if (!plan_.desired.bridges.contains(vni) || vni_holders_.at(vni) != id) continue;
+      RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family,
+                                         [this](const Uuid& port) { return own_word(port); });
+      for (const RemoteBridge::Declared& one : there.declared) {
+        declared_.push_back({.vni = vni,
+                             .mac = one.mac,
+                             .port = one.port,
+                             .revision = one.revision,
+                             .active = one.active,
+                             .heard = one.heard,
+                             .host = one.host,
+                             .vtep = one.vtep});
       }
+      remotes_.emplace_hint(remotes_.end(), vni, std::move(there));
+    }
+  }
+
+  void settle_macs() {
+    owners_ = settle_declared(std::move(declared_), [this](std::span<const DeclaredMac> ports, const MacOwner& owner) {
+      if (owner.configured) plan_.desired.ports.at(owner.port).mac = ports.front().mac;
+      for (const DeclaredMac& port : ports) {
+        if (port.host) continue;
+        PortPlan* plan = planned(port.port);
+        if (plan) plan->contested = owner.contested && port.active;
+        if (ports.size() > 1) remark(plan, stands_twice(port, ports, owner));
+      }
+    });
+  }
+
+  // What the status of `port`, one of several with this MAC address, says. The first is the one that has it.
+  std::string stands_twice(const DeclaredMac& port, std::span<const DeclaredMac> ports, const MacOwner& owner) const {
+    const DeclaredMac& first = ports.front();
+    const DeclaredMac& other = &port == &first ? ports[1] : first;
+    std::string out =
+        fmt::format("macAddress {} is also that of port {} {}", port.mac, other.port, place(other.port, other.host));
+    if (!other.active) out += ", which is down";
+    if (ports.size() > 2) out += fmt::format(", and of {} more", ports.size() - 2);
+    if (!first.active) return out;
+    out += &port == &first ? ": its frames come here" : ": its frames go there";
+    if (owner.contested) out += first.heard ? ", where it is heard" : ", which was bound first";
+    return out;
+  }
+
+  std::string place(const Uuid& port, const std::optional<Uuid>& host) const {
+    if (host) return fmt::format("on host {}", *host);
+    const auto spec = plan_.desired.ports.find(port);
+    return fmt::format("on {} of this host",
+                       spec == plan_.desired.ports.end() ? "an interface" : spec->second.interface);
+  }
+
+  // Which ARP requests are answered, with what the ports of one bridge have, here and there.
+  void answer(std::vector<Neighbour> claims, std::map<Ip, Mac>& neighbours) {
+    for (const NeighbourConflict& conflict : settle_neighbours(std::move(claims), neighbours)) {
+      const Neighbour& other = conflict.other;
+      remark(planned(conflict.port),
+             fmt::format("fixed address {} is also that of port {} {}{}", other.ip, other.port,
+                         place(other.port, other.host),
+                         other.active ? ": ARP requests for it are left to the guests" : ", which is down"));
     }
   }
 
@@ -260,8 +331,8 @@ class Planner {
     if (port && port->reason.empty()) port->reason = std::move(reason);
   }
 
-  // Entries set by hand. One that names a port of another bridge is left out: it would join two networks. A port's own
-  // configured address stays with that port.
+  // Entries set by hand. One that names a port of another bridge is left out: it would join two networks. An address that
+  // one active port is configured with stays with that port.
   void fill_tables() {
     for (const auto& [id, bridge] : snapshot_.bridges) {
       if (!bridge.record || !bridge.record->vni) continue;
@@ -273,7 +344,7 @@ class Planner {
         if (!target || !mac || mac->is_multicast() || mac->is_zero()) continue;
         const auto port = plan_.desired.ports.find(target->port);
         if (port == plan_.desired.ports.end() || port->second.vni != spec.vni || standby(target->port)) continue;
-        if (!claim(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
+        if (!firm(spec.vni, *mac)) spec.static_macs.emplace(*mac, target->port);
       }
       for (const auto& [name, neighbour] : bridge.arp_table) {
         const auto ip = Ip::parse(name);
@@ -289,16 +360,16 @@ class Planner {
     const Overlay& overlay = *plan_.overlay;
     plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu, {}};
     for (const auto& [zone, ip] : overlay.self.zones) plan_.desired.tunnel->addresses.insert(ip);
-    for (const auto& [id, bridge] : snapshot_.bridges) {
-      if (!bridge.record || !bridge.record->vni) continue;
-      const auto at = plan_.desired.bridges.find(*bridge.record->vni);
-      if (at != plan_.desired.bridges.end() && vni_holders_.at(at->first) == id) remote(bridge, at->second);
-    }
+    for (auto& [vni, there] : remotes_)
+      remote(snapshot_.bridges.at(vni_holders_.at(vni)), there, plan_.desired.bridges.at(vni));
     for (const auto& [key, entry] : learned_.all()) {
       const auto& [vni, mac] = key;
       const auto at = plan_.desired.bridges.find(vni);
       if (at == plan_.desired.bridges.end()) continue;
-      if (claim(vni, mac) || at->second.static_macs.contains(mac) || at->second.remote_macs.contains(mac))
+      const MacOwner* owner = owner_of(vni, mac);
+      // Where the address stands twice, that it is heard says which port has it.
+      if (owner && owner->contested && !owner->vtep && owner->port == entry.port) continue;
+      if (owner || at->second.static_macs.contains(mac) || at->second.remote_macs.contains(mac))
         plan_.lost.push_back(key);
     }
     for (PortPlan& port : plan_.ports) {
@@ -316,29 +387,30 @@ class Planner {
     }
   }
 
-  std::map<Uuid, Ip> addresses() const {
-    std::map<Uuid, Ip> out;
-    for (const auto& [zone, membership] : snapshot_.zones)
-      if (membership.address) out.emplace_hint(out.end(), zone, *membership.address);
-    return out;
-  }
-
-  void remote(const ServedBridge& bridge, datapath::BridgeSpec& spec) {
-    RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family,
-                                       [this](const Uuid& port) { return own_word(port); });
+  void remote(const ServedBridge& bridge, RemoteBridge& there, datapath::BridgeSpec& spec) {
     spec.peers = std::move(there.peers);
     spec.sources = std::move(there.sources);
     spec.sources_known = bridge.peers_seen;
     auto& neighbours = neighbours_[spec.vni];
     neighbours.insert(neighbours.end(), there.neighbours.begin(), there.neighbours.end());
-    for (const RemoteBridge::Claim& claimed : there.macs) {
-      if (claimed.configured ? !takes(spec, claimed) : keeps(spec, claimed)) continue;
-      spec.remote_macs.emplace_hint(spec.remote_macs.end(), claimed.mac,
-                                    datapath::RemoteMac{claimed.vtep, claimed.configured && !standby(claimed.port)});
+    for (const RemoteBridge::Claim& claimed : there.learned) {
+      if (owner_of(spec.vni, claimed.mac) || keeps(spec, claimed)) continue;
+      spec.remote_macs.emplace_hint(spec.remote_macs.end(), claimed.mac, datapath::RemoteMac{claimed.vtep, false});
+    }
+    for (auto at = owners_.lower_bound({spec.vni, Mac{}}); at != owners_.end() && at->first.first == spec.vni; ++at) {
+      const auto& [key, owner] = *at;
+      if (!owner.vtep) continue;
+      if (owner.firm)
+        spec.static_macs.erase(key.second);
+      else if (spec.static_macs.contains(key.second))
+        continue;
+      spec.remote_macs.insert_or_assign(key.second,
+                                        datapath::RemoteMac{*owner.vtep, owner.firm && !standby(owner.port)});
     }
     for (const auto& [name, target] : bridge.mac_table) {
       const auto mac = Mac::parse(name);
-      if (!target || !mac || mac->is_multicast() || mac->is_zero() || claim(spec.vni, *mac)) continue;
+      if (!target || !mac || mac->is_multicast() || mac->is_zero()) continue;
+      if (const MacOwner* owner = owner_of(spec.vni, *mac); owner && !owner->vtep && owner->configured) continue;
       const auto vtep = there.ports.find(target->port);
       if (vtep == there.ports.end()) continue;
       // What is on standby here is the guest's as soon as it is heard.
@@ -363,43 +435,21 @@ class Planner {
     return out;
   }
 
-  // A MAC that a port of another host is configured with: whether that is the newer word than what this host has.
-  bool takes(datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) {
-    if (const MacClaim* own = claim(spec.vni, claimed.mac)) {
-      if (own->revision > claimed.rank) return false;
-      plan_.desired.ports.at(own->port).mac.reset();
-      // Most often it is the very port, which has moved there; its binding here is about to go.
-      if (claimed.port != own->port)
-        remark(planned(own->port),
-               fmt::format("macAddress {} is also that of port {} on another host, which was bound later", claimed.mac,
-                           claimed.port));
-    }
-    spec.static_macs.erase(claimed.mac);
-    return true;
-  }
-
   // A MAC that another host has learned: whether this host has it all the same.
   bool keeps(const datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) const {
-    if (claim(spec.vni, claimed.mac) || spec.static_macs.contains(claimed.mac)) return true;
+    if (spec.static_macs.contains(claimed.mac)) return true;
     const Learned::Entry* own = learned_.find(spec.vni, claimed.mac);
-    return own &&
-           (own->moves > claimed.rank || (own->moves == claimed.rank && plan_.overlay->self.vtep < claimed.host_vtep));
+    return own && (own->moves > claimed.moves ||
+                   (own->moves == claimed.moves && plan_.overlay->self.vtep < claimed.host_vtep));
   }
 
-  struct MacClaim {
-    Vni vni;
-    Mac mac;
-    store::Revision revision;
-    Uuid port;
-  };
-
-  // The local port that is configured with a MAC; of several the one that has it.
-  const MacClaim* claim(Vni vni, const Mac& mac) const {
-    const auto at = std::lower_bound(mac_claims_.begin(), mac_claims_.end(), std::pair(vni, mac),
-                                     [](const MacClaim& claim, const std::pair<Vni, Mac>& wanted) {
-                                       return std::pair(claim.vni, claim.mac) < wanted;
-                                     });
-    return at != mac_claims_.end() && at->vni == vni && at->mac == mac ? &*at : nullptr;
+  const MacOwner* owner_of(Vni vni, const Mac& mac) const {
+    const auto at = owners_.find({vni, mac});
+    return at == owners_.end() ? nullptr : &at->second;
+  }
+  bool firm(Vni vni, const Mac& mac) const {
+    const MacOwner* owner = owner_of(vni, mac);
+    return owner && (owner->vtep ? owner->firm : owner->configured);
   }
 
   const Snapshot& snapshot_;
@@ -411,7 +461,9 @@ class Planner {
   std::set<std::uint32_t> lingering_;  // the interfaces of ports that are kept
   std::unordered_map<std::string_view, const BoundPort*> holders_;
   std::map<Vni, Uuid> vni_holders_;
-  std::vector<MacClaim> mac_claims_;
+  std::vector<DeclaredMac> declared_;
+  MacOwners owners_;
+  std::map<Vni, RemoteBridge> remotes_;
   std::map<Vni, std::vector<Neighbour>> neighbours_;  // by what ports have, here and there
   Plan plan_;
 };

@@ -11,8 +11,11 @@
 // Of what other hosts offer it takes, for each bridge that has a port here:
 // * of a port that several hosts have, the one that is not on standby, then the binding with the highest revision, also
 //   against a binding of this host;
-// * of a MAC that several ports are configured with, likewise; after those, what is set by hand for a port;
-// * of an IP address that several ports have, likewise, after what is set by hand (neighbours.h);
+// * of a MAC that one active port is configured with, that port;
+// * of a MAC that several active ports are configured with, the port that it is heard from, then the oldest binding: the
+//   address is learned at each of them, and the status of each says that it stands twice (docs/adr/0006);
+// * of an IP address that several active ports have, none, after what is set by hand (neighbours.h);
+// * then what is set by hand for a port;
 // * a learned MAC comes last: the highest mobility sequence number, of those that are equal the host with the lowest vtep.
 #pragma once
 
@@ -48,7 +51,8 @@ struct PortPlan {
   // A record that this rests on is still being read: nothing is to be said about the port yet.
   bool unknown = false;
   bool provisional = false;  // likewise, but it is plugged: its bridge's VNI is known already
-  bool standby = false;      // taken over from another host that has its guest
+  bool contested = false;  // its MAC address is configured at another active port of the bridge too
+  bool standby = false;    // taken over from another host that has its guest
   bool undecided =
       false;  // or may have it: what others offer is still being read, and until then nothing is to be offered
 };
@@ -79,7 +83,6 @@ using Heard = std::map<Uuid, store::Revision>;
 
 Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options = {},
                const Learned& learned = {}, const Heard& heard = {});
-
 // The highest number that another host offers this learned MAC with, on the bridge with this VNI.
 std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac);
 

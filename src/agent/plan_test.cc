@@ -225,18 +225,70 @@ TEST_F(Planning, AdminDownReachesTheDatapathAndTheReason) {
   EXPECT_NE(of(2).reason.find("bridge's adminStateUp"), std::string::npos);
 }
 
-TEST_F(Planning, AMacThatTwoPortsOfABridgeClaimIsThatOfTheOneBoundLast) {
+TEST_F(Planning, AMacThatActivePortsOfABridgeShareIsNoOnesByThat) {
   for (int n = 1; n <= 3; ++n) change(port(n), [](model::Port& record) { record.mac_address = mac(7); });
   change(port(4, 901), [](model::Port& record) { record.mac_address = mac(7); });
   bridge(901);
   for (int n = 1; n <= 4; ++n) links_.put(tap(n));
   plan();
-  EXPECT_EQ(plan_.desired.ports.at(id(1)).mac, std::nullopt);
-  EXPECT_EQ(plan_.desired.ports.at(id(2)).mac, std::nullopt);
-  EXPECT_EQ(plan_.desired.ports.at(id(3)).mac, mac(7));
+  for (int n = 1; n <= 3; ++n) {
+    EXPECT_EQ(plan_.desired.ports.at(id(n)).mac, std::nullopt) << n;
+    EXPECT_EQ(of(n).state, PortState::active);
+    EXPECT_TRUE(of(n).contested);
+  }
   EXPECT_EQ(plan_.desired.ports.at(id(4)).mac, mac(7)) << "another bridge";
-  EXPECT_NE(of(1).reason.find(id(3).to_string()), std::string::npos);
-  EXPECT_EQ(of(1).state, PortState::active);
+  EXPECT_FALSE(of(4).contested);
+  EXPECT_EQ(of(1).reason,
+            fmt::format("macAddress {} is also that of port {} on tap2 of this host, and of 1 more: its frames "
+                        "come here, which was bound first",
+                        mac(7), id(2)));
+  EXPECT_NE(of(3).reason.find(id(1).to_string()), std::string::npos);
+}
+
+TEST_F(Planning, AMacOfAPortThatIsDownIsNoOnes) {
+  for (int n = 1; n <= 2; ++n) change(port(n), [](model::Port& record) { record.mac_address = mac(7); });
+  netlink::Link down = tap(2);
+  down.carrier = false;
+  links_.put(tap(1));
+  links_.put(down);
+  plan();
+  EXPECT_EQ(plan_.desired.ports.at(id(1)).mac, mac(7)) << "though port 2 was bound later";
+  EXPECT_EQ(plan_.desired.ports.at(id(2)).mac, std::nullopt);
+  EXPECT_FALSE(of(1).contested);
+  EXPECT_EQ(of(1).reason,
+            fmt::format("macAddress {} is also that of port {} on tap2 of this host, which is down: its frames "
+                        "come here",
+                        mac(7), id(2)));
+  EXPECT_EQ(of(2).state, PortState::down);
+  EXPECT_NE(of(2).reason, "");
+}
+
+TEST_F(Planning, AnAddressThatActivePortsShareIsAnsweredForByNoOne) {
+  for (int n = 1; n <= 3; ++n)
+    change(port(n), [&](model::Port& record) {
+      record.mac_address = mac(n);
+      record.fixed_ips = {{std::nullopt, *Ip::parse(n == 3 ? "192.0.2.3" : "192.0.2.1")}};
+    });
+  for (int n = 1; n <= 3; ++n) links_.put(tap(n));
+  plan();
+  const auto known = [this] { return plan_.desired.bridges.at(*Vni::from(900)).neighbours; };
+  EXPECT_EQ(known(), (std::map<Ip, Mac>{{*Ip::parse("192.0.2.3"), mac(3)}}));
+  EXPECT_EQ(of(1).reason,
+            fmt::format("fixed address 192.0.2.1 is also that of port {} on tap2 of this host: ARP requests for it "
+                        "are left to the guests",
+                        id(2)));
+  EXPECT_NE(of(2).reason, "");
+  EXPECT_EQ(of(3).reason, "");
+  netlink::Link down = tap(2);
+  down.up = false;
+  links_.put(down);
+  plan();
+  EXPECT_EQ(known().at(*Ip::parse("192.0.2.1")), mac(1)) << "the other one is down";
+  EXPECT_NE(of(1).reason, "");
+  snapshot_.bridges.at(id(900)).arp_table["192.0.2.1"] = ServedBridge::Neighbour{1, mac(33)};
+  plan();
+  EXPECT_EQ(known().at(*Ip::parse("192.0.2.1")), mac(33));
+  EXPECT_EQ(of(1).reason, "") << "decided by hand";
 }
 
 TEST_F(Planning, AMacThatIsNoStationsIsLeftOut) {

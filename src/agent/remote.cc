@@ -14,8 +14,7 @@ bool is_own(const Ip& ip, const model::BridgeHost& self) {
 
 // Whether `a` is the better claim of two for one MAC.
 bool better(const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
-  if (a.configured != b.configured) return a.configured;
-  if (a.rank != b.rank) return a.rank > b.rank;
+  if (a.moves != b.moves) return a.moves > b.moves;
   return std::tie(a.host_vtep, a.port) < std::tie(b.host_vtep, b.port);
 }
 
@@ -24,7 +23,11 @@ bool better(const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
 RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, TunnelFamily family,
                            const std::function<std::optional<model::OfferedPort>(const Uuid& port)>& own) {
   RemoteBridge out;
-  std::unordered_map<const Peer*, Ip> reached;
+  struct Reached {
+    Ip ip;
+    Uuid host;
+  };
+  std::unordered_map<const Peer*, Reached> reached;
   for (const auto& [host, peer] : peers.hosts) {
     if (!peer->record) continue;
     out.sources.insert(peer->record->vtep);
@@ -32,30 +35,34 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
     const auto ip = address_of(*peer->record, self, family);
     if (!ip || is_own(*ip, self)) continue;
     out.peers.insert(*ip);
-    reached.emplace(peer.get(), *ip);
+    reached.emplace(peer.get(), Reached{*ip, host});
   }
 
-  out.macs.reserve(peers.offers.size());
+  out.declared.reserve(peers.offers.size());
   out.ports.reserve(peers.offers.size());
   for (const Peers::Offer& offer : peers.offers) {
     const auto at = reached.find(offer.peer);
     if (at == reached.end()) continue;
-    if (const auto here = own(offer.port->port_id); here && here->before(*offer.port)) continue;
-    out.ports.emplace(offer.port->port_id, at->second);
-    append_neighbours(*offer.port, out.neighbours);
-    for (const Mac& mac : offer.port->macs) {
+    const auto& [vtep, host] = at->second;
+    const model::OfferedPort& port = *offer.port;
+    if (const auto here = own(port.port_id); here && here->before(port)) continue;
+    out.ports.emplace(port.port_id, vtep);
+    append_neighbours(port, host, out.neighbours);
+    for (const Mac& mac : port.macs) {
       if (mac.is_multicast() || mac.is_zero()) continue;
-      const auto learned = offer.port->learned.find(mac);
-      const bool configured = learned == offer.port->learned.end();
-      out.macs.push_back({mac, configured, configured ? offer.port->revision : learned->second,
-                          offer.peer->record->vtep, at->second, offer.port->port_id});
+      if (const auto learned = port.learned.find(mac); learned != port.learned.end())
+        out.learned.push_back({mac, learned->second, offer.peer->record->vtep, vtep, port.port_id});
+      else if (mac != port.declared)
+        out.declared.push_back({mac, port.port_id, host, port.revision, vtep, !port.down, false});
     }
+    if (const auto& mac = port.declared; mac && !mac->is_multicast() && !mac->is_zero())
+      out.declared.push_back({*mac, port.port_id, host, port.revision, vtep, !port.down, port.learned.contains(*mac)});
   }
-  std::sort(out.macs.begin(), out.macs.end(), [](const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
+  std::sort(out.learned.begin(), out.learned.end(), [](const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
     return a.mac != b.mac ? a.mac < b.mac : better(a, b);
   });
   const auto same = [](const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) { return a.mac == b.mac; };
-  out.macs.erase(std::unique(out.macs.begin(), out.macs.end(), same), out.macs.end());
+  out.learned.erase(std::unique(out.learned.begin(), out.learned.end(), same), out.learned.end());
   return out;
 }
 

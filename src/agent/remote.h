@@ -21,17 +21,26 @@
 namespace midonet::agent {
 
 struct RemoteBridge {
-  struct Claim {
+  struct Claim {  // that a MAC address was learned there
     Mac mac;
-    bool configured = false;
-    std::int64_t rank = 0;  // configured: the revision of the port's binding; learned: the mobility sequence number
-    Ip host_vtep;           // that host's, the same to every reader: decides between claims of one rank
-    Ip vtep;                // where this host sends to
+    std::int64_t moves = 0;  // the mobility sequence number
+    Ip host_vtep;            // that host's, the same to every reader: decides between claims of one number
+    Ip vtep;                 // where this host sends to
     Uuid port;
+  };
+  struct Declared {  // that a port there is configured with a MAC address
+    Mac mac;
+    Uuid port;
+    Uuid host;
+    store::Revision revision = 0;  // of the port's binding
+    Ip vtep;
+    bool active = true;  // else the port is down
+    bool heard = false;  // its guest was heard with it
   };
   std::set<Ip> peers;
   std::set<Ip> sources;                // from where those hosts may send: each of their addresses
-  std::vector<Claim> macs;             // ascending by MAC, each once: the best claim
+  std::vector<Claim> learned;          // ascending by MAC, each once: the best claim
+  std::vector<Declared> declared;      // as offered
   std::unordered_map<Uuid, Ip> ports;  // where each port is that is not here
   std::vector<Neighbour> neighbours;   // the addresses that those ports are known to have
 };

@@ -84,6 +84,15 @@ Status read_port(const Json& value, OfferedPort& out) {
   if (!standby.is_boolean() && !standby.is_null())
     return damaged("OfferChunk", "'standby' of port {} must be a boolean", out.port_id);
   out.standby = standby.is_boolean() && standby.get<bool>();
+  if (const Json& declared = member(value, "declared"); !declared.is_null()) {
+    const auto mac = word<Mac>(declared);
+    if (!mac) return damaged("OfferChunk", "'declared' of port {} {}", out.port_id, mac.error().message);
+    out.declared = *mac;
+  }
+  const Json& down = member(value, "down");
+  if (!down.is_boolean() && !down.is_null())
+    return damaged("OfferChunk", "'down' of port {} must be a boolean", out.port_id);
+  out.down = down.is_boolean() && down.get<bool>();
   std::erase_if(out.learned,
                 [&](const auto& one) { return !std::binary_search(out.macs.begin(), out.macs.end(), one.first); });
   return {};
@@ -107,10 +116,18 @@ void write_port(const OfferedPort& port, Json& out) {
   out["revision"] = port.revision;
   out["macs"] = strings(port.macs);
   out["ips"] = strings(port.ips);
-  if (port.standby)
-    out["standby"] = true;
+  const auto flag = [&out](const char* key, bool set) {
+    if (set)
+      out[key] = true;
+    else
+      out.erase(key);
+  };
+  flag("standby", port.standby);
+  flag("down", port.down);
+  if (port.declared)
+    out["declared"] = port.declared->to_string();
   else
-    out.erase("standby");
+    out.erase("declared");
   if (port.learned.empty()) {
     out.erase("learned");
     return;
@@ -120,6 +137,17 @@ void write_port(const OfferedPort& port, Json& out) {
 }
 
 }  // namespace
+
+std::optional<Mac> OfferedPort::configured() const {
+  if (declared) return declared;
+  std::optional<Mac> out;
+  for (const Mac& mac : macs) {
+    if (learned.contains(mac) || mac.is_multicast() || mac.is_zero()) continue;
+    if (out) return {};
+    out = mac;
+  }
+  return out;
+}
 
 Result<BridgeHost> decode_bridge_host(std::string_view value) {
   const Json json = parse_json(value);

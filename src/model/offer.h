@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,14 @@ struct OfferedPort {
   // Plugged here, and its guest has not been heard here yet: another host that offers the port without this has the guest,
   // whatever the revisions say (live migration, ADR 9). Without such a host it is an offer like any other.
   bool standby = false;
+  // The port's configured MAC address, where `macs` does not have it as such: the port is down, or the address is
+  // configured at another active port of the bridge too. A MAC address that is only declared takes no frames.
+  std::optional<Mac> declared;
+  bool down = false;  // plugged, and its interface has no link: nothing of it is heard or answered for
   bool operator==(const OfferedPort&) const = default;
+
+  // The MAC address that the port is configured with; nothing when it does not say so clearly.
+  std::optional<Mac> configured() const;
 
   // Whether frames for the port go here rather than to where the other offer is from.
   bool before(const OfferedPort& other) const {

@@ -67,6 +67,29 @@ TEST(Offer, OneThatIsOnStandbySaysSoAndAnotherDoesNot) {
   EXPECT_EQ(Json::parse(encode(chunk, value)), Json::parse(encode(chunk)));
 }
 
+TEST(Offer, APortThatIsDownOrWhoseMacStandsTwiceSaysWhichItDeclares) {
+  OfferChunk chunk{{port(1), port(2)}};
+  chunk.ports[0].declared = mac(9);
+  chunk.ports[0].down = true;
+  const std::string value = encode(chunk);
+  EXPECT_EQ(*decode_offer_chunk(value), chunk);
+  EXPECT_EQ(Json::parse(value)["ports"][0]["declared"], "02:00:00:00:00:09");
+  EXPECT_EQ(Json::parse(value)["ports"][0]["down"], true);
+  EXPECT_FALSE(Json::parse(value)["ports"][1].contains("declared"));
+  EXPECT_FALSE(Json::parse(value)["ports"][1].contains("down"));
+  EXPECT_EQ(chunk.ports[0].configured(), mac(9));
+  EXPECT_EQ(chunk.ports[1].configured(), mac(1)) << "the one that was not learned";
+  chunk.ports[1].learned.clear();
+  EXPECT_EQ(chunk.ports[1].configured(), std::nullopt) << "two could be meant";
+  chunk.ports[0].declared.reset();
+  chunk.ports[0].down = false;
+  EXPECT_EQ(Json::parse(encode(chunk, value)), Json::parse(encode(chunk)));
+  for (const char* bad : {R"("declared": 7)", R"("declared": "x")", R"("down": 1)"})
+    EXPECT_FALSE(decode_offer_chunk(
+        fmt::format(R"({{"ports": [{{"portId": "00000001-0000-4000-8000-000000000000", "revision": 1, {}}}]}})", bad)))
+        << bad;
+}
+
 TEST(Offer, TheGuestsPlaceComesBeforeAStandbyThenTheLaterBinding) {
   OfferedPort early = port(1), late = port(1);
   late.revision = early.revision + 1;

@@ -95,11 +95,11 @@ class Tables(SystemTest):
         for sender_ip in ("0.0.0.0", OWNER):
             self.assertEqual(self.ask(OWNER, sender_ip), (None, [self.b, self.c]), sender_ip)
 
-    def test_an_address_of_two_ports_is_that_of_the_one_attached_last(self):
+    def test_an_address_of_two_active_ports_is_left_to_their_guests(self):
         self.wait_answered(OWNER, self.b_mac)
         mac = frame.guest_mac(701)
         port, _ = self.plugged(self.near, self.bridge, "d0", macAddress=mac, fixedIps=self.addresses(OWNER))
-        self.wait_answered(OWNER, mac)
+        self.wait_flooded(OWNER, self.b, self.c)
         self.near.detach(port)
         self.wait_answered(OWNER, self.b_mac)
 
