@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "agent/underlay.h"
+#include "base/interface_name.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/paths.h"
@@ -71,7 +73,10 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
                    mark_dirty("offers known");
                  },
                  [this](const Uuid& port, store::Revision revision) { times_.offered(port, revision); },
-                 [this] { register_host(); }}) {}
+                 [this] { register_host(); }}) {
+  links_.on_changed([this] { on_links(); });
+  if (links_.ready()) free_uplinks();
+}
 
 // Both outlive it, and have nobody to tell from here on.
 Agent::~Agent() {
@@ -90,7 +95,6 @@ void Agent::start() {
       log::warning("store {} does not answer: forwarding goes on as it was last read", store_.uri());
   });
   note_store(store_.state() != store::State::disconnected);
-  links_.on_changed([this] { on_links(); });
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
     log::warning("somebody else changed what is ours: {}: repairing", what);
@@ -137,7 +141,25 @@ void Agent::on_store() {
   mark_dirty("store");
 }
 
+// Hooks of an earlier agent on an interface that the host itself lives by may be what keeps this one from the store, so they
+// go before it has said anything.
+void Agent::free_uplinks() {
+  if (snapshot_known_ || !links_.ready()) return;
+  const netlink::RouteTable& routes = links_.routes(destinations({}, options_.overlay));
+  datapath::Desired nothing;
+  for (const auto& [ifindex, why] : uplinks(links_.links(), {}, {}, routes, options_.overlay)) {
+    if (!datapath_.plugged(ifindex)) continue;
+    const netlink::Link* link = links_.links().find(ifindex);
+    log::warning("{} {}: our hooks go", link ? printable(link->name) : fmt::format("interface {}", ifindex), why);
+    nothing.banned.insert(ifindex);
+  }
+  if (nothing.banned.empty()) return;
+  for (const Error& error : datapath_.apply(nothing, datapath::Sweep::no).errors)
+    log::warning("datapath: {}", error.message);
+}
+
 void Agent::on_links() {
+  if (!started_) return free_uplinks();
   if (!interfaces_timer_.armed())
     interfaces_timer_ = loop_.after(interfaces_delay, [this] {
       report_.interfaces(links_.links());
@@ -155,8 +177,7 @@ void Agent::mark_dirty(const char* why) {
 
 void Agent::reconcile() {
   const auto begin = Steady::now();
-  if (store_dirty_ && !look_at_store()) return;
-  if (!snapshot_known_ || !links_.ready()) return;
+  if ((store_dirty_ && !look_at_store()) || !snapshot_known_ || !links_.ready()) return free_uplinks();
   if (snapshot_.complete) {
     patience_.cancel();
     incomplete_since_.reset();
@@ -169,8 +190,14 @@ void Agent::reconcile() {
     }
   }
 
-  const Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard());
+  const netlink::RouteTable& routes = links_.routes(routes_for(snapshot_, links_.links(), options_.overlay));
+  const Plan plan =
+      make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard(), routes);
   note_migrations(plan);
+  for (const std::string& warning : plan.warnings)
+    if (std::find(plan_warnings_.begin(), plan_warnings_.end(), warning) == plan_warnings_.end())
+      log::warning("{}", warning);
+  plan_warnings_ = plan.warnings;
   const auto planned = Steady::now();
   times_.plan(planned - begin);
   apply(plan, planned);
@@ -409,6 +436,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
 
 std::vector<std::string> Agent::warnings() const {
   std::vector<std::string> out(complaints_.begin(), complaints_.end());
+  out.insert(out.end(), plan_warnings_.begin(), plan_warnings_.end());
   out.insert(out.end(), report_.unpublished().begin(), report_.unpublished().end());
   for (std::string& refused : published_.refused()) out.push_back(std::move(refused));
   return out;

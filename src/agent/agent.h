@@ -101,6 +101,7 @@ class Agent {
   void on_store();
   void note_store(bool answers);
   void on_links();
+  void free_uplinks();
   void mark_dirty(const char* why);
   void reconcile();
   bool look_at_store();
@@ -135,6 +136,7 @@ class Agent {
   std::optional<Steady::time_point> incomplete_since_;
   bool started_ = false;
   std::set<std::string> complaints_;  // as last logged
+  std::vector<std::string> plan_warnings_;
   Offering offering_;
   Tunnel tunnel_;
   bool swept_ = false;

@@ -17,7 +17,7 @@ TEST_F(ManyHosts, APortIsKnownToThoseThatServeItsBridge) {
   EXPECT_EQ(peers(0), std::set<Ip>{vtep(1)});
   EXPECT_EQ(peers(1), std::set<Ip>{vtep(0)});
   EXPECT_EQ(bridge(2), nullptr);
-  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{vtep(0), 1500, {vtep(0)}}));
+  EXPECT_EQ(h(0).kernel.plugged().tunnel, (datapath::TunnelSpec{vtep(0), 1500, {vtep(0)}, vtep(0)}));
   EXPECT_EQ(cloud.status(h(0), id(1))->mtu, 1500);
   EXPECT_EQ(cloud.status(h(0), id(1))->reason, "");
 }
@@ -157,7 +157,7 @@ TEST_F(ManyHosts, PeersTakeTheAddressOfAZoneTheyShare) {
   EXPECT_EQ(where(2, mac(2)), (RemoteMac{vtep(1), true}));
   EXPECT_EQ(where(0, mac(3)), (RemoteMac{vtep(2), true}));
   EXPECT_EQ(h(0).kernel.plugged().tunnel,
-            (datapath::TunnelSpec{ip("2001:db8::1"), 1480, {vtep(0), ip("2001:db8::1")}}));
+            (datapath::TunnelSpec{ip("2001:db8::1"), 1480, {vtep(0), ip("2001:db8::1")}, vtep(0), ip("2001:db8::1")}));
 }
 
 TEST_F(ManyHosts, WhatIsWrongWithTheTunnelIsAReasonAndNoState) {

@@ -21,12 +21,12 @@ bool usable(const Ip& ip, TunnelFamily family) {
   return false;
 }
 
-std::uint32_t inside(std::uint32_t link_mtu, const Ip& ip) {
-  const std::uint32_t overhead = ip.is_v4() ? overhead_ipv4 : overhead_ipv6;
-  return std::max(link_mtu, overhead + least_mtu) - overhead;
-}
-
 }  // namespace
+
+std::uint32_t inner_mtu(std::uint32_t outer_mtu, const Ip& peer) {
+  const std::uint32_t overhead = peer.is_v4() ? overhead_ipv4 : overhead_ipv6;
+  return std::max(outer_mtu, overhead + least_mtu) - overhead;
+}
 
 Result<TunnelFamily> parse_tunnel_family(std::string_view text) {
   if (text == "any") return TunnelFamily::any;
@@ -48,15 +48,19 @@ std::optional<Overlay> overlay_of(const std::map<Uuid, Ip>& zones, const netlink
     if (link.addresses.empty()) continue;
     for (const auto& [zone, ip] : out.self.zones) {
       if (!link.addresses.contains(ip)) continue;
-      const std::uint32_t mtu = inside(link.mtu, ip);
-      smallest = std::min(smallest.value_or(mtu), mtu);
+      out.present.insert(ip);
+      if (!link.loopback && link.kind != "dummy") {
+        const std::uint32_t mtu = inner_mtu(link.mtu, ip);
+        smallest = std::min(smallest.value_or(mtu), mtu);
+      }
       if (ip != out.self.vtep || (out.carried && out.link < printable(link.name))) continue;
       out.carried = true;
       out.link = printable(link.name);
       out.link_mtu = link.mtu;
     }
   }
-  out.mtu = options.mtu != 0 ? options.mtu : smallest.value_or(inside(ethernet_mtu, out.self.vtep));
+  out.guessed = options.mtu == 0 && !smallest;
+  out.mtu = options.mtu != 0 ? options.mtu : smallest.value_or(inner_mtu(ethernet_mtu, out.self.vtep));
   return out;
 }
 

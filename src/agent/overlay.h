@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/result.h"
@@ -22,7 +24,11 @@ Result<TunnelFamily> parse_tunnel_family(std::string_view text);  // "any", "ipv
 
 struct OverlayOptions {
   TunnelFamily family = TunnelFamily::any;
-  std::uint32_t mtu = 0;  // the largest IP packet that fits into the tunnel; 0: computed from the underlay's links
+  std::uint32_t mtu = 0;    // the largest IP packet that fits into the tunnel; 0: computed from the underlay
+  std::string device{};     // the name of the tunnel device
+  std::vector<Ip> store{};  // of its servers, those that are given by address
+  // Whether the kernel takes the source address of a tunnel packet from its program (6.0); else the route decides.
+  bool sets_source = true;
 };
 
 // What a VXLAN packet has around the inner IP packet (RFC 7348 section 5): the inner Ethernet header, VXLAN, UDP, outer IP.
@@ -33,16 +39,23 @@ struct Overlay {
   // What the host tells its peers: its usable address in each zone, and the one of the lowest zone for everybody else.
   model::BridgeHost self;
   std::uint32_t mtu = 0;
-  // False: no interface of this host has the address `self.vtep`, so nothing that peers send arrives. The MTU is then that of
-  // a tunnel over Ethernet's 1500.
+  bool guessed = false;  // the MTU: no interface that packets pass has one of the addresses. That of Ethernet, then
+  // False: no interface of this host has the address `self.vtep`, so nothing that peers send arrives.
   bool carried = false;
-  std::string link;            // which has it; with several, the first by name
-  std::uint32_t link_mtu = 0;  // of that one
+  std::string link;               // which has it; with several, the first by name
+  std::uint32_t link_mtu = 0;     // of that one
+  std::set<Ip> present;           // the addresses of `self` that an interface has
+  std::optional<Ip> narrowest{};  // the peer that the MTU is due to, where it is less than that of the links
   bool operator==(const Overlay&) const = default;
 };
 
+// What is left of a packet of this size for the inner IP packet, in a tunnel to this address; never less than an IPv4 host
+// must take.
+std::uint32_t inner_mtu(std::uint32_t outer_mtu, const Ip& peer);
+
 // Nothing: the host is in no zone (with a usable address), and takes no part. The MTU is that of the smallest link which
-// carries one of the addresses, since peers may send to each of them.
+// carries one of the addresses, since peers may send to each of them. A loopback or dummy interface does not count: no packet
+// passes it, and the paths to the peers tell (underlay.h).
 std::optional<Overlay> overlay_of(const std::map<Uuid, Ip>& zones, const netlink::LinkTable& links,
                                   const OverlayOptions& options);
 

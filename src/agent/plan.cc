@@ -11,6 +11,7 @@
 #include "agent/neighbours.h"
 #include "agent/owners.h"
 #include "agent/remote.h"
+#include "agent/underlay.h"
 #include "base/interface_name.h"
 #include "model/paths.h"
 
@@ -28,28 +29,6 @@ bool older(store::Revision a, const Uuid& a_id, store::Revision b, const Uuid& b
   return a != b ? a < b : a_id < b_id;
 }
 
-// Why this interface cannot be plugged; empty when it can.
-std::string obstacle(const Link& link, const LinkTable& links) {
-  if (link.loopback) return fmt::format("{} is the loopback interface", link.name);
-  if (!link.ethernet()) return fmt::format("{} is not an Ethernet interface", link.name);
-  if (link.master == 0) return {};
-  const Link* master = links.find(link.master);
-  const std::string name = master ? printable(master->name) : fmt::format("with ifindex {}", link.master);
-  const std::string& kind = !link.master_kind.empty() ? link.master_kind : master ? master->kind : link.master_kind;
-  std::string_view what = "interface";
-  if (kind == "bridge")
-    what = "Linux bridge";
-  else if (kind == "bond")
-    what = "bond";
-  else if (kind == "team")
-    what = "team";
-  else if (kind == "vrf")
-    what = "VRF";
-  else if (kind == "openvswitch" || name == "ovs-system")
-    what = "Open vSwitch datapath";
-  return fmt::format("{} is a member of {} {}", link.name, what, name);
-}
-
 // This host's, by zone.
 std::map<Uuid, Ip> addresses(const Snapshot& snapshot) {
   std::map<Uuid, Ip> out;
@@ -61,11 +40,11 @@ std::map<Uuid, Ip> addresses(const Snapshot& snapshot) {
 class Planner {
  public:
   Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned,
-          const Heard& heard)
-      : snapshot_(snapshot), links_(links), options_(options), learned_(learned), heard_(heard) {}
+          const Heard& heard, const netlink::RouteTable& routes)
+      : snapshot_(snapshot), links_(links), options_(options), learned_(learned), heard_(heard), routes_(routes) {}
 
   Plan run() {
-    plan_.overlay = overlay_of(addresses(snapshot_), links_, options_);
+    look_at_underlay();
     claim_interfaces();
     claim_vnis();
     plan_.ports.reserve(snapshot_.ports.size());
@@ -88,6 +67,14 @@ class Planner {
   }
 
  private:
+  void look_at_underlay() {
+    plan_.overlay = overlay_of(addresses(snapshot_), links_, options_);
+    peers_ = peers_of(snapshot_, plan_.overlay, options_);
+    if (plan_.overlay) fit_paths(*plan_.overlay, peers_, routes_, links_, options_);
+    uplinks_ = uplinks(links_, plan_.overlay, peers_, routes_, options_);
+    for (const auto& [ifindex, why] : uplinks_) plan_.desired.banned.insert(plan_.desired.banned.end(), ifindex);
+  }
+
   // The store lets an interface be bound once; if two bindings are there all the same, the first one keeps it.
   void claim_interfaces() {
     holders_.reserve(snapshot_.ports.size());
@@ -164,7 +151,7 @@ class Planner {
       return;
     }
     out.ifindex = link->ifindex;
-    if (std::string reason = obstacle(*link, links_); !reason.empty()) return refuse(out, std::move(reason));
+    if (std::string reason = obstacle(*link, links_, uplinks_); !reason.empty()) return refuse(out, std::move(reason));
 
     out.state = link->has_link() ? PortState::active : PortState::down;
     if (!record.admin_state_up)
@@ -242,7 +229,7 @@ class Planner {
       return fmt::format("{} carries port {}", port.interface, holder->second->id);
     const Link* link = links_.find(port.interface);
     if (!link || !link->has_link()) return fmt::format("{} has no link any more", port.interface);
-    if (std::string reason = obstacle(*link, links_); !reason.empty()) return reason;
+    if (std::string reason = obstacle(*link, links_, uplinks_); !reason.empty()) return reason;
     if (const Peers::Offer* offer = bridge.peers->find(port.id);
         offer && !offer->port->standby && offer->port->revision > port.revision)
       return "its guest was heard on another host";
@@ -360,6 +347,8 @@ class Planner {
     const Overlay& overlay = *plan_.overlay;
     plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu, {}};
     for (const auto& [zone, ip] : overlay.self.zones) plan_.desired.tunnel->addresses.insert(ip);
+    set_sources(*plan_.desired.tunnel, overlay, peers_);
+    plan_.warnings = foreign_sources(peers_, routes_, options_);
     for (auto& [vni, there] : remotes_)
       remote(snapshot_.bridges.at(vni_holders_.at(vni)), there, plan_.desired.bridges.at(vni));
     for (const auto& [key, entry] : learned_.all()) {
@@ -381,9 +370,10 @@ class Planner {
                            "not reached",
                            overlay.self.vtep));
       else if (link && link->mtu > overlay.mtu)
-        port.hint =
-            fmt::format("the MTU of {} is {}, that of the tunnel {}: larger packets do not get to other hosts{}{}",
-                        link->name, link->mtu, overlay.mtu, port.hint.empty() ? "" : "; ", port.hint);
+        port.hint = fmt::format(
+            "the MTU of {} is {}, that of the tunnel {}{}: larger packets do not get to other hosts{}{}", link->name,
+            link->mtu, overlay.mtu, overlay.narrowest ? fmt::format(" by the path to {}", *overlay.narrowest) : "",
+            port.hint.empty() ? "" : "; ", port.hint);
     }
   }
 
@@ -457,6 +447,9 @@ class Planner {
   const OverlayOptions& options_;
   const Learned& learned_;
   const Heard& heard_;
+  const netlink::RouteTable& routes_;
+  PeerAddresses peers_;
+  std::map<std::uint32_t, std::string> uplinks_;
   std::set<Uuid> standby_;
   std::set<std::uint32_t> lingering_;  // the interfaces of ports that are kept
   std::unordered_map<std::string_view, const BoundPort*> holders_;
@@ -471,8 +464,13 @@ class Planner {
 }  // namespace
 
 Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options,
-               const Learned& learned, const Heard& heard) {
-  return Planner(snapshot, links, options, learned, heard).run();
+               const Learned& learned, const Heard& heard, const netlink::RouteTable& routes) {
+  return Planner(snapshot, links, options, learned, heard, routes).run();
+}
+
+std::set<netlink::Destination> routes_for(const Snapshot& snapshot, const LinkTable& links,
+                                          const OverlayOptions& options) {
+  return destinations(peers_of(snapshot, overlay_of(addresses(snapshot), links, options), options), options);
 }
 
 std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac) {

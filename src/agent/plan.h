@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,7 @@
 #include "datapath/datapath.h"
 #include "model/binding.h"
 #include "netlink/link.h"
+#include "netlink/route.h"
 
 namespace midonet::agent {
 
@@ -76,13 +78,19 @@ struct Plan {
   std::optional<Overlay> overlay;    // none: the host is in no tunnel zone
   // MACs that were learned here and are another host's by what it offers, or configured somewhere.
   std::vector<std::pair<Vni, Mac>> lost;
+  std::vector<std::string> warnings;  // about the host as a whole, a sentence each
 };
 
 // The bindings, by port and revision, whose guest was heard here.
 using Heard = std::map<Uuid, store::Revision>;
 
+// `routes` are those to destinations() (underlay.h).
 Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options = {},
-               const Learned& learned = {}, const Heard& heard = {});
+               const Learned& learned = {}, const Heard& heard = {}, const netlink::RouteTable& routes = {});
+// What make_plan() has to know of the host's routes.
+std::set<netlink::Destination> routes_for(const Snapshot& snapshot, const netlink::LinkTable& links,
+                                          const OverlayOptions& options);
+
 // The highest number that another host offers this learned MAC with, on the bridge with this VNI.
 std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac);
 

@@ -25,6 +25,7 @@
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
 #include "programs/systemd.h"
+#include "store/zookeeper_address.h"
 
 namespace {
 
@@ -83,6 +84,16 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   return datapath::EbpfDatapath::open(loop, options);
 }
 
+// The servers that the store's URI names by address: the way there is never plugged.
+std::vector<Ip> store_addresses(const std::string& uri) {
+  std::vector<Ip> out;
+  const auto address = store::ZookeeperAddress::parse(uri);
+  if (!address) return out;
+  for (const auto& server : address->servers)
+    if (const auto ip = Ip::parse(server.host)) out.push_back(*ip);
+  return out;
+}
+
 int remove_datapath(const Flags& flags) {
   const auto run_directory = agent::RunDirectory::claim(flags.run_dir);
   if (!run_directory) return refuse(run_directory.error());
@@ -116,11 +127,15 @@ int run(const Flags& flags) {
   if (!monitor) return refuse(monitor.error());
 
   agent::collect_port_metrics(registry, **datapath);
+  agent::OverlayOptions overlay = flags.overlay;
+  overlay.device = flags.tunnel_device;
+  overlay.store = store_addresses(flags.store);
+  overlay.sets_source = datapath::sets_tunnel_source();
   agent::Agent agent(loop, **store, **monitor, **datapath, registry,
                      {.host = *host,
                       .host_name = host_name(),
                       .version = MIDONET_VERSION,
-                      .overlay = flags.overlay,
+                      .overlay = std::move(overlay),
                       .tunnel_device = flags.tunnel_device,
                       .tunnel_port = flags.tunnel_port});
   agent::BindingSocket socket(loop, **store, agent, registry);
@@ -210,7 +225,7 @@ int main(int argc, char** argv) {
       ->default_str("any");
   app.add_option(
          "--overlay-mtu", flags.overlay.mtu,
-         "The largest IP packet that fits into the tunnel; 0: what the underlay's link leaves, 50 bytes less over "
+         "The largest IP packet that fits into the tunnel; 0: what the paths to other hosts leave, 50 bytes less over "
          "IPv4, 70 over IPv6")
       ->check((CLI::Range(0, 0) | CLI::Range(68, 65535)).description("0 or 68 to 65535"))
       ->capture_default_str();
