@@ -138,6 +138,13 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
   for (std::size_t i = 0; i < plan.ports.size(); ++i) {
     const PortPlan& port = plan.ports[i];
     const BoundPort& bound = snapshot_.ports[i];
+    if (port.held) {
+      for (const auto& [bridge, own] : offers_.own())
+        for (const auto& [number, chunk] : own.chunks)
+          for (const model::OfferedPort& offered : chunk.ports)
+            if (offered.port_id == port.id) out[bridge].keep.insert(port.id);
+      continue;
+    }
     if (!bound.port) continue;
     while (status != statuses.end() && status->first < port.id) ++status;
     const bool known = status != statuses.end() && status->first == port.id;

@@ -79,7 +79,7 @@ class Planner {
   void claim_interfaces() {
     holders_.reserve(snapshot_.ports.size());
     for (const BoundPort& bound : snapshot_.ports) {
-      if (!bound.damage.empty()) continue;
+      if (bound.interface.empty()) continue;
       const auto [at, fresh] = holders_.try_emplace(bound.interface, &bound);
       if (!fresh && older(bound.revision, bound.id, at->second->revision, at->second->id)) at->second = &bound;
     }
@@ -101,7 +101,7 @@ class Planner {
   }
 
   void port(const BoundPort& bound, PortPlan& out) {
-    if (!bound.damage.empty()) return refuse(out, bound.damage);
+    if (bound.interface.empty()) return hold(out, paths::binding(snapshot_.host, bound.id), bound.damage);
     if (const BoundPort* holder = holders_.at(bound.interface); holder != &bound)
       return refuse(out, fmt::format("{} carries port {}, which was bound before", bound.interface, holder->id), true);
 
@@ -109,7 +109,7 @@ class Planner {
       out.unknown = true;
       return refuse(out, "its record is being read");
     }
-    if (!bound.port_damage.empty()) return refuse(out, bound.port_damage);
+    if (!bound.port && !bound.port_damage.empty()) return hold(out, paths::port(bound.id), bound.port_damage);
     if (!bound.port) return refuse(out, fmt::format("there is no Port with ID {}", bound.id), true);
     const model::Port& record = *bound.port;
     if (record.host_id != snapshot_.host) {
@@ -134,7 +134,7 @@ class Planner {
       return refuse(out, "its bridge is being read");
     }
     out.provisional = bridge.provisional;
-    if (!bridge.damage.empty()) return refuse(out, bridge.damage);
+    if (!bridge.record && !bridge.damage.empty()) return hold(out, paths::bridge(record.bridge_id), bridge.damage);
     if (!bridge.record) return refuse(out, fmt::format("there is no Bridge with ID {}", record.bridge_id), true);
     if (!bridge.record->vni) return refuse(out, fmt::format("bridge {} has no VNI", record.bridge_id));
     const Vni vni = *bridge.record->vni;
@@ -161,8 +161,28 @@ class Planner {
     if (record.port_security_enabled && !record.security_group_ids.empty())
       out.hint = "its security groups are not enforced yet: no frame is filtered";
 
+    if (!bound.damage.empty())
+      remark(&out, damaged(paths::binding(snapshot_.host, bound.id), bound.damage));
+    else if (!bound.port_damage.empty())
+      remark(&out, damaged(paths::port(bound.id), bound.port_damage));
+    else if (!bridge.damage.empty())
+      remark(&out, damaged(paths::bridge(record.bridge_id), bridge.damage));
+
     plug(bound, vni, *link);
     if (!out.standby) declare(bound, vni, *link);
+  }
+
+  static std::string damaged(const std::string& path, const std::string& how) {
+    return fmt::format("the record {} can't be read ({}): what was read there before stays in force", path, how);
+  }
+
+  // A port of which nothing was ever read well. In the kernel stays what an earlier agent plugged; nothing new is plugged.
+  void hold(PortPlan& out, const std::string& path, const std::string& how) {
+    out.held = true;
+    plan_.desired.held.insert(out.id);
+    refuse(out, fmt::format(
+                    "the record {} can't be read ({}): what the agent finds plugged stays so, nothing new is plugged",
+                    path, how));
   }
 
   // The MAC address that a port which is plugged here is configured with.

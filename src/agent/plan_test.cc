@@ -161,7 +161,9 @@ TEST_F(Planning, RecordsThatContradictTheBindingAreDoubtfulErrors) {
 }
 
 TEST_F(Planning, ADamagedRecordHarmsItsOwnPortsOnly) {
-  port(1).damage = "damaged HostInterfacePort record: it is not a JSON object";
+  BoundPort& first = port(1);
+  first.damage = "damaged HostInterfacePort record: it is not a JSON object";
+  first.interface.clear();
   BoundPort& second = port(2);
   second.port = nullptr;
   second.port_damage = "damaged Port record: 'bridgeId' must be a UUID";

@@ -128,12 +128,11 @@ class Reader {
     BoundPort out;
     out.id = id;
     out.revision = (*binding)->stat.modified;
-    if (old && old->revision == out.revision) {
-      out.interface = old->interface;
+    if (old) out.interface = old->interface;
+    if (old && old->revision == out.revision)
       out.damage = old->damage;
-    } else {
+    else
       read_binding(**binding, out);
-    }
 
     read_record(record, old, out);
     if (out.port) {
@@ -151,13 +150,11 @@ class Reader {
       case Look::there:
         out.port_known = true;
         out.port_revision = (*record)->stat.modified;
-        if (old && old->port_known && old->port_revision == out.port_revision) {
-          out.port = old->port;
+        if (old) out.port = old->port, out.taken_from = old->taken_from;
+        if (old && old->port_known && old->port_revision == out.port_revision)
           out.port_damage = old->port_damage;
-          out.taken_from = old->taken_from;
-        } else {
+        else
           read_port(**record, out);
-        }
         break;
     }
   }
@@ -226,6 +223,7 @@ class Reader {
       case Look::there:
         out.created = (*node)->stat.created;
         out.revision = (*node)->stat.modified;
+        if (old && !old->provisional) out.record = old->record;
         if (old && old->known && old->revision == out.revision) {
           out.record = old->record;
           out.damage = old->damage;
@@ -265,14 +263,16 @@ class Reader {
       if (look(node) != Look::there) continue;
       const store::Revision revision = (*node)->stat.modified;
       std::optional<Entry>& entry = out[name];
+      const std::string path = paths::child(folder, name);
       if (old) {
         const auto at = old->find(name);
-        if (at != old->end() && at->second && at->second->revision == revision) {
-          entry = at->second;
-          continue;
-        }
+        if (at != old->end()) entry = at->second;
+        if (entry && entry->revision == revision && !before_.damaged.contains(path)) continue;
       }
-      if (const auto record = model::decode<Record>((*node)->value)) entry = make(revision, *record);
+      if (const auto record = model::decode<Record>((*node)->value))
+        entry = make(revision, *record);
+      else
+        out_.damaged.emplace(path, record.error().message);
     }
   }
 
@@ -301,13 +301,26 @@ class Reader {
       if (old != before_.zones.end()) membership.address = old->second.address;
       const bool same = old != before_.zones.end() && old->second.revision == membership.revision;
       if (!same || before_.damaged.contains(path)) {
-        if (const auto record = model::decode<model::TunnelZoneHost>((*node)->value))
+        if (const auto record = model::decode<model::TunnelZoneHost>((*node)->value)) {
           membership.address = record->ip_address;
-        else
+        } else {
           out_.damaged.emplace(path, record.error().message);
+          if (!membership.address) membership.address = told_address(*id);
+        }
       }
       out_.zones.emplace(*id, membership);
     }
+  }
+
+  // This host's address in a zone as an earlier agent told it to others.
+  std::optional<Ip> told_address(const Uuid& zone) {
+    const auto node = view_.get(paths::served_bridges(host_));
+    if (look(node) == Look::unknown) out_.complete = false;
+    if (look(node) != Look::there) return {};
+    const auto place = model::decode_bridge_host((*node)->value);
+    if (!place) return {};
+    const auto at = place->zones.find(zone);
+    return at == place->zones.end() ? std::nullopt : std::optional(at->second);
   }
 
   void peers(const Uuid& id, ServedBridge& out) {

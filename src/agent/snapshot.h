@@ -38,13 +38,13 @@ namespace midonet::agent {
 struct BoundPort {
   Uuid id;
   store::Revision revision = 0;  // of the binding
-  std::string interface;
-  std::string damage;  // why the binding cannot be read; empty when it can
+  std::string interface;         // as last read well; empty: never
+  std::string damage;            // why the binding cannot be read; empty when it can
 
   bool port_known = false;  // the port's record was looked up, and is there or not; else it is still being read
   store::Revision port_revision = 0;
-  std::shared_ptr<const model::Port> port;  // null: there is none, or it is damaged
-  std::string port_damage;
+  std::shared_ptr<const model::Port> port;     // as last read well; null: there is none, or it was never read well
+  std::string port_damage;                     // why the record cannot be read; empty when it can
   std::optional<model::TakenFrom> taken_from;  // by the port's record
 };
 
@@ -91,8 +91,8 @@ struct ServedBridge {
   bool provisional = false;
   store::Revision created = 0;
   store::Revision revision = 0;
-  std::optional<model::Bridge> record;  // none: it does not exist, or it is damaged
-  std::string damage;
+  std::optional<model::Bridge> record;  // as last read well; none: it does not exist, or it was never read well
+  std::string damage;                   // why it cannot be read; empty when it can
   struct MacTarget {
     store::Revision revision = 0;
     Uuid port;
@@ -101,7 +101,8 @@ struct ServedBridge {
     store::Revision revision = 0;
     Mac mac;
   };
-  // By the entry's name in the store, which is the MAC or the IP as text. Without a value: damaged.
+  // By the entry's name in the store, which is the MAC or the IP as text, as last read well. Without a value: damaged from
+  // the first.
   std::map<std::string, std::optional<MacTarget>> mac_table;
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
@@ -137,8 +138,8 @@ struct Snapshot {
   std::map<Uuid, ServedBridge> bridges;
   std::map<Uuid, Membership> zones;
   std::vector<std::string> foreign;  // names below /hosts/<h>/ports that are no ids
-  // What is wrong with records of tunnel zones and of other hosts, a sentence each with its path; what was read of them
-  // before stays in force.
+  // What is wrong with records of tunnel zones, of tables and of other hosts, a sentence each with its path; what was read of
+  // them before stays in force.
   std::map<std::string, std::string> damaged;
   std::map<std::string, News> news;  // by the folder
   bool complete = false;             // nothing of this host's own is still being read, but for provisional bridges
