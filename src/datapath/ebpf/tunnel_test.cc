@@ -252,8 +252,8 @@ TEST_F(Tunnel, ThePinsOfAnAgentBeforeTheOverlayAreAdopted) {
   one_->host.run("ip link del midonet-vxlan");
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string file = entry.path().filename();
-    for (const char* late :
-         {"remotes", "peers", "admitted", "floods", "tunnel", "tunnel_counters", "news", "news_lost"}) {
+    for (const char* late : {"remotes", "peers", "admitted", "floods", "tunnel", "sources", "peer_sources",
+                             "tunnel_counters", "news", "news_lost"}) {
       if (file == late) std::filesystem::remove(entry.path());
     }
     if (file.find('-') != std::string::npos) std::filesystem::remove(entry.path());
