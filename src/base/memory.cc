@@ -10,4 +10,11 @@ void give_memory_back() {
 #endif
 }
 
+void map_large_blocks() {
+#ifdef __GLIBC__
+  constexpr int large = 128 * 1024;
+  ::mallopt(M_MMAP_THRESHOLD, large);  // which also ends its growing
+#endif
+}
+
 }  // namespace midonet

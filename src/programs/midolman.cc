@@ -19,6 +19,7 @@
 #include "base/descriptor_limit.h"
 #include "base/interface_name.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "netlink/monitor.h"
 #include "programs/api_flags.h"
@@ -110,6 +111,7 @@ int remove_datapath(const Flags& flags) {
 
 int run(const Flags& flags) {
   if (const Status raised = raise_descriptor_limit(); !raised) log::warning("{}", raised.error().message);
+  map_large_blocks();
   const auto run_directory = agent::RunDirectory::claim(flags.run_dir);
   if (!run_directory) return refuse(run_directory.error());
   const auto host = agent::host_identity(flags.host_id_file);

@@ -7,6 +7,7 @@
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "programs/api_flags.h"
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
@@ -29,6 +30,7 @@ int refuse(const Error& error) { return programs::refuse("midonet-api", error); 
 
 int run(const Flags& flags) {
   if (const Status raised = raise_descriptor_limit(); !raised) log::warning("{}", raised.error().message);
+  map_large_blocks();
   Loop loop;
   Registry registry;
   const Result<std::unique_ptr<store::Store>> store = store::connect(loop, flags.store, flags.store_options);
