@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/host_identity.h"
 #include "agent/underlay.h"
 #include "base/interface_name.h"
 #include "base/log.h"
@@ -60,9 +61,22 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
       lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
                                       "Ports that another host has taken over and whose guest still runs here")),
+      claim_(loop, store, options_.host,
+             {.alive = {::getpid(), options_.version, rfc3339(options_.now())},
+              .place = options_.place,
+              .host_name = options_.host_name,
+              .addresses = options_.addresses},
+             {[this] { begin(); }, [this] { published_.resume(); }}),
+      hold_(options_.hold_file),
       published_(loop, store, registry, options_.host,
                  {[this](const std::string& path) { times_.written(path); }, [this] { register_host(); },
-                  [this](const std::string& path, const std::string& value) { report_.found(path, value); }}),
+                  [this](const std::string& path, const std::string& value) { report_.found(path, value); },
+                  [this](const std::string& record) {
+                    if (!claim_.is_rivals(record)) return false;
+                    offering_.stop_writing();
+                    claim_.lost(record);
+                    return true;
+                  }}),
       report_(published_, registry, options_.host, options_.now),
       mirror_(loop, store, [this] { on_store(); }),
       store_since_(options_.now()),
@@ -85,7 +99,6 @@ Agent::~Agent() {
 }
 
 void Agent::start() {
-  started_ = true;
   subscription_ = store_.on_state([this](store::State state) {
     const bool up = state != store::State::disconnected;
     note_store(up);
@@ -95,14 +108,24 @@ void Agent::start() {
       log::warning("store {} does not answer: forwarding goes on as it was last read", store_.uri());
   });
   note_store(store_.state() != store::State::disconnected);
+  if (!options_.hold.empty()) hold_.begin(options_.hold);
+  claim_.start();
+}
+
+// No other agent has this host, or not any more.
+void Agent::begin() {
+  if (std::exchange(started_, true)) {
+    published_.resume();
+    offering_.start_writing();
+    return;
+  }
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
     log::warning("somebody else changed what is ours: {}: repairing", what);
     mark_dirty("drift");
   });
   offering_.start();
-  published_.put(Published::Urgency::alive, paths::alive(options_.host),
-                 encode(model::Alive{::getpid(), options_.version, rfc3339(options_.now())}));
+  published_.put(Published::Urgency::alive, paths::alive(options_.host), claim_.record());
   published_.all_said(Published::Urgency::alive);
   register_host();
   if (links_.ready()) on_links();
@@ -118,7 +141,9 @@ void Agent::register_host() {
   register_timer_ = loop_.after(delay, [this] {
     store::transact(
         store_,
-        [id = options_.host, name = options_.host_name](store::Transaction& t) {
+        [this, alive = std::weak_ptr(alive_), id = options_.host, name = options_.host_name](store::Transaction& t) {
+          const auto there = t.get(paths::host(id));
+          if (!there && there.error().code == Code::not_found && !alive.expired()) host_was_absent_ = true;
           return topology::register_host(t, id, name);
         },
         [this, alive = std::weak_ptr(alive_)](Result<store::Revision> result) {
@@ -127,12 +152,49 @@ void Agent::register_host() {
             log::warning("register host {}: {}: trying again", options_.host, result.error().message);
             return register_host();
           }
-          if (*result != 0) log::info("registered host={} name={}", options_.host, options_.host_name);
-          registrations_ = 0;
-          published_.start();
-          offering_.start_writing();
+          registered(*result);
         });
   });
+}
+
+void Agent::registered(store::Revision revision) {
+  if (revision != 0) log::info("registered host={} name={}", options_.host, options_.host_name);
+  registrations_ = 0;
+  // Before anything that is read below the host's new folders can be acted on.
+  if (std::exchange(host_was_absent_, false)) hold_what_forwards();
+  if (!claim_.held()) return;
+  published_.start();
+  offering_.start_writing();
+}
+
+// A host is deleted from a store only when no port is bound to it. So one that is gone while ports forward was lost, with
+// all that its store had.
+void Agent::hold_what_forwards() {
+  if (reconciles_ == 0) datapath_.apply({}, datapath::Sweep::no);  // reads what an earlier agent left in the kernel
+  const std::size_t ports = datapath_.counters().size();
+  if (ports == 0) return;
+  looked_since_hold_ = false;
+  hold_.begin(fmt::format("store {} has lost this host and its bindings; what forwards here ({} {}) goes on",
+                          store_.uri(), ports, ports == 1 ? "port" : "ports"));
+}
+
+// The store knows again all that forwards: there is nothing to keep against it.
+void Agent::end_hold_if_known(const Plan& plan) {
+  if (!hold_.on() || !looked_since_hold_ || reconciles_ == 0 || !snapshot_.complete || !snapshot_.peers_read ||
+      !offering_.known())
+    return;
+  for (const datapath::PortCounters& port : datapath_.counters())
+    if (!plan.desired.ports.contains(port.id)) return;
+  log::info("store {} knows all ports that forward here: the hold ends", store_.uri());
+  hold_.end();
+}
+
+void Agent::accept_store() {
+  if (!hold_.on()) return;
+  log::warning("the operator accepts what store {} says: what it does not know is removed from the kernel",
+               store_.uri());
+  hold_.end();
+  mark_dirty("accepted");
 }
 
 void Agent::on_store() {
@@ -233,7 +295,11 @@ bool Agent::look_at_store() {
     return snapshot_known_;
   }
   snapshot_ = std::move(next);
-  snapshot_known_ = true;
+  snapshot_known_ = looked_since_hold_ = true;
+  if (!snapshot_.ports.empty() && !std::exchange(store_noted_, true)) {
+    if (auto noted = note_store_of_ports(options_.store_file, store_.identity()); !noted)
+      log::warning("{}: a store in its place would not be noticed", noted.error().message);
+  }
   forget_expected();
   complain();
   const auto now = Steady::now();
@@ -251,6 +317,8 @@ void Agent::forget_expected() {
   const auto expects = [](const auto& bridge) { return !bridge.second.expected.empty(); };
   if (expected_timer_.armed() || std::none_of(snapshot_.bridges.begin(), snapshot_.bridges.end(), expects)) return;
   expected_timer_ = loop_.after(expectation, [this] {
+    // A store that does not answer cannot say that they serve the bridge.
+    if (store_.state() == store::State::disconnected) return forget_expected();
     for (auto& [id, bridge] : snapshot_.bridges) {
       if (std::erase_if(bridge.expected, [](const auto& host) { return host.second.aged; }) != 0) store_dirty_ = true;
       for (auto& [host, expected] : bridge.expected) expected.aged = true;
@@ -319,7 +387,8 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   // The first sweep also waits for what other hosts offer, which an earlier agent left in the kernel, and for what this host
   // offers: its guests may be on their way elsewhere. Later on nothing that was read of them is forgotten because more is
   // being read, and local changes do not wait for it.
-  const bool sweep = snapshot_.complete && (swept_ || (snapshot_.peers_read && offering_.known()));
+  end_hold_if_known(plan);
+  const bool sweep = !hold_.on() && snapshot_.complete && (swept_ || (snapshot_.peers_read && offering_.known()));
   const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   times_.apply(end - now);
@@ -435,7 +504,13 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
 }
 
 std::vector<std::string> Agent::warnings() const {
-  std::vector<std::string> out(complaints_.begin(), complaints_.end());
+  std::vector<std::string> out = claim_.warnings();
+  if (hold_.on())
+    out.push_back(
+        fmt::format("{}. Restore the store or make the bindings anew; or `midonet agent accept` to remove from this "
+                    "host what the store does not know",
+                    hold_.reason()));
+  out.insert(out.end(), complaints_.begin(), complaints_.end());
   out.insert(out.end(), plan_warnings_.begin(), plan_warnings_.end());
   out.insert(out.end(), report_.unpublished().begin(), report_.unpublished().end());
   for (std::string& refused : published_.refused()) out.push_back(std::move(refused));
@@ -449,9 +524,10 @@ std::string Agent::interface_of(const Uuid& port) const {
 }
 
 bool Agent::idle() const {
-  return swept_ && snapshot_.complete && !snapshot_.provisional && !store_dirty_ && !reconcile_timer_.armed() &&
-         !doubt_timer_.armed() && !expected_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() &&
-         retries_.empty() && published_.settled() && offering_.settled() && snapshot_.peers_read;
+  return (swept_ || hold_.on()) && snapshot_.complete && !snapshot_.provisional && !store_dirty_ &&
+         !reconcile_timer_.armed() && !doubt_timer_.armed() && !expected_timer_.armed() && !interfaces_timer_.armed() &&
+         !register_timer_.armed() && retries_.empty() && published_.settled() && offering_.settled() &&
+         snapshot_.peers_read;
 }
 
 }  // namespace midonet::agent

@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "agent/attach_times.h"
+#include "agent/claim.h"
+#include "agent/hold.h"
 #include "agent/offering.h"
 #include "agent/overlay.h"
 #include "agent/plan.h"
@@ -46,6 +48,12 @@ class Agent {
     OverlayOptions overlay{};
     std::string tunnel_device{};    // as the datapath calls it, for who asks
     std::uint16_t tunnel_port = 0;  // UDP; likewise
+    // Which agent this is, for others with the same host id (claim.h).
+    std::string place{};
+    std::vector<std::string> addresses{};
+    std::string hold_file{};   // where a hold (hold.h) is remembered
+    std::string hold{};        // why one is to begin at the start; empty: it is not
+    std::string store_file{};  // where it is remembered which store has this host's ports (host_identity.h)
     // How long a learned MAC that is not heard again stays offered to other hosts, at least.
     std::chrono::seconds mac_ageing{300};
     Clock now = [] { return std::chrono::system_clock::now(); };
@@ -58,9 +66,12 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Once, when the store's layout is known to be one that this program may write to.
+  // Once, when the store's layout is known to be one that this program may write to. The agent acts from the moment on when no
+  // other one has this host's id.
   void start();
-  bool started() const { return started_; }
+  bool started() const { return started_; }  // it acts
+  // The operator's word that what the store does not know may go.
+  void accept_store();
 
   struct LastReconcile {
     WallTime when{};
@@ -97,7 +108,11 @@ class Agent {
  private:
   using Steady = std::chrono::steady_clock;
 
+  void begin();
   void register_host();
+  void registered(store::Revision revision);
+  void hold_what_forwards();
+  void end_hold_if_known(const Plan& plan);
   void on_store();
   void note_store(bool answers);
   void on_links();
@@ -124,6 +139,11 @@ class Agent {
   Counter reconcile_counter_, retry_counter_, drift_counter_;
   Gauge connected_, lingering_gauge_;
 
+  Claim claim_;
+  Hold hold_;
+  bool host_was_absent_ = false;    // when it was registered last
+  bool looked_since_hold_ = false;  // at what the store says
+  bool store_noted_ = false;
   Published published_;
   Report report_;
   store::Mirror mirror_;

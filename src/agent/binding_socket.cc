@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -52,6 +54,24 @@ Result<std::string> interface_name(const std::string& body) {
     return fail(Code::invalid, "'interfaceName' is missing or not a string");
   return name->get<std::string>();
 }
+
+// The bytes of a file, from where it is positioned.
+class FileBody final : public http::BodySource {
+ public:
+  explicit FileBody(UniqueFd file) : file_(std::move(file)) {}
+
+  More take(std::size_t room, std::string& out) override {
+    const std::size_t before = out.size();
+    out.resize(before + std::max<std::size_t>(room, 1));
+    const ssize_t got = ::read(file_.get(), out.data() + before, out.size() - before);
+    out.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return got > 0 ? More::later : got == 0 ? More::end : More::cut_off;
+  }
+  void on_more(std::function<void()>) override {}
+
+ private:
+  const UniqueFd file_;
+};
 
 http::Server::Options options() {
   http::Server::Options out;
@@ -157,11 +177,24 @@ void BindingSocket::handle(const http::Request& request, http::Responder respond
   if (request.path.starts_with(bindings)) {
     const auto port = Uuid::parse(std::string_view(request.path).substr(bindings.size()));
     if (!port) return respond(failure(port.error()));
-    if (!agent_.started())
-      return respond(failure(Error{Code::unavailable, "the store has not answered since the agent started"}));
+    if (!agent_.started()) {
+      const auto warnings = agent_.warnings();
+      return respond(
+          failure(Error{Code::unavailable,
+                        warnings.empty() ? "the store has not answered since the agent started" : warnings.front()}));
+    }
     if (request.method == "PUT") return bind(*port, request.body, std::move(respond));
     if (request.method == "DELETE") return unbind(*port, std::move(respond));
     return respond(not_allowed("PUT, DELETE"));
+  }
+  if (request.path == "/accept") {
+    if (request.method != "POST") return respond(not_allowed("POST"));
+    agent_.accept_store();
+    return respond(json(200, {{"warnings", agent_.warnings()}}));
+  }
+  if (request.path == "/backup") {
+    if (request.method != "GET") return respond(not_allowed("GET"));
+    return back_up(std::move(respond));
   }
   const bool known = request.path == "/status" || request.path == "/metrics";
   if (!known) return respond(failure(Error{Code::not_found, fmt::format("there is nothing at {}", request.path)}));
@@ -207,6 +240,19 @@ void BindingSocket::unbind(const Uuid& port, http::Responder respond) {
                     back->interface_name);
         respond(http::Response{204, {}, {}});
       });
+}
+
+void BindingSocket::back_up(http::Responder respond) {
+  store_.backup([respond = std::move(respond)](Result<UniqueFd> copy) {
+    if (!copy) {
+      log::warning("back up the store: {}", copy.error().message);
+      return respond(failure(copy.error()));
+    }
+    http::Response out;
+    out.headers.emplace("Content-Type", "application/vnd.sqlite3");
+    out.source = std::make_shared<FileBody>(*std::move(copy));
+    respond(std::move(out));
+  });
 }
 
 std::string BindingSocket::status() const {

@@ -3,11 +3,13 @@
 //
 //   PUT /binding/<portId> {"interfaceName": "tap0"}  200 {"portId", "interfaceName", "changed"}
 //   DELETE /binding/<portId>                         204
-//   GET /status                                      200 {"hostId", "version", "store", "storeState", "storeSince", …,
+//   GET /status                                      200 {"hostId", "version", "store", "storeState", "storeSince", "warnings": [...], …,
 //                                                         "tunnel": {"device", "vtep", "link", "mtu", "state", "error", …},
 //                                                         "bridges": [{"bridgeId", "vni", "peers": [{"hostId", "address",
 //                                                         "ports", "macs"}]}], "ports": [...]}
 //   GET /metrics                                     200 Prometheus text
+//   GET /backup                                      200 a copy of the embedded store's file (store.h)
+//   POST /accept                                     200 {"warnings"}: what the store does not know may go (hold.h)
 //
 // Errors are one JSON object with `message` and `code`. The rules are topology/attach.h's: a PUT moves a port here that is
 // bound on another host or to another interface, a DELETE leaves one that is bound on another host alone. On the loop's thread.
@@ -40,6 +42,7 @@ class BindingSocket {
   void handle(const http::Request& request, http::Responder respond);
   void bind(const Uuid& port, const std::string& body, http::Responder respond);
   void unbind(const Uuid& port, http::Responder respond);
+  void back_up(http::Responder respond);
   std::string status() const;
 
   store::Store& store_;

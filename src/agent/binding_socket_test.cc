@@ -187,6 +187,20 @@ TEST_F(Socket, StatusTellsAboutTheAgentAndEveryPort) {
   EXPECT_EQ(json["portStates"]["active"], 1);
 }
 
+TEST_F(Socket, ABackupOfAStoreThatHasNoneIsAClearError) {
+  const Answer answer = call("GET", "/backup");
+  EXPECT_EQ(answer.status, 400) << answer.body;
+  EXPECT_NE(answer.json()["message"].get<std::string>().find("in memory"), std::string::npos);
+  EXPECT_EQ(call("POST", "/backup").status, 405);
+}
+
+TEST_F(Socket, AcceptWithoutAHoldChangesNothing) {
+  const Answer answer = call("POST", "/accept");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.json()["warnings"], Json::array());
+  EXPECT_EQ(call("GET", "/accept").status, 405);
+}
+
 TEST_F(Socket, MetricsHaveTheKernelsCounters) {
   bed.links.add("tap1");
   ASSERT_EQ(put(1, "tap1").status, 200);

@@ -64,5 +64,21 @@ TEST_F(HostIdentity, AFolderThatIsMissingIsAnErrorThatNamesTheFile) {
   EXPECT_NE(id.error().message.find("/no/where"), std::string::npos);
 }
 
+TEST_F(HostIdentity, AStoreInPlaceOfTheOneThatHasPortsIsAnError) {
+  const std::string file = file_ + ".store";
+  EXPECT_TRUE(check_store_of_ports(file, "a", "embedded:/x"));
+  ASSERT_TRUE(note_store_of_ports(file, "a"));
+  EXPECT_TRUE(check_store_of_ports(file, "a", "embedded:/x"));
+  const Status other = check_store_of_ports(file, "b", "embedded:/x");
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message.find("ports of this host are in store a"), std::string::npos);
+  ASSERT_TRUE(note_store_of_ports(file, "b"));
+  EXPECT_TRUE(check_store_of_ports(file, "b", "embedded:/x"));
+  // ZooKeeper, which has no identity: nothing is compared, and what was noted stays.
+  EXPECT_TRUE(check_store_of_ports(file, "", "zookeeper://x"));
+  ASSERT_TRUE(note_store_of_ports(file, ""));
+  EXPECT_FALSE(check_store_of_ports(file, "a", "embedded:/x"));
+}
+
 }  // namespace
 }  // namespace midonet::agent::host_identity_test

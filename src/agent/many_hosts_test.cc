@@ -506,6 +506,19 @@ TEST_F(ManyHosts, WhatOthersOfferStaysInTheKernelOverARestartAndAnOutage) {
   EXPECT_EQ(where(0, mac(2)), (RemoteMac{vtep(1), true}));
 }
 
+// A store that does not answer cannot say that the host serves the bridge by now.
+TEST_F(ManyHosts, AHostThatIsExpectedIsSentToForAsLongAsTheStoreDoesNotAnswer) {
+  plug(1, 0);
+  ASSERT_TRUE(cloud.settle());
+  cloud.stop(h(1));
+  ASSERT_TRUE(cloud.take(id(2), h(1), "tap2"));
+  ASSERT_TRUE(cloud.until([&] { return peers(0) == std::set<Ip>{vtep(1)}; }));
+  h(0).store->cut();
+  EXPECT_FALSE(cloud.loop.run_until([&] { return peers(0).empty(); }, std::chrono::milliseconds(2500)));
+  h(0).store->restore(false);
+  EXPECT_TRUE(cloud.until([&] { return peers(0).empty(); })) << "it answers, and the host does not serve the bridge";
+}
+
 TEST_F(ManyHosts, OnlyThoseThatServeTheBridgeRead) {
   for (int n = 20; n < 24; ++n) ASSERT_TRUE(cloud.create_port(id(n), net2));
   plug(1, 0);

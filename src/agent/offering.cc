@@ -31,6 +31,7 @@ void Offering::start() {
 }
 
 void Offering::start_writing() { offers_.start(); }
+void Offering::stop_writing() { offers_.stop(); }
 
 void Offering::heard(const std::vector<datapath::FdbEntry>& entries) {
   if (!tunnel_) return;  // read when there is one

@@ -43,6 +43,7 @@ class Offering {
 
   void start();          // from now on it hears
   void start_writing();  // the host's folders exist
+  void stop_writing();   // as Offers::stop
 
   // What was planned was applied, and this became of the ports.
   void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses);

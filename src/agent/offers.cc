@@ -38,6 +38,12 @@ void Offers::start() {
   if (!place_) look_again();
 }
 
+void Offers::stop() {
+  started_ = looked_ = false;
+  ++look_;
+  retry_.cancel();
+}
+
 void Offers::want(std::optional<model::BridgeHost> self, std::map<Uuid, WantedBridge> bridges, bool complete) {
   const bool all = !told_ || self != self_ || (complete && !complete_);
   told_ = true;
@@ -90,6 +96,7 @@ void Offers::on_state(store::State state) {
 
 // Reads what stands in the store: by the index, and where a commit was refused also without.
 void Offers::look() {
+  if (!started_) return;
   ++look_;
   looked_ = look_failed_ = false;
   looking_ = 0;

@@ -40,6 +40,7 @@ class Offers {
   Offers& operator=(const Offers&) = delete;
 
   void start();  // the host's folders exist, or do so again
+  void stop();   // another agent is that of this host: nothing is written until start()
   // Without `self` the host takes no part in the overlay, and offers nothing. Only with `complete` something goes.
   void want(std::optional<model::BridgeHost> self, std::map<Uuid, WantedBridge> bridges, bool complete);
   // Somebody removed what is ours.

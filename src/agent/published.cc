@@ -40,6 +40,10 @@ void Published::start() {
   look();
 }
 
+void Published::resume() {
+  if (started_) look();
+}
+
 void Published::put(Urgency urgency, const std::string& path, std::string value) {
   Entry& entry = entries_[path];
   if (entry.wanted && entry.value == value) return;
@@ -83,6 +87,7 @@ void Published::look() {
   ++session_;
   looked_ = false;
   look_failed_ = false;
+  barred_ = false;
   in_flight_ = false;
   looking_ = scopes_.size();
   unread_.clear();
@@ -139,6 +144,8 @@ void Published::found(const Scope& scope, const std::string& path, const Result<
     entry.presence = (*node)->stat.owner == store_.session() ? Presence::ours : Presence::foreign;
     entry.there = (*node)->value;
     if (!entry.wanted) entry.urgency = scope.urgency;
+    if (scope.urgency == Urgency::alive && entry.presence == Presence::foreign && events_.barred)
+      barred_ = events_.barred((*node)->value);
     dirty_.emplace(entry.urgency, path);
   } else if (node.error().code != Code::not_found) {
     look_failed_ = true;  // all of it will be looked at again
@@ -166,11 +173,12 @@ void Published::all_said(Urgency urgency) {
 
 // From the loop, so that all that is put in one go is sent in one go.
 void Published::pump_soon() {
-  if (!looked_ || in_flight_ || retry_.armed() || pump_timer_.armed() || dirty_.empty()) return;
+  if (!looked_ || barred_ || in_flight_ || retry_.armed() || pump_timer_.armed() || dirty_.empty()) return;
   pump_timer_ = loop_.after(std::chrono::nanoseconds(0), [this] { pump(); });
 }
 
 void Published::pump() {
+  if (barred_) return;
   std::vector<Op> ops;
   std::vector<Sent> sent;
   std::size_t bytes = 0;

@@ -39,11 +39,14 @@ class Published {
 
   // `written(path)` is called when what was last put at (or removed from) a path is in the store. `lost()`: the host's own
   // folders are gone, somebody has to make them again.
+  // `barred(value)`: whether the alive node of another session, with this value, is that of an agent which goes on. Then
+  // nothing is written until resume().
   // `found(path, value)`: what stood at the path before anything was written there; always before it is written.
   struct Events {
     std::function<void(const std::string& path)> written;
     std::function<void()> lost;
     std::function<void(const std::string& path, const std::string& value)> found;
+    std::function<bool(const std::string& value)> barred{};
   };
   Published(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
   ~Published();
@@ -52,6 +55,7 @@ class Published {
 
   // From now on it may write: the host's folders exist.
   void start();
+  void resume();  // after `barred`, or when another process wrote what is ours: looks again, and writes what differs
 
   void put(Urgency urgency, const std::string& path, std::string value);
   void remove(const std::string& path);
@@ -125,6 +129,7 @@ class Published {
   std::array<bool, 3> said_{};
   bool look_failed_ = false;
   bool in_flight_ = false;
+  bool barred_ = false;
   unsigned failed_ = 0;        // attempts in a row
   std::uint64_t session_ = 0;  // answers of an older one do not count
   std::uint32_t changes_ = 0;

@@ -85,6 +85,12 @@ Result<RunDirectory> RunDirectory::claim(const std::string& path) {
   return out;
 }
 
+std::string RunDirectory::lock_id() const {
+  struct stat is {};
+  if (::fstat(lock_.get(), &is) != 0) return {};
+  return fmt::format("{:x}:{:x}", is.st_dev, is.st_ino);
+}
+
 std::string pin_directory(const std::string& bpffs, const std::string& run_directory) {
   const std::string path = canonical(run_directory);
   std::string name = path.substr(1);

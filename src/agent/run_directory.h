@@ -20,6 +20,8 @@ class RunDirectory {
 
   const std::string& path() const { return path_; }
   std::string socket() const { return path_ + "/midolman.sock"; }
+  // The lock's device and inode: what tells two run directories of one machine apart, also those of containers.
+  std::string lock_id() const;
 
  private:
   std::string path_;

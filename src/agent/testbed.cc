@@ -193,10 +193,14 @@ Cloud::Cloud(int count, Sessions given) : sessions(std::move(given)) {
     other = sessions();
     return;
   }
+  sessions = [this] { return database->session(); };
+  lose_store();
+}
+
+void Cloud::lose_store() {
   auto opened = store::EmbeddedDatabase::open(loop, ":memory:", std::chrono::seconds(1));
   must(opened, "open the store");
   database = *std::move(opened);
-  sessions = [this] { return database->session(); };
   other = sessions();
   std::optional<Status> laid;
   store::ensure_layout(*other, [&](Status status) { laid = std::move(status); });
@@ -339,6 +343,7 @@ void Cloud::start(TestHost& at) {
                                                     .host_name = "h1",
                                                     .version = "test",
                                                     .overlay = at.overlay,
+                                                    .hold_file = at.hold_file,
                                                     .mac_ageing = at.mac_ageing,
                                                     .now = [this] { return now; }});
   at.agent->start();

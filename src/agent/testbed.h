@@ -117,6 +117,7 @@ struct TestHost {
   std::unique_ptr<Agent> agent;
   OverlayOptions overlay;
   std::chrono::seconds mac_ageing{300};
+  std::string hold_file;
 };
 
 class Cloud {
@@ -149,6 +150,8 @@ class Cloud {
   void stop(TestHost& at, bool keep_session = false);  // a kept session is resumed by the next start
   void restart(TestHost& at, bool keep_session = false) { stop(at, keep_session), start(at); }
   void start_all();
+  // The store loses its data: another one, laid out and empty, is in its place for every session from the next one on.
+  void lose_store();
   bool until(const std::function<bool()>& done) { return loop.run_until(done, std::chrono::seconds(20)); }
   // Every agent has done all that there is to do, and no event is under way.
   bool settle();

@@ -219,10 +219,16 @@ Result<Json> Api::post(const std::string& path, const Json& body, std::chrono::m
   return parse(response->body, endpoint_);
 }
 
+Result<http::Response> call_agent(const std::string& socket, const std::string& method, const std::string& target,
+                                  std::chrono::milliseconds timeout) {
+  auto response = http::call("unix:" + socket, method, target, {}, {}, timeout);
+  if (!response || response->status == 200) return response;
+  return tl::unexpected<Error>(error_of(*response, socket));
+}
+
 Result<Json> agent_status(const std::string& socket, std::chrono::milliseconds timeout) {
-  const auto response = http::call("unix:" + socket, "GET", "/status", {}, {}, timeout);
+  const auto response = call_agent(socket, "GET", "/status", timeout);
   if (!response) return tl::unexpected<Error>(response.error());
-  if (response->status != 200) return tl::unexpected<Error>(error_of(*response, socket));
   return parse(response->body, socket);
 }
 

@@ -51,6 +51,9 @@ class Api {
   mutable std::string token_;  // empty until the API asked for one
 };
 
+// One request to the agent of this host, over its socket; an answer other than 200 is an error with the agent's words.
+Result<http::Response> call_agent(const std::string& socket, const std::string& method, const std::string& target,
+                                  std::chrono::milliseconds timeout);
 // What the agent of this host says of itself, over its socket. Code::unavailable when none answers.
 Result<Json> agent_status(const std::string& socket, std::chrono::milliseconds timeout);
 

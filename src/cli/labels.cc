@@ -1,5 +1,7 @@
 #include "cli/labels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 

@@ -121,8 +121,17 @@ int run(const Flags& flags) {
   Registry registry;
   store::OpenOptions options = flags.store_options;
   options.session_file = run_directory->path() + "/session";
+  options.session_owner = fmt::format("host {} boot {}", *host, agent::boot_id());
   const auto store = store::connect(loop, flags.store, options);
   if (!store) return refuse(store.error());
+  const std::string store_file = flags.host_id_file + ".store";
+  const Status known = agent::check_store_of_ports(store_file, (*store)->identity(), (*store)->uri());
+  if (!known && !options.accept_loss) return refuse(known.error());
+  if (!known) {
+    log::warning("{}", known.error().message);
+    const Status noted = agent::note_store_of_ports(store_file, (*store)->identity());
+    if (!noted) return refuse(noted.error());
+  }
   const auto datapath = open_datapath(loop, flags, *run_directory);
   if (!datapath) return refuse(datapath.error());
   const auto monitor = netlink::Monitor::open(loop, registry);
@@ -139,7 +148,12 @@ int run(const Flags& flags) {
                       .version = MIDONET_VERSION,
                       .overlay = std::move(overlay),
                       .tunnel_device = flags.tunnel_device,
-                      .tunnel_port = flags.tunnel_port});
+                      .tunnel_port = flags.tunnel_port,
+                      .place = fmt::format("{} {}", agent::boot_id(), run_directory->lock_id()),
+                      .addresses = agent::machine_addresses(),
+                      .hold_file = run_directory->path() + "/hold",
+                      .hold = options.accept_loss ? "the store was started with --accept-store-loss" : "",
+                      .store_file = store_file});
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;
@@ -157,10 +171,10 @@ int run(const Flags& flags) {
     exit_code = refuse(error);
     loop.stop();
   };
-  // A host that boots during an outage of ZooKeeper has a running agent, which waits.
+  // A host that boots during an outage of ZooKeeper has a running agent, which waits: its unit sets no limit to its start.
   const auto ready = [&] {
     log::info("ready host={} store={} run-dir={}", *host, (*store)->uri(), run_directory->path());
-    notify_systemd("READY=1");
+    notify_systemd("READY=1\nSTATUS=");
   };
   const programs::StoreGate gate(
       loop, **store,
@@ -171,10 +185,9 @@ int run(const Flags& flags) {
         }
         agent.start();
         // What is reported as ready answers: the next turn of the loop has made the listener accept.
-        if (api) loop.post(ready);
+        loop.post(ready);
       },
-      end);
-  if (!api) loop.post(ready);
+      end, [] { notify_systemd("STATUS=waiting for the store"); });
 
   loop.on_stop_signal([&] {
     log::info("midolman stops: requests in progress may finish, the kernel goes on forwarding");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/agent_commands.h"
 #include "cli/commands.h"
 #include "programs/config_format.h"
 #include "programs/midonet_completion.h"
@@ -104,6 +105,7 @@ struct Command {
   void add_host();
   void add_tunnel_zone();
   void add_attach();
+  void add_agent();
   // `name` of `noun`s: list, show and delete are alike.
   CLI::App* add_noun(const std::string& noun, const std::string& doc);
   void add_show_and_delete(CLI::App* group, const std::string& noun);
@@ -118,6 +120,7 @@ struct Command {
   cli::ZoneMember member_;
   cli::Attach attach_;
   std::optional<double> wait_s_;
+  std::string file_;
 };
 
 std::optional<std::chrono::milliseconds> milliseconds(const std::optional<double>& seconds) {
@@ -173,6 +176,7 @@ Command::Command() {
   add_host();
   add_tunnel_zone();
   add_attach();
+  add_agent();
   CLI::App* completion = app.add_subcommand("completion", "Print what makes a shell complete this command's words");
   completion->require_subcommand(1);
   completion->add_subcommand("bash", "For bash: source <(midonet completion bash)")->callback([this] {
@@ -281,6 +285,20 @@ void Command::add_attach() {
   CLI::App* detach = app.add_subcommand("detach", "End the binding of a port");
   detach->add_option("port", attach_.port, "The port")->required();
   detach->callback([this] { verb = [this](const Session& s) { return cli::detach(s, attach_.port); }; });
+}
+
+void Command::add_agent() {
+  CLI::App* backup =
+      app.add_subcommand("backup", "Save the embedded store of this host, which stays in use, to a file");
+  backup->add_option("file", file_, "The file to write; it is replaced")->required();
+  backup->callback([this] { verb = [this](const Session& s) { return cli::back_up(s, file_); }; });
+  CLI::App* group = app.add_subcommand("agent", "The agent of this host");
+  group->require_subcommand(1);
+  group->fallthrough();
+  group
+      ->add_subcommand("accept",
+                       "After a loss of the store: remove from this host what the store does not know any more")
+      ->callback([this] { verb = cli::accept_store; });
 }
 
 int print(std::FILE* stream, const std::string& text) {

@@ -95,5 +95,16 @@ TEST_F(StoreGateTest, RefusesADamagedVersionAndWritesNothing) {
   EXPECT_EQ(store_.commits, 0);
 }
 
+TEST_F(StoreGateTest, ALayoutThatIsGoneAfterALostSessionIsMadeAnew) {
+  make_gate();
+  ASSERT_TRUE(decided());
+  store_.lose_session();
+  EXPECT_FALSE(loop_.run_until([this] { return store_.commits > 1; }, 100ms)) << "a lost session alone is no loss";
+  database_ = store::EmbeddedDatabase::open(loop_, ":memory:", 0ms).value();
+  store_.lose_session();
+  EXPECT_TRUE(loop_.run_until([this] { return store_.commits > 1; }, 10s));
+  EXPECT_EQ(opened_, 1);
+}
+
 }  // namespace
 }  // namespace midonet::programs::store_gate_test

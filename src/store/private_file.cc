@@ -78,7 +78,7 @@ Result<std::string> read_secret(const std::string& path) {
   return text;
 }
 
-Result<ZookeeperSession> read_session(const std::string& path) {
+Result<ZookeeperSession> read_session(const std::string& path, const std::string& owner) {
   const auto text = read_private("session file", path);
   if (!text && text.error().code == Code::not_found) return ZookeeperSession{};
   if (!text) return tl::unexpected<Error>(text.error());
@@ -90,12 +90,15 @@ Result<ZookeeperSession> read_session(const std::string& path) {
       password->size() != password_bytes) {
     return fail(Code::invalid, "session file {}: is damaged", path);
   }
+  const std::string_view of = line_of(*text, "owner");
+  if (!of.empty() && of != owner)
+    return fail(Code::conflict, "session file {}: is that of {}, and this is {}", path, of, owner);
   return ZookeeperSession{static_cast<std::int64_t>(id), *password};
 }
 
-Status write_session(const std::string& path, const ZookeeperSession& session) {
-  const std::string text =
-      fmt::format("id={:x}\npassword={}\n", static_cast<std::uint64_t>(session.id), hex(session.password));
+Status write_session(const std::string& path, const ZookeeperSession& session, const std::string& owner) {
+  const std::string text = fmt::format("id={:x}\npassword={}\n{}", static_cast<std::uint64_t>(session.id),
+                                       hex(session.password), owner.empty() ? "" : "owner=" + owner + "\n");
   const std::string fresh = path + ".new";
   if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "session file {}", fresh);
   const UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));

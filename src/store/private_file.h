@@ -13,9 +13,10 @@ namespace midonet::store {
 // invalid: it has no such line; else why it cannot be read.
 Result<std::string> read_secret(const std::string& path);
 
-// The session that was saved; one without id when there is no file. invalid: it is damaged.
-Result<ZookeeperSession> read_session(const std::string& path);
+// The session that was saved; one without id when there is no file. invalid: it is damaged; conflict: it belongs to another
+// owner. A file that names no owner is anybody's: an older version wrote it.
+Result<ZookeeperSession> read_session(const std::string& path, const std::string& owner = {});
 // Replaces the file in one step; it is readable by its owner alone, whatever the umask is.
-Status write_session(const std::string& path, const ZookeeperSession& session);
+Status write_session(const std::string& path, const ZookeeperSession& session, const std::string& owner = {});
 
 }  // namespace midonet::store

@@ -66,6 +66,15 @@ TEST_F(PrivateFile, ASessionComesBackAsItWasAndIsReadableByItsOwnerAlone) {
   EXPECT_FALSE(std::filesystem::exists(path("session.new")));
 }
 
+TEST_F(PrivateFile, ASessionOfAnotherOwnerIsNone) {
+  const ZookeeperSession session{12, std::string(16, 'x')};
+  ASSERT_TRUE(write_session(path("session"), session, "host a boot b"));
+  EXPECT_EQ(*read_session(path("session"), "host a boot b"), session);
+  EXPECT_EQ(read_session(path("session"), "host a boot c").error().code, Code::conflict);
+  ASSERT_TRUE(write_session(path("session"), session));
+  EXPECT_EQ(*read_session(path("session"), "host a boot b"), session) << "an older version wrote it";
+}
+
 TEST_F(PrivateFile, ADamagedSessionIsNone) {
   const std::string password(32, '0');
   for (const std::string& text :

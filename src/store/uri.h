@@ -22,6 +22,8 @@ struct OpenOptions {
   // Where the session's id and password are kept, readable by root alone, so that the next process resumes it; the
   // session then outlives this process until its time-out. Empty: the session is this object's and ends with it.
   std::string session_file{};
+  // What the session belongs to, one line that is kept in the file: a session of another one is not resumed.
+  std::string session_owner{};
   // A file whose one line is the secret "user:password" of the digest ACL. Empty: nodes are open to everybody.
   std::string secret_file{};
 };

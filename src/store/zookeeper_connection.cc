@@ -244,7 +244,7 @@ void ZookeeperConnection::on_expired() {
 
 void ZookeeperConnection::save_session() {
   if (options_.session_file.empty()) return;
-  if (auto saved = write_session(options_.session_file, session_); !saved)
+  if (auto saved = write_session(options_.session_file, session_, options_.session_owner); !saved)
     log::warning("store {}: the session cannot be resumed later: {}", address_.uri(), saved.error().message);
 }
 

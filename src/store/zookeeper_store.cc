@@ -622,7 +622,7 @@ Result<std::unique_ptr<Store>> connect_zookeeper(Loop& loop, const ZookeeperAddr
   }
   ZookeeperSession resumed;
   if (!options.session_file.empty()) {
-    auto read = read_session(options.session_file);
+    auto read = read_session(options.session_file, options.session_owner);
     if (read) {
       resumed = *std::move(read);
     } else {
