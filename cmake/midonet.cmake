@@ -9,6 +9,23 @@ function(_midonet_options target)
   target_link_libraries(${target} PRIVATE Threads::Threads)
 endfunction()
 
+# What makes a memory error of the programs end the process rather than run an attacker's code: guarded stack frames, checked
+# calls of the C library, a random load address and tables of the linker that are read-only. The sanitizers have their own means.
+# tests/system/hardening_test.py looks at what was built.
+function(midonet_harden)
+  if(MIDONET_SANITIZE)
+    return()
+  endif()
+  add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    add_compile_options(-fcf-protection)
+  endif()
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")  # the checks need an optimiser
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  add_link_options(-pie LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
+endfunction()
+
 # Several sources in one translation unit: each header is read, and each template instantiated, once for all of them
 # (docs/adr/0005). Sources of one folder therefore have no two names alike in their anonymous namespaces, and each test
 # file has a namespace of its own.

@@ -71,8 +71,7 @@ void serve(const std::string& path, int ready) {
                            .headers = {{"X-Host", request.header("host").value_or("none")}},
                            .body = request.method + request.target + request.body});
                 });
-  if (!server.listen_unix(path)) ::_exit(1);
-  (void)::write(ready, "x", 1);
+  if (!server.listen_unix(path) || ::write(ready, "x", 1) != 1) ::_exit(1);
   loop.run();
 }
 

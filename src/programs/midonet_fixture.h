@@ -139,7 +139,7 @@ class Midonet : public ::testing::Test {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
     server_ = ::fork();
     if (server_ == 0) {
-      ::freopen("/dev/null", "w", stderr);
+      if (::freopen("/dev/null", "w", stderr) == nullptr) std::abort();
       serve(ends[1], auth);
     }
     ::close(ends[1]);
