@@ -409,6 +409,7 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   for (const auto& [id, status] : applied.ports)
     if (!status && status.error().code != Code::invalid && status.error().code != Code::not_found)
       failed.insert("port " + id.to_string());
+  for (const auto& [id, what] : applied.preceded) failed.insert("port " + id.to_string());
   if (!applied.tunnel && applied.tunnel.error().code != Code::invalid) failed.insert("tunnel");
   retries_.attempted(failed, end);
   if (const auto next = retries_.next()) {
@@ -420,7 +421,9 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
     retry_timer_.cancel();
   }
   say(plan, applied, end);
-  offering_.applied(plan, report_.current());
+  std::set<Uuid> preceded;
+  for (const auto& [id, what] : applied.preceded) preceded.insert(id);
+  offering_.applied(plan, report_.current(), preceded);
 }
 
 // Active is what was read back from the kernel, for the interface that carries the name now.
@@ -446,6 +449,10 @@ PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) 
   // What is wrong with the tunnel alone leaves the port active: it reaches the others of this host.
   if (out.reason.empty() && tunnel_.overlay && !tunnel_.state)
     out.reason = fmt::format("other hosts are not reached: {}", tunnel_.state.error().message);
+  if (const auto before = applied.preceded.find(port.id); before != applied.preceded.end()) {
+    out.state = PortState::error;
+    out.reason = before->second;
+  }
   if (out.reason.empty()) out.reason = port.hint;
   return out;
 }

@@ -160,6 +160,24 @@ TEST_F(ManyHosts, PeersTakeTheAddressOfAZoneTheyShare) {
             (datapath::TunnelSpec{ip("2001:db8::1"), 1480, {vtep(0), ip("2001:db8::1")}, vtep(0), ip("2001:db8::1")}));
 }
 
+TEST_F(ManyHosts, APortWhereSomethingStandsBeforeTheDatapathIsNotActiveAndStaysOffered) {
+  plug(1, 0);
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  const auto state = [&] { return cloud.status(h(0), id(1))->state; };
+  h(0).kernel.precede(id(1), "tap1: the u32 filter of priority 7 runs before the datapath's");
+  h(0).kernel.lose(id(1), "a filter before ours was changed");
+  ASSERT_TRUE(cloud.until([&] { return state() == PortState::error; }));
+  EXPECT_EQ(cloud.status(h(0), id(1))->reason, "tap1: the u32 filter of priority 7 runs before the datapath's");
+  h(1).links.add("tap9");  // another turn of everything
+  EXPECT_EQ(offered(0), std::set{id(1)});
+  EXPECT_EQ(where(1, mac(1)), (RemoteMac{vtep(0), true}));
+  h(0).kernel.precede(id(1), "");
+  EXPECT_TRUE(cloud.until([&] { return state() == PortState::active; })) << "it is looked at again";
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered(0), std::set{id(1)});
+}
+
 TEST_F(ManyHosts, WhatIsWrongWithTheTunnelIsAReasonAndNoState) {
   plug(1, 0);
   plug(2, 1);

@@ -100,7 +100,8 @@ std::optional<Learned::Moves> Offering::stored(const Uuid& port, const Mac& mac)
   return {};
 }
 
-void Offering::applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses) {
+void Offering::applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
+                       const std::set<Uuid>& preceded) {
   tunnel_ = plan.overlay.has_value();
   if (!tunnel_) {
     learned_.clear();
@@ -122,12 +123,12 @@ void Offering::applied(const Plan& plan, const std::map<Uuid, model::PortStatus>
   }
   std::optional<model::BridgeHost> self;
   if (plan.overlay) self = plan.overlay->self;
-  offers_.want(self, wanted(plan, statuses), snapshot_.complete && (seeded_ || !tunnel_));
+  offers_.want(self, wanted(plan, statuses, preceded), snapshot_.complete && (seeded_ || !tunnel_));
   watch_self();
 }
 
-std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
-                                              const std::map<Uuid, model::PortStatus>& statuses) const {
+std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
+                                              const std::set<Uuid>& preceded) const {
   std::map<Uuid, WantedBridge> out;
   if (!plan.overlay) return out;
   std::set<Uuid> unlearned;  // offered by an earlier agent, and what of it was learned is not known yet
@@ -151,7 +152,8 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan,
     const bool known = status != statuses.end() && status->first == port.id;
     const bool plugged = known && status->second.revision == port.revision &&
                          (status->second.state == PortState::active || status->second.state == PortState::down);
-    if (port.unknown || port.provisional || port.undecided || (port.doubtful && plugged)) {
+    if (port.unknown || port.provisional || port.undecided || (port.doubtful && plugged) ||
+        (known && !plugged && preceded.contains(port.id))) {
       out[bound.port->bridge_id].keep.insert(port.id);
       continue;
     }

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "agent/learned.h"
 #include "agent/offers.h"
@@ -46,7 +47,9 @@ class Offering {
   void stop_writing();   // as Offers::stop
 
   // What was planned was applied, and this became of the ports.
-  void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses);
+  // Of a port in `preceded` stays what is offered: it is plugged, though its status is an error.
+  void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
+               const std::set<Uuid>& preceded = {});
 
   const Learned& learned() const { return learned_; }
   // The ports that were taken over from another host (ADR 9) whose guests were heard here since: what was learned says so, or,
@@ -65,7 +68,8 @@ class Offering {
   std::optional<Learned::Moves> stored(const Uuid& port, const Mac& mac) const;
   bool offered_as_heard(const BoundPort& port) const;
   void watch_self();
-  std::map<Uuid, WantedBridge> wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses) const;
+  std::map<Uuid, WantedBridge> wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
+                                      const std::set<Uuid>& preceded) const;
 
   Loop& loop_;
   datapath::Datapath& datapath_;

@@ -5,7 +5,7 @@
 namespace midonet::datapath {
 
 bool Applied::retry() const {
-  if (!errors.empty() || (!tunnel && tunnel.error().code != Code::invalid)) return true;
+  if (!errors.empty() || !preceded.empty() || (!tunnel && tunnel.error().code != Code::invalid)) return true;
   // A wrong spec stays wrong, and an ifindex that is gone never comes back: those wait for another Desired.
   return std::any_of(ports.begin(), ports.end(), [](const auto& port) {
     const Status& status = port.second;

@@ -101,6 +101,9 @@ enum class Sweep {
 // complete.
 struct Applied {
   std::map<Uuid, Status> ports;
+  // Ports that are complete, and where something of somebody else sees frames before the datapath does, so that they may
+  // bypass the bridge or get to the host: what it is.
+  std::map<Uuid, std::string> preceded{};
   // Whether the tunnel, where one is desired, was read back from the kernel as complete. Local forwarding does not
   // depend on it.
   Status tunnel{};

@@ -26,6 +26,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
       return other.first != id && other.second.ifindex == spec.ifindex;
     });
     applied.ports.emplace(id, apply_port(spec));
+    if (const auto before = preceded_.find(id); before != preceded_.end()) applied.preceded.insert(*before);
   }
   std::erase_if(plugged_.ports, [&](const auto& port) {
     if (desired.ports.contains(port.first) || !desired.banned.contains(port.second.ifindex)) return false;

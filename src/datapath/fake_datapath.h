@@ -39,6 +39,13 @@ class FakeDatapath : public Datapath {
   void fail_next(const Uuid& port, Error error, int times = 1);
   // The next apply reports this error, which belongs to no port.
   void fail_next_apply(Error error) { general_failures_.push_back(std::move(error)); }
+  // Until told otherwise (with an empty text) this stands before the hooks of the port.
+  void precede(const Uuid& port, const std::string& what) {
+    if (what.empty())
+      preceded_.erase(port);
+    else
+      preceded_[port] = what;
+  }
   // Until told otherwise no tunnel can be made.
   void fail_tunnel(std::optional<Error> error) { tunnel_failure_ = std::move(error); }
   // Somebody else unplugs a port in the kernel; the drift is reported as the real one does. Does nothing
@@ -71,6 +78,7 @@ class FakeDatapath : public Datapath {
 
   Desired plugged_;
   std::map<Uuid, Failure> failures_;
+  std::map<Uuid, std::string> preceded_;
   std::vector<Error> general_failures_;
   std::map<Uuid, PortCounters> counters_;
   std::optional<TunnelCounters> tunnel_counters_;

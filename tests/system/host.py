@@ -130,9 +130,15 @@ class Host:
                       for folder, _, names in os.walk(os.path.join(self.bpffs, "midolman")) for name in names)
 
     def hooks(self, interface):
-        """What `tc` shows of the interface's clsact filters, both directions."""
+        """What `tc` shows of the interface's clsact filters, and our tcx links by their pins, both directions."""
+        try:
+            pins = [os.path.basename(pin) for pin in self.pins() if os.path.basename(os.path.dirname(pin)) == "links"]
+            links = [pin for pin in pins if pin.split("-")[0] == str(self.namespace.ifindex(interface))]
+        except OSError:
+            links = []
         return (self.namespace.tc("filter", "show", "dev", interface, "ingress")
-                + self.namespace.tc("filter", "show", "dev", interface, "egress"))
+                + self.namespace.tc("filter", "show", "dev", interface, "egress")
+                + "".join(f"tcx link {pin}\n" for pin in links))
 
     def mm_ctl(self, *arguments, timeout=60):
         """Runs mm-ctl as the compute service does; the finished process, with text output."""

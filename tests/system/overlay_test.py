@@ -139,6 +139,8 @@ class Overlay(OverlayTest):
         c, d = (tap for _, tap in made)
         c.mac, d.mac = a.mac, b.mac
         self.wait_passes(c, d)
+        self.wait_passes(d, c)  # each host learns of the other at a moment of its own
+        self.drain((c, d))
         for sender, receiver in ((a, b), (b, a), (c, d), (d, c)):
             self.assert_passes(sender, receiver)
         self.drain((a, b, c, d))

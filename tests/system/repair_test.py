@@ -36,11 +36,44 @@ class Repair(SystemTest):
         words = (self.h.hooks("a0") + self.h.namespace.tc("qdisc", "show", "dev", "a0")).split()
         return [word for before, word in zip([""] + words, words) if before not in ("id", "tag", "pref", "handle")]
 
+    def use_filters(self):
+        """As on kernels before 6.6, which have no tcx."""
+        self.h.stop()
+        self.h.start("--hooks", "clsact")
+        self.h.wait_state(self.a_port, "active")
+        wait_until(lambda: "midolman/from_tap" in self.h.hooks("a0") and "tcx" not in self.h.hooks("a0"),
+                   what="the hooks are filters")
+
     def test_a_deleted_qdisc_is_repaired(self):
+        self.use_filters()
         self.assert_repaired(lambda: self.h.namespace.tc("qdisc", "del", "dev", "a0", "clsact"), self.hooks_shape,
                              "the deleted qdisc")
 
+    def test_a_filter_that_runs_before_ours_is_said_and_the_port_is_not_active(self):
+        self.use_filters()
+        self.h.namespace.tc("filter", "add", "dev", "a0", "ingress", "prio", "7", "protocol", "all", "u32", "match", "u32",
+                            "0", "0", "flowid", "1:1")
+        self.h.wait_state(self.a_port, "error")
+        self.assertIn("priority 7", self.h.port_status(self.a_port)["reason"])
+        self.h.namespace.tc("filter", "del", "dev", "a0", "ingress", "prio", "7")
+        self.h.wait_state(self.a_port, "active")
+        self.assert_passes(self.a, self.b)
+
+    def test_an_ingress_qdisc_as_libvirt_makes_it_for_bandwidth_does_not_matter(self):
+        tap = self.tap(self.h, "c0")
+        self.h.namespace.tc("qdisc", "add", "dev", "c0", "ingress")
+        self.h.namespace.tc("filter", "add", "dev", "c0", "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0",
+                            "0", "flowid", ":1")
+        port = self.h.create_port(self.bridge)
+        self.assertEqual(self.h.attach(port, "c0")["state"], "active")
+        self.assert_passes(self.a, tap)
+        self.assert_passes(tap, self.a)
+        self.h.detach(port)
+        self.h.wait_state(port, "unbound")
+        self.assertIn("ingress", self.h.namespace.tc("qdisc", "show", "dev", "c0"))
+
     def test_a_deleted_filter_is_repaired(self):
+        self.use_filters()
         self.assert_repaired(lambda: self.h.namespace.tc("filter", "del", "dev", "a0", "ingress"), self.hooks_shape,
                              "the deleted filter")
 

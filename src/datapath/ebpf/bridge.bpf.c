@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The bridge: two programs at the clsact qdisc of each tap, one at that of the tunnel device.
+ * The bridge: two programs at each tap, one at the tunnel device, at tcx hooks or in a clsact qdisc (hooks.h).
  *
  *      guest A                                            guest B
  *        | tap A, ingress                                   ^ tap B, egress
@@ -92,7 +92,7 @@ int from_tap(struct __sk_buff* skb) {
   count_rx(port, skb);
   flood_here(skb, vni);
   if (tunnel->wanted) flood_there(skb, vni, tunnel);
-  return TC_ACT_STOLEN; /* the original has served; it was not dropped */
+  return (int)consumed; /* the original has served; it was not dropped */
 }
 
 SEC("tc")
@@ -124,7 +124,7 @@ int from_tunnel(struct __sk_buff* skb) {
   if (!bpf_map_lookup_elem(&members, &first)) return drop(ingress, drop_unknown_vni);
   count_tunnel(skb, 1);
   flood_here(skb, vni);
-  return TC_ACT_STOLEN;
+  return (int)consumed;
 }
 
 SEC("tc")
@@ -136,7 +136,7 @@ int to_tap(struct __sk_buff* skb) {
   if (skb->cb[1] != port->vni) return drop(egress, drop_other_bridge);
   if (!(port->flags & port_up)) return drop(egress, drop_port_down);
   if (!(port->flags & port_bridge_up)) return drop(egress, drop_bridge_down);
-  skb->cb[0] = 0; /* it is the guest's now; should it ever come back, then through from_tap */
+  /* The mark stays: while an interface changes from filters to tcx or back, another to_tap stands behind this one. */
   count_tx(port, skb);
-  return TC_ACT_UNSPEC; /* others may have filters here too */
+  return TC_ACT_UNSPEC; /* others may have programs here too */
 }

@@ -1,6 +1,7 @@
 #include "datapath/ebpf/drift.h"
 
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -22,24 +23,36 @@ Result<std::unique_ptr<Drift>> Drift::open(Loop& loop, Ours ours, std::function<
   return drift;
 }
 
-Status Drift::watch_pins(const std::string& folder) {
+Status Drift::watch_pins(const std::string& folder, const std::string& links) {
   folder_ = folder;
-  // For a folder that is watched already this changes nothing.
-  const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(),
-                                        IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
-  if (watch < 0) return fail_errno(errno, "watch the pins in {}", folder);
-  watch_ = watch;
+  links_ = links;
+  for (auto [path, watch] : {std::pair(&folder_, &watch_), std::pair(&links_, &links_watch_)}) {
+    // For a folder that is watched already this changes nothing.
+    *watch = ::inotify_add_watch(inotify_.get(), path->c_str(),
+                                 IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+    if (*watch < 0) return fail_errno(errno, "watch the pins in {}", *path);
+  }
   return {};
 }
 
 void Drift::drain() {
   const bool complete = monitor_->drain(ours_.port_id, [this](const TcEvent& event) {
-    if (!Hooks::concerns(event) || !ours_.plugged(event.place.ifindex)) return;
-    what_ = fmt::format("the {} of interface {} was {}", event.qdisc ? "clsact qdisc" : "filter", event.place.ifindex,
-                        event.deleted ? "deleted" : "changed");
+    if (!ours_.concerns(event) || !ours_.plugged(event.place.ifindex)) return;
+    const char* object = event.qdisc                               ? "the clsact qdisc"
+                         : event.place.priority == Hooks::priority ? "the filter"
+                                                                   : "a filter before ours";
+    what_ =
+        fmt::format("{} of interface {} was {}", object, event.place.ifindex, event.deleted ? "deleted" : "changed");
   });
   if (!complete) what_ = "notifications about qdiscs and filters were lost";
   report();
+}
+
+bool Drift::is_pin(bool link, const std::string& file) const {
+  if (!link) return ours_.pin(file);
+  // One that we have just replaced is there again.
+  const auto ifindex = ours_.linked(file);
+  return ifindex && ours_.plugged(*ifindex) && ::access((links_ + "/" + file).c_str(), F_OK) != 0;
 }
 
 void Drift::read_pins() {
@@ -53,11 +66,12 @@ void Drift::read_pins() {
       const std::string file(event.len > 0 ? buffer.data() + at + sizeof event : "");
       at += sizeof event + event.len;
       if ((event.mask & IN_Q_OVERFLOW) != 0) what_ = "notifications about pins were lost";
-      if (event.wd != watch_) continue;  // the folder before this one
-      if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0 && ours_.pin(file))
-        what_ = fmt::format("the pin {}/{} was deleted", folder_, file);
+      if (event.wd != watch_ && event.wd != links_watch_) continue;  // a folder before these
+      const std::string& folder = event.wd == watch_ ? folder_ : links_;
+      if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0 && is_pin(event.wd == links_watch_, file))
+        what_ = fmt::format("the pin {}/{} was deleted", folder, file);
       if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) != 0)
-        what_ = fmt::format("the folder {} was removed", folder_);
+        what_ = fmt::format("the folder {} was removed", folder);
     }
   }
 }

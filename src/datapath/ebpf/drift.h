@@ -1,4 +1,4 @@
-// Hears when somebody else touches what is ours: our clsact or filters (rtnetlink's tc group), our pins (inotify). Used
+// Hears when somebody else touches what is ours: our clsact or filters (rtnetlink's tc group), our pins and those of our links (inotify). Used
 // by EbpfDatapath, on the loop's thread. No polling. Entries of a map that somebody else rewrites are not noticed here.
 //
 // Our own changes are not reported: tc's notifications name the socket that asked for the change, and of pins only the
@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/loop.h"
@@ -21,14 +22,16 @@ class Drift {
   struct Ours {
     std::uint32_t port_id;                               // of the Tc that makes our changes
     std::function<bool(std::uint32_t ifindex)> plugged;  // do we have hooks there, or want them?
-    std::function<bool(const std::string& file)> pin;    // is this the name of a current pin?
+    std::function<bool(const TcEvent&)> concerns;        // is this about them?
+    std::function<std::optional<std::uint32_t>(const std::string& file)> linked;  // the interface of a link's pin
+    std::function<bool(const std::string& file)> pin;                             // is this the name of a current pin?
   };
 
   // `drifted` is called from the loop, not before this returns.
   static Result<std::unique_ptr<Drift>> open(Loop& loop, Ours ours, std::function<void(const std::string&)> drifted);
 
-  // (Re)starts to watch the folder with the pins, which may have been deleted and made again.
-  Status watch_pins(const std::string& folder);
+  // (Re)starts to watch the folders with the pins and with those of links, which may have been deleted and made again.
+  Status watch_pins(const std::string& folder, const std::string& links);
 
   // Reads what the kernel has sent so far; a drift in it is reported later. Called in the middle of long work, so that
   // the kernel's buffer does not overrun.
@@ -37,6 +40,7 @@ class Drift {
  private:
   Drift(Loop& loop, Ours ours, std::function<void(const std::string&)> drifted)
       : loop_(loop), ours_(std::move(ours)), drifted_(std::move(drifted)) {}
+  bool is_pin(bool link, const std::string& file) const;
   void read_pins();
   void report();
 
@@ -46,7 +50,9 @@ class Drift {
   std::unique_ptr<TcMonitor> monitor_;
   UniqueFd inotify_;
   int watch_ = -1;
+  int links_watch_ = -1;
   std::string folder_;
+  std::string links_;
   std::string what_;  // not reported yet
   Timer report_timer_;
   FdWatch tc_watch_;

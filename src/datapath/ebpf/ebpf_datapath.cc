@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "datapath/ebpf/round.h"
+#include "datapath/ebpf/tcx.h"
 
 namespace midonet::datapath {
 namespace {
@@ -25,7 +26,9 @@ EbpfDatapath::EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::un
       tc_(std::move(tc)),
       hooks_(hooks),
       tunnel_hooks_(tunnel_hooks),
+      loop_(loop),
       ageing_(options.ageing),
+      look_every_(options.look_every),
       leaving_(loop, options.admission_linger, [this](const Delta::Admission& over) { remove_admitted(over); }),
       admits_anew_(objects_->admits_anew()) {}
 
@@ -40,10 +43,14 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
   for (const auto& program : {from_tap, to_tap, from_tunnel}) {
     if (!program) return tl::unexpected(program.error());
   }
-  const Hooks hooks(**tc, *from_tap, *to_tap);
-  const Hooks tunnel_hooks(**tc, *from_tunnel, std::nullopt);
-  log::info("datapath {} pins={} from_tap={} to_tap={} from_tunnel={}", (*objects)->adopted() ? "adopted" : "loaded",
-            (*objects)->folder(), from_tap->id, to_tap->id, from_tunnel->id);
+  const Hooks::Settings settings{.way = (*objects)->tcx() ? Hooks::Way::tcx : Hooks::Way::clsact,
+                                 .kernel_has_tcx = tcx::supported(),
+                                 .links = (*objects)->links()};
+  const Hooks hooks(**tc, settings, *from_tap, *to_tap);
+  const Hooks tunnel_hooks(**tc, settings, *from_tunnel, std::nullopt);
+  log::info("datapath {} hooks={} pins={} from_tap={} to_tap={} from_tunnel={}",
+            (*objects)->adopted() ? "adopted" : "loaded", (*objects)->tcx() ? "tcx" : "clsact", (*objects)->folder(),
+            from_tap->id, to_tap->id, from_tunnel->id);
 
   std::unique_ptr<EbpfDatapath> datapath(
       new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, options));
@@ -60,11 +67,13 @@ Status EbpfDatapath::listen(Loop& loop, const EbpfOptions& options) {
                                   return known_.ports.contains(ifindex) || troubled_.contains(ifindex) ||
                                          ifindex == known_.tunnel.ifindex;
                                 },
+                            .concerns = [this](const TcEvent& event) { return hooks_.concerns(event); },
+                            .linked = [this](const std::string& file) { return hooks_.linked(file); },
                             .pin = [this](const std::string& file) { return objects_->is_pin(file); }},
                            [this](const std::string& what) { drifted(what); });
   if (!drift) return tl::unexpected(drift.error());
   drift_ = std::move(*drift);
-  if (auto watched = drift_->watch_pins(objects_->folder()); !watched) return watched;
+  if (auto watched = drift_->watch_pins(objects_->folder(), objects_->links()); !watched) return watched;
 
   auto device = TunnelDevice::open(
       loop, {.name = options.tunnel_device, .udp_port = options.tunnel_port, .pin_dir = options.pin_dir},
@@ -113,6 +122,7 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
         if (applied_.held.contains(id_of(port)) || desired.held.contains(id_of(port))) look_at(port);
   }
 
+  look_before();
   prepare_tunnel(round, everything);
   const bool touched = everything || !round.circumstances.scope->empty();
   if (touched) {
@@ -157,12 +167,15 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     unswept_.insert(round.circumstances.scope->begin(), round.circumstances.scope->end());
   }
   update(applied_, desired);
+  look_later();
 
   Applied applied{.ports = {}, .tunnel = tunnel_status_, .errors = std::move(round.errors)};
   for (const auto& [id, spec] : desired.ports) {
     const auto failed = failed_.find(id);
     applied.ports.emplace_hint(applied.ports.end(), id,
                                failed == failed_.end() ? Status{} : Status(tl::unexpected(failed->second)));
+    const auto before = before_.find(spec.ifindex);
+    if (failed == failed_.end() && before != before_.end()) applied.preceded.emplace(id, before->second);
   }
   return applied;
 }
@@ -175,7 +188,7 @@ bool EbpfDatapath::plugged(std::uint32_t ifindex) {
 // Frames pass without pins, so a port does not fail for them; a restart would not find its maps, so it is an error.
 void EbpfDatapath::pin(Round& round) {
   auto done = objects_->pin();
-  if (done && drift_) done = drift_->watch_pins(objects_->folder());
+  if (done && drift_) done = drift_->watch_pins(objects_->folder(), objects_->links());
   pinned_ = done.has_value();
   if (!done) round.errors.push_back(done.error());
 }
@@ -187,16 +200,16 @@ void EbpfDatapath::prepare_interfaces(Round& round) {
     if (++count % drain_every == 0 && drift_) drift_->drain();
     const auto known = known_.ports.find(spec.ifindex);
     const bool recorded = known != known_.ports.end();
-    const auto complete = hooks_.complete(spec.ifindex);
-    if (complete && *complete && recorded) {
+    const auto standing = hooks_.look(spec.ifindex);
+    if (standing) note_standing(spec.ifindex, spec.interface, *standing);
+    if (standing && standing->complete && recorded) {
       hooked_.insert(spec.ifindex);
       continue;
     }
-    const auto owns =
-        !complete ? complete
-                  : hooks_.prepare(spec.ifindex,
-                                   recorded ? std::optional<bool>((known->second.flags & abi::port_owns_clsact) != 0)
-                                            : std::nullopt);
+    const bool owned = recorded && (known->second.flags & abi::port_owns_clsact) != 0;
+    const Result<bool> owns = standing
+                                  ? hooks_.prepare(spec.ifindex, recorded ? std::optional<bool>(owned) : std::nullopt)
+                                  : tl::unexpected(standing.error());
     if (!owns) {
       const Error error{owns.error().code, fmt::format("plug {}: {}", spec.interface, owns.error().message)};
       round.fail_port(id, spec.ifindex, error);
@@ -206,13 +219,13 @@ void EbpfDatapath::prepare_interfaces(Round& round) {
       continue;
     }
     round.circumstances.owns_clsact.insert_or_assign(spec.ifindex, *owns);
-    round.to_hook.emplace_back(spec.ifindex, id);
+    round.to_hook.push_back({.ifindex = spec.ifindex, .id = id, .known = recorded});
   }
 }
 
 void EbpfDatapath::attach(Round& round, Hook hook) {
   int count = 0;
-  for (const auto& [ifindex, id] : round.to_hook) {
+  for (const auto& [ifindex, id, known] : round.to_hook) {
     if (round.failed.contains(id)) continue;
     if (++count % drain_every == 0 && drift_) drift_->drain();
     if (auto attached = hooks_.attach(ifindex, hook); !attached) round.fail_port(id, ifindex, attached.error());
@@ -220,18 +233,62 @@ void EbpfDatapath::attach(Round& round, Hook hook) {
 }
 
 void EbpfDatapath::confirm_hooks(Round& round) {
-  for (const auto& [ifindex, id] : round.to_hook) {
+  for (const auto& [ifindex, id, known] : round.to_hook) {
     if (round.failed.contains(id)) continue;
-    const auto complete = hooks_.complete(ifindex);
-    if (complete && *complete) {
-      hooked_.insert(ifindex);
+    const auto standing = hooks_.look(ifindex);
+    if (!standing || !standing->complete) {
+      round.fail_port(
+          id, ifindex,
+          standing ? Error{Code::unavailable,
+                           fmt::format("attach to interface {}: the hooks were not there when read back", ifindex)}
+                   : standing.error());
       continue;
     }
-    round.fail_port(id, ifindex,
-                    complete ? Error{Code::unavailable, fmt::format("attach to interface {}: the hooks were not there "
-                                                                    "when read back",
-                                                                    ifindex)}
-                             : complete.error());
+    note_standing(ifindex, round.desired.ports.at(id).interface, *standing);
+    hooked_.insert(ifindex);
+    if (!known) continue;
+    if (const auto finished = hooks_.finish(ifindex); !finished) round.errors.push_back(finished.error());
+  }
+}
+
+void EbpfDatapath::note_standing(std::uint32_t ifindex, const std::string& interface, const Hooks::Standing& standing) {
+  if (standing.before.empty()) {
+    before_.erase(ifindex);
+  } else {
+    before_[ifindex] =
+        fmt::format("{}: {} runs before the datapath's: frames may bypass the bridge, or get to the host", interface,
+                    standing.before);
+  }
+}
+
+// The kernel does not tell when somebody attaches a program to a tcx hook: it is looked at now and then.
+void EbpfDatapath::look_later() {
+  if (!tcx::supported() || look_timer_.armed() || (hooked_.empty() && known_.tunnel.ifindex == 0)) return;
+  look_timer_ = loop_.after(look_every_, [this] {
+    const auto differs = [&](std::uint32_t ifindex) {
+      const auto first = hooks_.first(ifindex);
+      return first && *first == before_.contains(ifindex);
+    };
+    const auto found = std::find_if(hooked_.begin(), hooked_.end(), differs);
+    const auto device = known_.tunnel.ifindex != 0 ? tunnel_hooks_.first(known_.tunnel.ifindex) : Result<bool>(true);
+    if (!stale_ && found != hooked_.end()) {
+      drifted(fmt::format("the programs at the tcx hooks of interface {} were changed", *found));
+    } else if (!stale_ && device && !*device && !tunnel_preceded_) {
+      drifted("the programs at the tcx hook of the tunnel device were changed");
+    }
+    look_later();
+  });
+}
+
+// Whether what stood before our hooks still does: the kernel does not tell when it goes.
+void EbpfDatapath::look_before() {
+  for (auto at = before_.begin(); at != before_.end();) {
+    const auto standing = hooks_.look(at->first);
+    if (!standing || standing->before.empty() || !known_.ports.contains(at->first)) {
+      at = before_.erase(at);
+    } else {
+      ++at;
+    }
   }
 }
 
@@ -263,6 +320,7 @@ void EbpfDatapath::remove_ports(Round& round) {
     if (const auto removed = maps.rings.remove(ifindex); !removed) round.errors.push_back(removed.error());
     known_.ports.erase(ifindex);
     hooked_.erase(ifindex);
+    before_.erase(ifindex);
   }
   std::erase_if(known_.bridges, [](const auto& bridge) { return bridge.second.empty(); });
 }
@@ -278,8 +336,11 @@ void EbpfDatapath::remove_strays(Round& round) {
     return;
   }
   for (const auto& stray : *strays) {
-    log::info("detach from interface {}: it carries hooks of ours and no port", stray.ifindex);
-    if (const auto detached = hooks_.detach(stray.ifindex, stray.alone); !detached) {
+    log::info("detach from interface {}: it carries hooks of ours and {}", stray.ifindex,
+              stray.filters ? "filters of an earlier version" : "no port");
+    auto detached = stray.filters ? Status() : hooks_.detach(stray.ifindex, stray.alone);
+    if (detached) detached = hooks_.detach_filters(stray.ifindex, stray.alone && !stray.filters);
+    if (!detached) {
       round.errors.push_back(detached.error());
       stale_ = true;
     }
@@ -289,6 +350,7 @@ void EbpfDatapath::remove_strays(Round& round) {
 Status EbpfDatapath::remove_everything() {
   // What comes now is our own doing.
   drift_.reset();
+  look_timer_.cancel();
   news_.reset();
   leaving_.clear();
   Status result;
@@ -301,9 +363,13 @@ Status EbpfDatapath::remove_everything() {
   note(device_->remove());
   for (const auto& [ifindex, port] : known_.ports)
     note(hooks_.detach(ifindex, (port.flags & abi::port_owns_clsact) != 0));
+  before_.clear();
   const auto strays = hooks_.strays([](std::uint32_t) { return false; });
   if (strays) {
-    for (const auto& stray : *strays) note(hooks_.detach(stray.ifindex, stray.alone));
+    for (const auto& stray : *strays) {
+      note(hooks_.detach(stray.ifindex, stray.alone));
+      note(hooks_.detach_filters(stray.ifindex, stray.alone));
+    }
   } else {
     note(tl::unexpected(strays.error()));
   }

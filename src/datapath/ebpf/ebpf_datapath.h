@@ -33,7 +33,7 @@ namespace midonet::datapath {
 class EbpfDatapath : public Datapath {
  public:
   // Loads or adopts the programs and maps; touches no interface yet. Works in the network namespace that the calling
-  // thread is in.
+  // thread is in, now and whenever it is called later.
   static Result<std::unique_ptr<EbpfDatapath>> open(Loop& loop, const EbpfOptions& options);
 
   Applied apply(const Desired& desired, Sweep sweep) override;
@@ -65,6 +65,9 @@ class EbpfDatapath : public Datapath {
   void attach(Round& round, Hook hook);
   void write_bridges(Round& round);
   void confirm_hooks(Round& round);
+  void note_standing(std::uint32_t ifindex, const std::string& interface, const Hooks::Standing& standing);
+  void look_before();
+  void look_later();
   void remove_ports(Round& round);
   void remove_strays(Round& round);
   void verify(Round& round);
@@ -90,10 +93,13 @@ class EbpfDatapath : public Datapath {
   std::unique_ptr<Tc> tc_;
   Hooks hooks_;
   Hooks tunnel_hooks_;
+  Loop& loop_;
   std::chrono::nanoseconds ageing_;
+  std::chrono::milliseconds look_every_;
   std::unique_ptr<TunnelDevice> device_;
   std::unique_ptr<News> news_;
   std::unique_ptr<Drift> drift_;
+  Timer look_timer_;
   std::function<void(const std::string&)> drifted_;
   std::function<void(const std::vector<FdbEntry>&)> learned_;
 
@@ -102,15 +108,17 @@ class EbpfDatapath : public Datapath {
   bool stale_ = true;  // the kernel is to be read anew
   bool pinned_ = true;
   bool swept_ = false;
-  bool tunnel_settled_ = false;  // as the last Desired has it
+  bool tunnel_preceded_ = false;  // something of somebody else stands before our hook at the tunnel device
+  bool tunnel_settled_ = false;   // as the last Desired has it
   Status tunnel_status_;
   Tables known_;
-  Desired applied_;                             // by the last apply()
-  std::unordered_set<std::uint32_t> hooked_;    // interfaces whose hooks were read back as complete
-  std::unordered_set<std::uint32_t> troubled_;  // interfaces of the ports in failed_
-  std::map<Uuid, Error> failed_;                // ports of the last Desired that are not complete
-  std::set<Vni> unswept_;                       // bridges where an incomplete view may have left something standing
-  std::set<Vni> unfinished_;                    // bridges that something failed in
+  Desired applied_;                              // by the last apply()
+  std::unordered_set<std::uint32_t> hooked_;     // interfaces whose hooks were read back as complete
+  std::map<std::uint32_t, std::string> before_;  // what stands before our hooks, by interface
+  std::unordered_set<std::uint32_t> troubled_;   // interfaces of the ports in failed_
+  std::map<Uuid, Error> failed_;                 // ports of the last Desired that are not complete
+  std::set<Vni> unswept_;                        // bridges where an incomplete view may have left something standing
+  std::set<Vni> unfinished_;                     // bridges that something failed in
 };
 
 }  // namespace midonet::datapath

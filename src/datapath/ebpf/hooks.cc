@@ -2,12 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
+#include <charconv>
+#include <filesystem>
+#include <set>
+
+#include "datapath/ebpf/tcx.h"
 
 namespace midonet::datapath {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::array both_hooks{Hook::ingress, Hook::egress};
+
+const char* name_of(Hook hook) { return hook == Hook::ingress ? "ingress" : "egress"; }
 
 std::string filter_name(const Program& program) { return std::string("midolman/") + program.name; }
 
@@ -21,6 +29,8 @@ bool is_ours(const Filter& filter) {
 }
 
 bool gone(const Error& error) { return error.code == Code::not_found; }
+
+std::string quoted(const std::string& name) { return name.empty() ? "" : " \"" + name + "\""; }
 
 // What hangs at both hooks of an interface.
 struct Census {
@@ -49,32 +59,123 @@ Result<Census> census(Tc& tc, std::uint32_t ifindex) {
 
 }  // namespace
 
-Result<bool> Hooks::complete(std::uint32_t ifindex) {
+std::string Hooks::pin(std::uint32_t ifindex, Hook hook) const {
+  return fmt::format("{}/{}-{}", settings_.links, ifindex, name_of(hook));
+}
+
+std::optional<std::uint32_t> Hooks::interface_of(std::string_view pin) {
+  std::uint32_t ifindex = 0;
+  const auto [end, error] = std::from_chars(pin.data(), pin.data() + pin.size(), ifindex);
+  const std::string_view rest(end, static_cast<std::size_t>(pin.data() + pin.size() - end));
+  if (error != std::errc() || (rest != "-ingress" && rest != "-egress")) return std::nullopt;
+  return ifindex;
+}
+
+std::optional<std::uint32_t> Hooks::linked(std::string_view pin) const {
+  return settings_.way == Way::tcx ? interface_of(pin) : std::nullopt;
+}
+
+Result<bool> Hooks::first(std::uint32_t ifindex) const {
+  if (!settings_.kernel_has_tcx) return true;
   for (const Hook hook : both_hooks) {
     if (program(hook) == nullptr) continue;
-    const auto filter = tc_.filter(place_on(ifindex, hook));
-    if (!filter) return tl::unexpected(filter.error());
-    if (!*filter || !is_ours(**filter) || (*filter)->program_id != program(hook)->id || !(*filter)->direct_action)
+    const auto programs = tcx::programs(ifindex, hook);
+    if (!programs) return tl::unexpected(programs.error());
+    if (settings_.way == Way::clsact ? !programs->empty()
+                                     : programs->empty() || programs->front().program_id != program(hook)->id)
       return false;
   }
   return true;
 }
 
+Result<Hooks::Standing> Hooks::look(std::uint32_t ifindex) {
+  Standing standing{.complete = true, .before = {}};
+  for (const Hook hook : both_hooks) {
+    if (program(hook) == nullptr) continue;
+    if (settings_.kernel_has_tcx) {
+      if (auto looked = look_at_links(ifindex, hook, standing); !looked) return tl::unexpected(looked.error());
+    }
+    if (settings_.way == Way::clsact) {
+      if (auto looked = look_at_filters(ifindex, hook, standing); !looked) return tl::unexpected(looked.error());
+    }
+  }
+  return standing;
+}
+
+Status Hooks::look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing) const {
+  const auto programs = tcx::programs(ifindex, hook);
+  if (!programs) return tl::unexpected(programs.error());
+  std::uint32_t our_link = 0;
+  if (!programs->empty()) {
+    const auto pinned = tcx::pinned(pin(ifindex, hook));
+    if (!pinned) return tl::unexpected(pinned.error());
+    if (*pinned) our_link = (*pinned)->link.id;
+  }
+  const auto ours = std::find_if(programs->begin(), programs->end(), [&](const tcx::Attached& attached) {
+    return our_link != 0 && attached.link_id == our_link;
+  });
+  if (settings_.way == Way::tcx && (ours == programs->end() || ours->program_id != program(hook)->id))
+    standing.complete = false;
+  // Behind our filter stands nothing of tcx.
+  for (auto other = programs->begin(); other != programs->end(); ++other) {
+    if (other == ours) {
+      if (settings_.way == Way::tcx) break;
+      continue;
+    }
+    if (settings_.way == Way::tcx && ours == programs->end()) break;  // ours is to be put first
+    if (standing.before.empty())
+      standing.before = fmt::format("the BPF program{} (id {}) at its tcx {}",
+                                    quoted(tcx::program_name(other->program_id)), other->program_id, name_of(hook));
+  }
+  return {};
+}
+
+Status Hooks::look_at_filters(std::uint32_t ifindex, Hook hook, Standing& standing) {
+  const auto filters = tc_.filters(ifindex, hook);
+  if (!filters) return tl::unexpected(filters.error());
+  bool there = false;
+  for (const Filter& filter : *filters) {
+    if (is_ours(filter)) {
+      there = filter.program_id == program(hook)->id && filter.direct_action;
+    } else if (filter.place.priority < priority && standing.before.empty()) {
+      standing.before = fmt::format("the {} filter{} of priority {} at its {}", filter.kind, quoted(filter.name),
+                                    filter.place.priority, name_of(hook));
+    }
+  }
+  if (!there) standing.complete = false;
+  return {};
+}
+
 Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded) {
+  if (settings_.way == Way::tcx) return recorded.value_or(false);
   const auto made = tc_.add_clsact(ifindex);
   if (!made || *made) return made;
   const auto there = census(tc_, ifindex);
   if (!there) return tl::unexpected(there.error());
   if (there->in_our_place)
     return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter{} of somebody else",
-                ifindex, priority, there->in_our_place->kind,
-                there->in_our_place->name.empty() ? "" : " \"" + there->in_our_place->name + "\"");
+                ifindex, priority, there->in_our_place->kind, quoted(there->in_our_place->name));
   // No record, but filters of ours and of nobody else: the record was lost with its map.
   return recorded.value_or(there->ours > 0 && there->others == 0);
 }
 
 Status Hooks::attach(std::uint32_t ifindex, Hook hook) {
   if (program(hook) == nullptr) return {};
+  return settings_.way == Way::tcx ? attach_link(ifindex, hook) : attach_filter(ifindex, hook);
+}
+
+Status Hooks::attach_link(std::uint32_t ifindex, Hook hook) const {
+  const Program& ours = *program(hook);
+  const std::string path = pin(ifindex, hook);
+  const auto there = tcx::pinned(path);
+  if (!there) return tl::unexpected(there.error());
+  // One of an interface that is gone, or that somebody has detached, is of no use any more.
+  if (!*there || (*there)->link.ifindex != ifindex || (*there)->link.hook != hook)
+    return tcx::attach(ifindex, hook, ours.fd, path);
+  return (*there)->link.program_id == ours.id ? Status() : tcx::replace(**there, ours.fd);
+}
+
+Status Hooks::attach_filter(std::uint32_t ifindex, Hook hook) {
   const FilterPlace place = place_on(ifindex, hook);
   const auto there = tc_.filter(place);
   if (!there) return tl::unexpected(there.error());
@@ -84,7 +185,23 @@ Status Hooks::attach(std::uint32_t ifindex, Hook hook) {
   return tc_.put_filter(place, ours.fd, filter_name(ours), there->has_value());
 }
 
+Status Hooks::finish(std::uint32_t ifindex) {
+  return settings_.way == Way::tcx ? detach_filters(ifindex, false) : detach_links(ifindex);
+}
+
 Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {
+  if (auto detached = detach_links(ifindex); !detached) return detached;
+  return settings_.way == Way::clsact || owns_clsact ? detach_filters(ifindex, owns_clsact) : Status();
+}
+
+Status Hooks::detach_links(std::uint32_t ifindex) const {
+  for (const Hook hook : both_hooks) {
+    if (auto detached = tcx::detach(pin(ifindex, hook)); !detached) return detached;
+  }
+  return {};
+}
+
+Status Hooks::detach_filters(std::uint32_t ifindex, bool owns_clsact) {
   const auto there = census(tc_, ifindex);
   if (!there) return gone(there.error()) ? Status{} : tl::unexpected(there.error());
   if (owns_clsact && there->others == 0) {
@@ -105,22 +222,45 @@ Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {
 }
 
 Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::uint32_t)>& known) {
+  std::vector<Stray> strays;
+  std::set<std::uint32_t> linked;
+  std::error_code error;
+  std::vector<std::string> defunct;
+  for (const auto& entry : fs::directory_iterator(settings_.links, error)) {
+    const auto ifindex = interface_of(entry.path().filename().string());
+    if (!ifindex) continue;
+    const auto there = tcx::pinned(entry.path());
+    if (!there) return tl::unexpected(there.error());
+    if (!*there) continue;
+    if ((*there)->link.ifindex == 0) {
+      defunct.push_back(entry.path());
+    } else if (!known(*ifindex)) {
+      linked.insert(*ifindex);
+    }
+  }
+  for (const std::string& path : defunct) {
+    if (auto removed = tcx::detach(path); !removed) return tl::unexpected(removed.error());
+  }
   const auto interfaces = tc_.clsact_interfaces();
   if (!interfaces) return tl::unexpected(interfaces.error());
-  std::vector<Stray> strays;
   for (const std::uint32_t ifindex : *interfaces) {
-    if (known(ifindex)) continue;
+    const bool filters = known(ifindex);
+    if (filters && settings_.way == Way::clsact) continue;
     const auto there = census(tc_, ifindex);
     if (!there && gone(there.error())) continue;
     if (!there) return tl::unexpected(there.error());
-    if (there->ours > 0) strays.push_back({.ifindex = ifindex, .alone = there->others == 0});
+    if (there->ours == 0) continue;
+    strays.push_back({.ifindex = ifindex, .alone = there->others == 0, .filters = filters});
+    linked.erase(ifindex);
   }
+  for (const std::uint32_t ifindex : linked) strays.push_back({.ifindex = ifindex, .alone = false, .filters = false});
   return strays;
 }
 
-bool Hooks::concerns(const TcEvent& event) {
+bool Hooks::concerns(const TcEvent& event) const {
+  if (settings_.way == Way::tcx) return false;
   // A new qdisc is of interest too: it stands where we could not attach before, or where ours was.
-  return event.qdisc || (event.place.priority == priority);
+  return event.qdisc || event.place.priority <= priority;
 }
 
 }  // namespace midonet::datapath

@@ -1,16 +1,25 @@
-// Our hooks at an interface's clsact: from_tap at the ingress of a tap and to_tap at its egress; from_tunnel at the ingress
-// of the tunnel device. Used by EbpfDatapath.
+// Our programs at an interface: from_tap at the ingress of a tap and to_tap at its egress; from_tunnel at the ingress of the
+// tunnel device. Used by EbpfDatapath.
 //
-// What is ours, so that a restarted agent knows it and nobody else's is touched: a filter of kind bpf at `priority`
-// and `handle` whose TCA_BPF_NAME is "midolman/" and the name of its program. A clsact has no name; whether we made
-// it is kept in the port's map entry (port_owns_clsact). It goes with the port if we made it and nobody else has
-// filters there meanwhile.
+// Two ways to attach them (ADR 16). What is ours in each, so that a restarted agent knows it and nobody else's is touched:
+//
+//   tcx     from Linux 6.6 on: a link, pinned as LINKS/IFINDEX-ingress or LINKS/IFINDEX-egress. It stands first at its hook when
+//           it is made, and before every tc filter.
+//   clsact  a filter of kind bpf at `priority` and `handle` whose TCA_BPF_NAME is "midolman/" and the name of its program. A
+//           clsact qdisc has no name; whether we made it is kept in the port's map entry (port_owns_clsact). It goes with
+//           the port if we made it and nobody else has filters there meanwhile.
+//
+// An interface that changes from one way to the other has both for a moment; frames pass all the time, since to_tap leaves its
+// mark on a frame for a to_tap behind it.
 //
 // An interface that is gone (Code::not_found) has no hooks any more: that is no failure of detach().
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -30,38 +39,71 @@ class Hooks {
   static constexpr std::uint16_t priority = 0x4d4e;  // "MN"; lower numbers run before us
   static constexpr std::uint32_t handle = 1;
 
+  enum class Way { tcx, clsact };
+  struct Settings {
+    Way way = Way::clsact;
+    bool kernel_has_tcx = false;
+    std::string links;  // the folder of the pins
+  };
+
   // What hangs at interfaces of one sort; at egress nothing, perhaps.
-  Hooks(Tc& tc, Program ingress, std::optional<Program> egress) : tc_(tc), ingress_(ingress), egress_(egress) {}
+  Hooks(Tc& tc, Settings settings, Program ingress, std::optional<Program> egress)
+      : tc_(tc), settings_(std::move(settings)), ingress_(ingress), egress_(egress) {}
 
-  // Reads from the kernel whether the hooks are there with the very programs that this object was made with.
-  Result<bool> complete(std::uint32_t ifindex);
+  struct Standing {
+    bool complete = false;  // the hooks are there with the very programs that this object was made with
+    // What somebody else has attached so that it sees frames before our programs do; empty when nothing.
+    std::string before;
+  };
+  // Reads it from the kernel.
+  Result<Standing> look(std::uint32_t ifindex);
 
-  // Makes the clsact if there is none. Says whether it is ours; `recorded` is what the port's entry says of it.
-  // Code::conflict when somebody else's filter stands in our place at either hook, or an ingress qdisc.
+  // Makes the clsact if one is needed and there is none. Says whether it is ours; `recorded` is what the port's entry says
+  // of it. Code::not_found: there is no such interface. Code::conflict when somebody else's filter stands in our place at
+  // either hook, or an ingress qdisc.
   Result<bool> prepare(std::uint32_t ifindex, std::optional<bool> recorded);
 
   // After prepare(): puts our program in place, atomically where an older one of ours is there.
   Status attach(std::uint32_t ifindex, Hook hook);
 
-  Status detach(std::uint32_t ifindex, bool owns_clsact);
+  // After both were attached: what an agent that used the other way has left there goes. A clsact stays until the port goes:
+  // to add or remove a qdisc the kernel stops the queues of the interface, and frames are lost.
+  Status finish(std::uint32_t ifindex);
 
-  // Interfaces with a filter of ours other than those that `known` says yes to, and whether nobody else has one there.
+  Status detach(std::uint32_t ifindex, bool owns_clsact);  // of either way
+
+  // Interfaces with hooks of ours other than those that `known` says yes to; in `filters` those with filters of ours that
+  // are to be links, also known ones.
   struct Stray {
     std::uint32_t ifindex = 0;
-    bool alone = false;
+    bool alone = false;    // nobody else has filters there
+    bool filters = false;  // the filters alone are too much
   };
   Result<std::vector<Stray>> strays(const std::function<bool(std::uint32_t)>& known);
+  Status detach_filters(std::uint32_t ifindex, bool owns_clsact);
 
-  // Whether a notification is about a place of ours on an interface that we use.
-  static bool concerns(const TcEvent& event);
+  // Whether a notification is about a place of ours, or one before it, on an interface that we use.
+  bool concerns(const TcEvent& event) const;
+  // Whether nothing of others stands before our programs at the tcx hooks, and ours are there: as look(), with less effort.
+  Result<bool> first(std::uint32_t ifindex) const;
+  // The interface of a pin in LINKS; nothing where links are not used.
+  std::optional<std::uint32_t> linked(std::string_view pin) const;
 
  private:
   const Program* program(Hook hook) const {
     if (hook == Hook::ingress) return &ingress_;
     return egress_ ? &*egress_ : nullptr;
   }
+  static std::optional<std::uint32_t> interface_of(std::string_view pin);
+  std::string pin(std::uint32_t ifindex, Hook hook) const;
+  Status look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing) const;
+  Status look_at_filters(std::uint32_t ifindex, Hook hook, Standing& standing);
+  Status attach_link(std::uint32_t ifindex, Hook hook) const;
+  Status attach_filter(std::uint32_t ifindex, Hook hook);
+  Status detach_links(std::uint32_t ifindex) const;
 
   Tc& tc_;
+  Settings settings_;
   Program ingress_;
   std::optional<Program> egress_;
 };

@@ -23,12 +23,14 @@ using namespace std::chrono_literals;
 const Mac mac_a = mac("02:00:00:00:00:0a");
 const Mac mac_b = mac("02:00:00:00:00:0b");
 
+// With filters in a clsact, as on kernels before 6.6; tcx_test.cc has what is different with tcx.
 class LifetimeTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
     bed_.emplace();
     options_ = bed_->options();
+    options_.tcx = false;
     open();
   }
   void TearDown() override {
@@ -299,6 +301,25 @@ TEST_F(LifetimeTest, OtherPeoplesFiltersStayAndOurClsactWithThem) {
   EXPECT_THAT(tc("b"), AllOf(HasSubstr("clsact"), HasSubstr("pref 60000 "), Not(HasSubstr("bpf"))));
 }
 
+TEST_F(LifetimeTest, AFilterThatRunsBeforeOursIsToldWithItsPlaceUntilItGoes) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  bed_->run("tc filter add dev a ingress prio 7 protocol all u32 match u32 0 0 flowid 1:1");
+  EXPECT_FALSE(passes(a, b, 100ms)) << "the frame goes to the host";
+  ASSERT_TRUE(drifted());
+  EXPECT_THAT(drifts_.front(), HasSubstr("filter before ours"));
+  drifts_.clear();
+  const Applied applied = datapath_->apply(two(a, b).desired, Sweep::yes);
+  ASSERT_EQ(applied.preceded.size(), 1U);
+  EXPECT_THAT(applied.preceded.at(id_named("a")),
+              AllOf(HasSubstr("u32"), HasSubstr("priority 7"), HasSubstr("ingress")));
+  EXPECT_TRUE(applied.ports.at(id_named("a")));
+  EXPECT_TRUE(applied.retry());
+  bed_->run("tc filter del dev a ingress prio 7");
+  EXPECT_TRUE(datapath_->apply(two(a, b).desired, Sweep::yes).preceded.empty());
+  EXPECT_TRUE(passes(a, b));
+}
+
 TEST_F(LifetimeTest, AClsactThatWasThereBeforeUsStays) {
   const Tap a("a"), b("b");
   bed_->run("tc qdisc add dev a clsact");
@@ -437,7 +458,7 @@ TEST_F(LifetimeTest, PinsThatWereDeletedWhileNoAgentRanCostNoPort) {
     apply(two(a, b));
     const std::string folder = datapath_->objects().folder();
     datapath_.reset();
-    bed_->run(fmt::format("rm {}/{}", folder, pins));
+    bed_->run(fmt::format("rm -r {}/{}", folder, pins));
     expect_no_loss(a, b, [&] {
       open();
       apply(two(a, b), Sweep::no);

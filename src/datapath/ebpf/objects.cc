@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/pkt_cls.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -19,6 +20,7 @@
 
 #include "base/log.h"
 #include "bridge.skel.h"
+#include "datapath/ebpf/tcx.h"
 
 namespace midonet::datapath {
 namespace {
@@ -56,7 +58,7 @@ void mix(std::uint64_t& hash, const void* bytes, std::size_t length) {
 // Of struct bpf_tunnel_key, what this kernel takes; it refuses a larger one.
 std::uint32_t tunnel_key_bytes() { return sets_tunnel_source() ? sizeof(bpf_tunnel_key) : 28; }
 
-std::string hash_of(const EbpfOptions& options) {
+std::string hash_of(const EbpfOptions& options, bool tcx) {
   std::size_t length = 0;
   const void* code = bridge_bpf__elf_bytes(&length);
   const std::uint64_t ageing = static_cast<std::uint64_t>(options.ageing.count());
@@ -68,6 +70,7 @@ std::string hash_of(const EbpfOptions& options) {
   mix(hash, &options.check_sources, sizeof options.check_sources);
   const std::uint32_t key_bytes = tunnel_key_bytes();
   mix(hash, &key_bytes, sizeof key_bytes);
+  mix(hash, &tcx, sizeof tcx);
   return fmt::format("{:016x}", hash);
 }
 
@@ -177,7 +180,10 @@ Result<std::uint32_t> program_id(int program_fd) {
 }
 
 Objects::Objects(const EbpfOptions& options)
-    : pin_dir_(options.pin_dir), folder_(options.pin_dir + "/" MIDONET_LAYOUT), hash_(hash_of(options)) {}
+    : pin_dir_(options.pin_dir),
+      folder_(options.pin_dir + "/" MIDONET_LAYOUT),
+      tcx_(options.tcx && tcx::supported()),
+      hash_(hash_of(options, tcx_)) {}
 
 Objects::~Objects() = default;
 
@@ -190,7 +196,7 @@ Result<std::unique_ptr<Objects>> Objects::open(const EbpfOptions& options) {
                 options.flood_limit);
   if (options.ageing.count() <= 0) return fail(Code::invalid, "an ageing time of {} s", options.ageing.count());
   std::unique_ptr<Objects> objects(new Objects(options));
-  if (auto made = make_folder(objects->folder_); !made) return tl::unexpected(made.error());
+  if (auto made = make_folder(objects->links()); !made) return tl::unexpected(made.error());
   if (auto loaded = objects->load(options); !loaded) return tl::unexpected(loaded.error());
   if (auto pinned = objects->pin(); !pinned) return tl::unexpected(pinned.error());
   if (auto removed = objects->remove_old_programs(); !removed) return tl::unexpected(removed.error());
@@ -203,6 +209,7 @@ Status Objects::load(const EbpfOptions& options) {
   if (!skeleton) return fail_errno(errno, "open the BPF programs");
   skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
   skeleton->rodata->learn_quota = options.learn_quota;
+  skeleton->rodata->consumed = tcx_ ? TC_ACT_SHOT : TC_ACT_STOLEN;
   skeleton->rodata->check_sources = options.check_sources ? 1 : 0;
   skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
   skeleton->rodata->tunnel_key_bytes = tunnel_key_bytes();
@@ -317,7 +324,7 @@ std::vector<Objects::Pin> Objects::pins() const {
 }
 
 Status Objects::pin() {
-  if (auto made = make_folder(folder_); !made) return made;
+  if (auto made = make_folder(links()); !made) return made;
   for (const Pin& pin : pins()) {
     const std::string path = folder_ + "/" + pin.file;
     if (const UniqueFd there(::bpf_obj_get(path.c_str())); there) {
@@ -369,7 +376,7 @@ Status Objects::unpin() {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "unpin {}", path);
   }
   if (auto removed = remove_old_programs(); !removed) return removed;
-  for (const std::string& folder : {folder_, pin_dir_}) {
+  for (const std::string& folder : {links(), folder_, pin_dir_}) {
     // Something else may live beside our folder; then it stays.
     if (::rmdir(folder.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY)
       return fail_errno(errno, "remove the folder {}", folder);

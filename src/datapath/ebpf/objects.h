@@ -38,6 +38,10 @@ struct EbpfOptions {
   std::uint32_t learn_quota = MIDONET_RING_SPOTS;
   // Frames that a port may flood (broadcast, multicast, to an unknown MAC) in a second, and at once; 0: no limit.
   std::uint32_t flood_limit = 2000;
+  // Attach by tcx where the kernel has it (from 6.6 on); else by filters in a clsact qdisc.
+  bool tcx = true;
+  // How often the tcx hooks of plugged interfaces are looked at for what others have attached meanwhile.
+  std::chrono::milliseconds look_every{10'000};
   // Take frames of a bridge only from hosts that serve it; false: from any address of the underlay.
   bool check_sources = true;
   // How long an address that may no longer send is still taken (admission.h).
@@ -81,6 +85,8 @@ class Objects {
   int to_tap() const { return to_tap_.get(); }
   int from_tunnel() const { return from_tunnel_.get(); }
   bool adopted() const { return adopted_; }  // the programs were pinned before
+  bool tcx() const { return tcx_; }          // the programs are for tcx hooks
+  std::string links() const { return folder_ + "/links"; }
   // The map "admitted" was made by this object: the programs before it let everybody send.
   bool admits_anew() const { return admits_anew_; }
 
@@ -104,6 +110,7 @@ class Objects {
 
   std::string pin_dir_;
   std::string folder_;
+  bool tcx_;
   std::string hash_;
   Maps maps_;
   UniqueFd from_tap_;

@@ -37,7 +37,10 @@ struct Node {
     datapath->on_learned(
         [this](const auto& entries) { learned.insert(learned.end(), entries.begin(), entries.end()); });
   }
-  Applied try_apply(Sweep sweep = Sweep::yes) { return datapath->apply(wanted.desired, sweep); }
+  Applied try_apply(Sweep sweep = Sweep::yes) {
+    const Host::Inside inside(host);  // tcx belongs to the namespace of the thread
+    return datapath->apply(wanted.desired, sweep);
+  }
   void apply(Sweep sweep = Sweep::yes) {
     const Applied applied = try_apply(sweep);
     for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status) << status.error().message;
@@ -54,6 +57,10 @@ struct Node {
     }
     ADD_FAILURE() << "no counters of " << port;
     return {};
+  }
+  // Of our link at the ingress of an interface.
+  std::string link_pin(const std::string& ifindex) const {
+    return datapath->objects().links() + "/" + std::to_string(std::stoi(ifindex)) + "-ingress";
   }
   std::string device() const { return host.output("ip -d -o link show dev midonet-vxlan 2>/dev/null || true"); }
 

@@ -19,7 +19,13 @@ struct EbpfDatapath::Round {
   const Sweep sweep;
   Circumstances circumstances{};
   Delta delta{};
-  std::vector<std::pair<std::uint32_t, Uuid>> to_hook{};  // interfaces whose hooks are not complete
+  // Interfaces whose hooks are not complete; `known`: an agent before may have left its own there.
+  struct ToHook {
+    std::uint32_t ifindex;
+    Uuid id;
+    bool known;
+  };
+  std::vector<ToHook> to_hook{};
   std::map<Uuid, Error> failed{};
   std::unordered_set<std::uint32_t> failed_interfaces{};
   std::set<Vni> unfinished{};

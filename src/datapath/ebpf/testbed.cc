@@ -166,6 +166,7 @@ Ip Host::address(int family) const {
 EbpfOptions Host::options() const {
   EbpfOptions options;
   options.pin_dir = fmt::format("{}/midolman/host{}", bed_.bpffs(), number_);
+  options.look_every = std::chrono::hours(1);  // the loop runs in another namespace
   return options;
 }
 

@@ -2,6 +2,7 @@
 // before the entry, the entry goes before them.
 #include <cstring>
 
+#include "base/log.h"
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "datapath/ebpf/round.h"
 
@@ -93,16 +94,19 @@ void EbpfDatapath::finish_tunnel(Round& round) {
 }
 
 Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
-  const auto complete = tunnel_hooks_.complete(ifindex);
-  if (!complete) return tl::unexpected(complete.error());
-  if (*complete) return {};
+  const auto standing = tunnel_hooks_.look(ifindex);
+  if (!standing) return tl::unexpected(standing.error());
+  tunnel_preceded_ = !standing->before.empty();
+  if (tunnel_preceded_)
+    log::warning("tunnel device {}: {} runs before the datapath's", device_->name(), standing->before);
+  if (standing->complete) return {};
   if (const auto prepared = tunnel_hooks_.prepare(ifindex, true); !prepared) return tl::unexpected(prepared.error());
   if (auto attached = tunnel_hooks_.attach(ifindex, Hook::ingress); !attached) return attached;
-  const auto back = tunnel_hooks_.complete(ifindex);
+  const auto back = tunnel_hooks_.look(ifindex);
   if (!back) return tl::unexpected(back.error());
-  if (!*back)
+  if (!back->complete)
     return fail(Code::unavailable, "tunnel device {}: its hook was not there when read back", device_->name());
-  return {};
+  return tunnel_hooks_.finish(ifindex);
 }
 
 void EbpfDatapath::withdraw_tunnel(Round& round) {

@@ -48,9 +48,11 @@ class Tunnel : public Hosts {
   }
   bool both_ways() { return passes(*a_, *b_, mac_a, mac_b) && passes(*b_, *a_, mac_b, mac_a); }
   // Somebody does this to the device of host 1: it is told within a second, and mended by the next apply.
-  void expect_mended(const std::string& command, const std::string& told_as) {
+  void expect_mended(
+      const std::string& command, const std::string& told_as, const std::function<void()>& act = [] {}) {
     one_->drifts.clear();
     one_->host.run(command);
+    act();
     EXPECT_TRUE(told(*one_)) << command;
     EXPECT_THAT(one_->drifts, ElementsAre(HasSubstr(told_as)));
     one_->apply();
@@ -91,9 +93,17 @@ TEST_F(Tunnel, WhatSomebodyElseDoesToTheDeviceIsToldAndMended) {
   expect_mended("ip link set midonet-vxlan alias mine && ip link set midonet-vxlan alias 'midolman " +
                     one_->options.pin_dir + "' && ip link set midonet-vxlan down",
                 "set down");
+  if (one_->datapath->objects().tcx())
+    expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
+  expect_mended("ip link set midonet-vxlan down && ip link set midonet-vxlan name other", "renamed to other");
+}
+
+TEST_F(Tunnel, AFilterOrQdiscThatSomebodyElseDeletesIsMendedToo) {
+  one_->options.tcx = false;
+  one_->open();
+  one_->apply();
   expect_mended("tc filter del dev midonet-vxlan ingress", "filter of interface");
   expect_mended("tc qdisc del dev midonet-vxlan clsact", "clsact qdisc of interface");
-  expect_mended("ip link set midonet-vxlan down && ip link set midonet-vxlan name other", "renamed to other");
 }
 
 TEST_F(Tunnel, AForeignDeviceOfThatNameIsNeverTouched) {

@@ -1,0 +1,298 @@
+// Attached by tcx links: first at the hook, across restarts and upgrades, and beside others. Needs Linux 6.6.
+#include "datapath/ebpf/tcx.h"
+
+#include <bpf/bpf.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "datapath/ebpf/ebpf_datapath.h"
+#include "datapath/ebpf/testbed.h"
+
+namespace midonet::datapath::testing::tcx_test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+const Mac mac_a = mac("02:00:00:00:00:0a");
+const Mac mac_b = mac("02:00:00:00:00:0b");
+
+class TcxTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
+    if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
+    bed_.emplace();
+    options_ = bed_->options();
+    options_.look_every = 100ms;
+    open();
+  }
+  void TearDown() override {
+    datapath_.reset();
+    bed_.reset();
+  }
+  void open() {
+    datapath_.reset();
+    auto opened = EbpfDatapath::open(loop_, options_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    datapath_ = std::move(*opened);
+    datapath_->on_drift([this](const std::string& what) { drifts_.push_back(what); });
+  }
+  Applied apply(const Wanted& wanted, Sweep sweep = Sweep::yes) {
+    Applied applied = datapath_->apply(wanted.desired, sweep);
+    for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status) << status.error().message;
+    for (const Error& error : applied.errors) ADD_FAILURE() << error.message;
+    return applied;
+  }
+  bool drifted() {
+    return loop_.run_until([&] { return !drifts_.empty(); }, 10s);
+  }
+  bool quiet() {
+    return !loop_.run_until([&] { return !drifts_.empty(); }, 250ms);
+  }
+  std::string filters(const Tap& tap) const {
+    return bed_->output(
+        fmt::format("tc qdisc show dev {0} clsact; tc filter show dev {0} ingress; tc filter show dev "
+                    "{0} egress",
+                    tap.name()));
+  }
+  std::size_t at(const Tap& tap, Hook hook) const { return tcx::programs(tap.ifindex(), hook)->size(); }
+  std::string link(const Tap& tap, const char* hook) const {
+    return fmt::format("{}/{}-{}", datapath_->objects().links(), tap.ifindex(), hook);
+  }
+  std::size_t links() const {
+    const auto files = std::filesystem::directory_iterator(datapath_->objects().links());
+    return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+  }
+  // Another program, which lets every frame go on to the host: to_tap of another datapath will do.
+  void attach_foreign(const Tap& tap, Hook hook) {
+    if (!foreign_) foreign_.reset(pass_program());
+    ASSERT_TRUE(foreign_);
+    ASSERT_TRUE(tcx::attach(tap.ifindex(), hook, foreign_.get(), foreign_pin()));
+  }
+  std::string foreign_pin() const { return bed_->bpffs() + "/foreign"; }
+  static int pass_program();
+  static bool passes(const Tap& from, const Tap& to, std::chrono::milliseconds wait = 5s) {
+    static std::uint8_t mark = 0;
+    const Frame frame = ethernet(mac_b, mac_a, ++mark);
+    to.drain();
+    from.send(frame);
+    return to.receive(wait) == frame;
+  }
+
+  Loop loop_;
+  std::optional<Testbed> bed_;
+  EbpfOptions options_;
+  std::unique_ptr<EbpfDatapath> datapath_;
+  std::vector<std::string> drifts_;
+  UniqueFd foreign_;
+};
+
+// r0 = 0 (TCX_PASS: to the host's stack); exit
+int TcxTest::pass_program() {
+  const bpf_insn code[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+                           {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  return ::bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "leak", "GPL", code, 2, nullptr);
+}
+
+Wanted two(const Tap& a, const Tap& b) { return Wanted().port(7, a, mac_a).port(7, b, mac_b); }
+
+template <class During>
+void expect_no_loss(const Tap& from, const Tap& to, During during) {
+  std::atomic<bool> stop{false};
+  std::uint32_t sent = 0;
+  std::uint32_t received = 0;
+  std::thread guest([&] {
+    while (!stop || sent < 1000) {
+      Frame frame = ethernet(mac_b, mac_a);
+      std::memcpy(frame.data() + 20, &sent, sizeof sent);
+      from.send(frame);
+      sent++;
+      if (to.receive(1000ms) == frame) received++;
+    }
+  });
+  during();
+  stop = true;
+  guest.join();
+  EXPECT_EQ(received, sent);
+}
+
+TEST_F(TcxTest, APortHasALinkAtEachHookAndNoFilterAndADetachLeavesNoTrace) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_THAT(filters(a), IsEmpty());
+  EXPECT_EQ(at(a, Hook::ingress), 1U);
+  EXPECT_EQ(at(a, Hook::egress), 1U);
+  EXPECT_EQ(links(), 4U);
+  apply(Wanted().port(7, a, mac_a));
+  EXPECT_EQ(at(b, Hook::ingress) + at(b, Hook::egress), 0U);
+  EXPECT_EQ(links(), 2U);
+  EXPECT_TRUE(quiet()) << drifts_.front();
+  EXPECT_TRUE(datapath_->remove_everything());
+  EXPECT_EQ(at(a, Hook::ingress) + at(a, Hook::egress), 0U);
+  EXPECT_FALSE(std::filesystem::exists(options_.pin_dir));
+}
+
+TEST_F(TcxTest, ARestartAdoptsTheLinksAndAnUpgradeReplacesTheirPrograms) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  const auto before = tcx::programs(a.ifindex(), Hook::ingress)->at(0);
+  datapath_.reset();
+  EXPECT_TRUE(passes(a, b)) << "without an agent";
+  open();
+  EXPECT_TRUE(datapath_->objects().adopted());
+  apply(two(a, b));
+  EXPECT_EQ(tcx::programs(a.ifindex(), Hook::ingress)->at(0).link_id, before.link_id);
+  EXPECT_EQ(tcx::programs(a.ifindex(), Hook::ingress)->at(0).program_id, before.program_id);
+  expect_no_loss(a, b, [&] {
+    for (std::uint32_t quota = 10; quota < 15; quota++) {
+      options_.learn_quota = quota;
+      open();
+      apply(two(a, b), Sweep::no);
+      apply(two(a, b), Sweep::yes);
+    }
+  });
+  EXPECT_EQ(tcx::programs(a.ifindex(), Hook::ingress)->at(0).link_id, before.link_id) << "the link stays";
+  EXPECT_NE(tcx::programs(a.ifindex(), Hook::ingress)->at(0).program_id, before.program_id);
+  EXPECT_EQ(at(a, Hook::ingress), 1U);
+}
+
+// An upgrade from a version with filters, and the way back before a downgrade.
+TEST_F(TcxTest, FiltersBecomeLinksAndLinksFiltersWithoutALostFrame) {
+  const Tap a("a"), b("b");
+  options_.tcx = false;
+  open();
+  apply(two(a, b));
+  expect_no_loss(a, b, [&] {
+    for (int i = 0; i < 3; i++) {
+      for (const bool links : {true, false}) {
+        options_.tcx = links;
+        open();
+        apply(two(a, b), Sweep::no);
+        apply(two(a, b), Sweep::yes);
+        EXPECT_EQ(at(a, Hook::egress), links ? 1U : 0U);
+        EXPECT_EQ(filters(a).find("midolman") == std::string::npos, links) << filters(a);
+      }
+    }
+  });
+  EXPECT_TRUE(quiet()) << drifts_.front();
+  for (const PortCounters& counters : datapath_->counters()) EXPECT_THAT(counters.drops, IsEmpty());
+  apply(Wanted());
+  EXPECT_THAT(filters(a), IsEmpty()) << "the clsact goes with the port";
+}
+
+TEST_F(TcxTest, ALostPinIsMendedWithinASecond) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  for (const char* hook : {"ingress", "egress"}) {
+    ASSERT_EQ(::unlink(link(a, hook).c_str()), 0);
+    ASSERT_TRUE(drifted()) << hook;
+    drifts_.clear();
+    apply(two(a, b));
+    EXPECT_TRUE(passes(a, b));
+    EXPECT_EQ(at(a, Hook::ingress), 1U);
+    EXPECT_EQ(at(a, Hook::egress), 1U);
+  }
+}
+
+TEST_F(TcxTest, AnIngressQdiscAndFiltersOfOthersStayAndDoNotMatter) {
+  const Tap a("a"), b("b");
+  // What libvirt makes of <bandwidth>, but for the action of the filter, which not every kernel has.
+  bed_->run("tc qdisc add dev a root handle 1: htb default 1 r2q 1000");
+  bed_->run("tc qdisc add dev a ingress && tc filter add dev a parent ffff: protocol all u32 match u32 0 0 flowid :1");
+  bed_->run("tc qdisc add dev b clsact && tc filter add dev b ingress prio 1 protocol all u32 match u32 0 0 flowid :1");
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(passes(a, b));
+  b.send(ethernet(mac_a, mac_b, 3));
+  EXPECT_EQ(a.receive(), ethernet(mac_a, mac_b, 3));
+  EXPECT_TRUE(datapath_->remove_everything());
+  EXPECT_THAT(bed_->output("tc qdisc show dev a; tc filter show dev a parent ffff:"),
+              AllOf(HasSubstr("htb"), HasSubstr("ingress"), HasSubstr("u32")));
+  EXPECT_THAT(filters(b), HasSubstr("u32"));
+}
+
+TEST_F(TcxTest, AProgramThatWasThereBeforeComesBehindOurs) {
+  const Tap a("a"), b("b");
+  attach_foreign(a, Hook::ingress);
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_EQ(at(a, Hook::ingress), 2U);
+  EXPECT_TRUE(datapath_->remove_everything());
+  EXPECT_EQ(at(a, Hook::ingress), 1U) << "it is not ours";
+}
+
+TEST_F(TcxTest, AProgramThatStandsBeforeOursIsToldWithItsNameUntilItGoes) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  attach_foreign(a, Hook::ingress);
+  EXPECT_FALSE(passes(a, b, 100ms)) << "the frame goes to the host";
+  ASSERT_TRUE(drifted());
+  const Applied applied = apply(two(a, b));
+  ASSERT_THAT(applied.preceded, SizeIs(1));
+  EXPECT_THAT(applied.preceded.at(id_named("a")), AllOf(HasSubstr("leak"), HasSubstr("ingress"), HasSubstr("a:")));
+  EXPECT_TRUE(applied.retry());
+  // A restart sees it, too.
+  open();
+  EXPECT_THAT(apply(two(a, b)).preceded, SizeIs(1));
+  ASSERT_TRUE(tcx::detach(foreign_pin()));
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(passes(a, b));
+}
+
+TEST_F(TcxTest, ALinkThatSomebodyElseDetachesIsMended) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  const auto id = tcx::programs(b.ifindex(), Hook::egress)->at(0).link_id;
+  bed_->run(fmt::format("bpftool link detach id {}", id));
+  ASSERT_TRUE(drifted());
+  apply(two(a, b));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_EQ(at(b, Hook::egress), 1U);
+}
+
+TEST_F(TcxTest, WhatIsAttachedBehindOursOrElsewhereIsNoDrift) {
+  const Tap a("a"), b("b"), c("c");
+  apply(two(a, b));
+  attach_foreign(c, Hook::ingress);
+  EXPECT_TRUE(quiet()) << drifts_.front();
+}
+
+TEST_F(TcxTest, AnInterfaceThatIsGoneLeavesNoPin) {
+  std::optional<Tap> a(std::in_place, "a");
+  const Tap b("b");
+  apply(two(*a, b));
+  a.reset();
+  apply(Wanted().port(7, b, mac_b));
+  EXPECT_EQ(links(), 2U);
+  std::optional<Tap> c(std::in_place, "c");
+  apply(two(*c, b));
+  datapath_.reset();
+  c.reset();  // while nobody looks
+  open();
+  apply(Wanted().port(7, b, mac_b));
+  EXPECT_EQ(links(), 2U);
+}
+
+TEST_F(TcxTest, LinksOnAnInterfaceThatNoMapKnowsAreSwept) {
+  const Tap a("a"), b("b"), c("c");
+  apply(two(a, b).port(7, c));
+  ASSERT_TRUE(datapath_->objects().maps().ports.remove(c.ifindex()));
+  open();
+  apply(two(a, b));
+  EXPECT_EQ(at(c, Hook::ingress) + at(c, Hook::egress), 0U);
+}
+
+}  // namespace
+}  // namespace midonet::datapath::testing::tcx_test
