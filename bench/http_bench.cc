@@ -25,7 +25,7 @@ namespace {
 using namespace midonet;
 using Clock = std::chrono::steady_clock;
 
-const std::string request = "GET /midonet-api/system_state HTTP/1.1\r\nHost: api:8181\r\nAccept: */*\r\n";
+const std::string request = "GET /midonet-api/system_state HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n";
 
 UniqueFd connect_to(const http::Endpoint& endpoint) {
   sockaddr_in in{};

@@ -47,6 +47,8 @@ class ApiServer::Impl {
                    {.require_tunnel_zone = options_.require_tunnel_zone, .gre_means_vxlan = options_.gre_means_vxlan}),
         server_(loop, registry, server_options(options_, router_),
                 [this](const http::Request& request, http::Responder respond) {
+                  // What waits for a store that is away must not keep others from hearing so.
+                  if (store_.state() == store::State::disconnected && request.work) request.work->waits();
                   router_.handle(request, std::move(respond));
                 }) {
     resources_.add_to(router_);

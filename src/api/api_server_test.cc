@@ -17,8 +17,10 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 
+#include "base/json.h"
 #include "http/raw_client.h"
 #include "store/uri.h"
 
@@ -173,6 +175,64 @@ TEST_F(ApiServerTest, ListsAreCompressedForThoseWhoAskForIt) {
   EXPECT_THAT(ask("Accept-Encoding: gzip;q=0, *\r\n"), Not(HasSubstr("Content-Encoding")));
   client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
   EXPECT_THAT(client.answers(1), Not(HasSubstr("Content-Encoding")));  // it is small
+}
+
+// What a chunked answer carries.
+std::string dechunked(const std::string& answer) {
+  std::string out;
+  std::size_t at = answer.find("\r\n\r\n") + 4;
+  for (;;) {
+    const std::size_t size = std::stoul(answer.substr(at), nullptr, 16);
+    if (size == 0) return out;
+    at = answer.find("\r\n", at) + 2;
+    out += answer.substr(at, size);
+    at += size + 2;
+  }
+}
+
+TEST_F(ApiServerTest, ALongListIsReadWhileItIsSentAndOnlyWhileSomebodyReads) {
+  const auto api = make({.listen = "127.0.0.1:0"});
+  const std::string address = api->start().value();
+  http::RawClient client(loop, address);
+  const auto post = [&](const std::string& path, const std::string& body) {
+    client.send("POST /midonet-api" + path +
+                " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    const std::string made = client.answers(1);
+    const std::size_t id = made.find("/midonet-api" + path) + 13 + path.size();
+    return made.substr(id, 36);
+  };
+  std::set<std::string> bridges;
+  for (int i = 0; i < 300; ++i)
+    bridges.insert(post("/bridges", "{\"name\": \"" + std::string(200, 'x') + "\", \"tenantId\": \"" +
+                                        (i % 3 == 0 ? "third" : "other") + "\"}"));
+  const auto list = [&](const std::string& query) {
+    http::RawClient reader(loop, address);
+    reader.send("GET /midonet-api/bridges" + query + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(loop.run_until([&] { return reader.closed(); }, 30s));
+    return reader.received();
+  };
+  const std::string whole = list("");
+  EXPECT_THAT(whole, HasSubstr("Transfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(whole, HasSubstr("Content-Type: application/vnd.org.midonet.collection.Bridge-v4+json\r\n"));
+  std::set<std::string> listed;
+  const auto entities = nlohmann::json::parse(dechunked(whole));
+  for (const auto& bridge : entities) listed.insert(bridge["id"].get<std::string>());
+  EXPECT_EQ(entities.size(), 300u);
+  EXPECT_EQ(listed, bridges);
+  EXPECT_EQ(nlohmann::json::parse(dechunked(list("?tenant_id=third"))).size(), 100u);
+  EXPECT_EQ(dechunked(list("?tenant_id=nobody")), "[]");
+
+  // 300 entities and more are more than the sockets hold: the rest is not read from the store until somebody reads.
+  std::vector<std::unique_ptr<http::RawClient>> slow;
+  for (int i = 0; i < 4; ++i) {
+    slow.push_back(std::make_unique<http::RawClient>(loop, address, 4096));
+    slow.back()->read_no_more();
+    slow.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  EXPECT_EQ(nlohmann::json::parse(dechunked(list(""))).size(), 300u) << "those who do not read hold up nobody";
+  slow[0]->read_again();
+  ASSERT_TRUE(loop.run_until([&] { return slow[0]->received().ends_with("\r\n0\r\n\r\n"); }, 30s));
+  EXPECT_EQ(nlohmann::json::parse(dechunked(slow[0]->received())).size(), 300u);
 }
 
 TEST_F(ApiServerTest, StopAnswersWhatIsInProgress) {

@@ -33,14 +33,14 @@ void list(Context& context, const Call& call, Reply reply) {
   if (!host) return reply(failed(host));
   answer(
       context,
-      [host = *host, call](Transaction& t) -> Result<Answer> {
+      [&context, host = *host, call](Transaction& t) -> Result<Answer> {
         const auto ids = topology::list_ids(t, model::paths::bindings(host));
         if (const auto found = topology::read_host(t, host); !found) return failed(found);
         if (!ids) return failed(ids);
-        return list_answer(t, call, table<Binding>(), *ids,
-                           [host](View& view, const std::string& base_uri, const Uuid& port) {
+        return list_answer(context, t, call, table<Binding>(), *ids,
+                           {[host](View& view, const std::string& base_uri, const Uuid& port) {
                              return describe_binding(view, base_uri, host, port);
-                           });
+                           }});
       },
       std::move(reply));
 }

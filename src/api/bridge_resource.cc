@@ -40,7 +40,7 @@ void add_bridges(Router& router, Context& context) {
               .name = "listBridges",
               .summary = "All bridges",
               .produces = bridges.collection_media_types(),
-              .handler = lister(context, bridges, model::paths::bridges, describe_bridge)});
+              .handler = lister(context, bridges, model::paths::bridges, {describe_bridge})});
   router.add(
       {.method = "POST",
        .path = root + "/bridges",
@@ -53,7 +53,7 @@ void add_bridges(Router& router, Context& context) {
               .name = "getBridge",
               .summary = "One bridge",
               .produces = bridges.media_types(),
-              .handler = shower(context, describe_bridge)});
+              .handler = shower(context, {describe_bridge})});
   router.add({.method = "PUT",
               .path = root + "/bridges/{id}",
               .name = "updateBridge",

@@ -94,13 +94,13 @@ void add_hosts(Router& router, Context& context) {
               .name = "listHosts",
               .summary = "All hosts",
               .produces = hosts.collection_media_types(),
-              .handler = lister(context, hosts, model::paths::hosts, describe_host)});
+              .handler = lister(context, hosts, model::paths::hosts, {describe_host})});
   router.add({.method = "GET",
               .path = root + "/hosts/{id}",
               .name = "getHost",
               .summary = "One host",
               .produces = hosts.media_types(),
-              .handler = shower(context, describe_host)});
+              .handler = shower(context, {describe_host})});
   router.add({.method = "PUT",
               .path = root + "/hosts/{id}",
               .name = "updateHost",

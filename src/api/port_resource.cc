@@ -19,10 +19,27 @@ Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& 
   return port_entity(port->record, *status, base_uri);
 }
 
-Json port_entity(const Port& port, const model::PortStatus& status, const std::string& base_uri) {
+namespace {
+
+Json derived_of(const model::PortStatus& status, const std::string& base_uri) {
   const Json described = model::entity(status, base_uri, Json::object());
-  return model::entity(port, base_uri,
-                       {{"status", described}, {"active", topology::is_active(status)}, {"mtu", described.at("mtu")}});
+  return {{"status", described}, {"active", topology::is_active(status)}, {"mtu", described.at("mtu")}};
+}
+
+Result<std::string> port_text(View& view, const std::string& base_uri, const Uuid& id) {
+  const auto port = topology::read_port(view, id);
+  if (!port) return failed(port);
+  const Result<model::PortStatus> status = topology::port_status(view, port->record);
+  if (!status) return failed(status);
+  return model::entity_text(table<Port>(), &port->record, base_uri, derived_of(*status, base_uri));
+}
+
+const Describe described_port{.entity = describe_port, .text = port_text};
+
+}  // namespace
+
+Json port_entity(const Port& port, const model::PortStatus& status, const std::string& base_uri) {
+  return model::entity(port, base_uri, derived_of(status, base_uri));
 }
 
 namespace {
@@ -32,11 +49,11 @@ void list_of_bridge(Context& context, const Call& call, Reply reply) {
   if (!bridge) return reply(failed(bridge));
   answer(
       context,
-      [bridge = *bridge, call](Transaction& t) -> Result<Answer> {
+      [&context, bridge = *bridge, call](Transaction& t) -> Result<Answer> {
         const auto ids = topology::list_ids(t, model::paths::bridge_ports(bridge));
         if (const auto found = topology::read_bridge(t, bridge); !found) return failed(found);
         if (!ids) return failed(ids);
-        return list_answer(t, call, table<Port>(), *ids, describe_port);
+        return list_answer(context, t, call, table<Port>(), *ids, described_port);
       },
       std::move(reply));
 }
@@ -82,13 +99,13 @@ void add_ports(Router& router, Context& context) {
               .name = "listPorts",
               .summary = "All ports",
               .produces = ports.collection_media_types(),
-              .handler = lister(context, ports, model::paths::ports, describe_port)});
+              .handler = lister(context, ports, model::paths::ports, described_port)});
   router.add({.method = "GET",
               .path = root + "/ports/{id}",
               .name = "getPort",
               .summary = "One port with its status",
               .produces = ports.media_types(),
-              .handler = shower(context, describe_port)});
+              .handler = shower(context, {describe_port})});
   router.add({.method = "PUT",
               .path = root + "/ports/{id}",
               .name = "updatePort",

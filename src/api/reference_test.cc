@@ -34,6 +34,8 @@ facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with e
   401: it is missing or not good; 403: its user lacks the role; 503: whoever knows cannot be asked. A stream of events that was begun goes on when its
   token is over.
 * A page of another site is answered 403 unless its origin is configured ([operating](operating.md#browsers-and-names)).
+* A list of more than 64 entities is chunked and read from the store while it is sent. It is no snapshot, and the connection breaks
+  off where the store goes away in the middle.
 * `Accept-Encoding: gzip` is honoured for answers from 4 KiB on, but not for events.
 * Outside of the root, without a login: `GET /metrics` for Prometheus, `GET /healthz` (200 while the process answers), `GET /readyz`
   (200, or 503 while the store does not answer). `GET /system_state` says the same to clients.

@@ -33,33 +33,18 @@ std::shared_ptr<const Json> read_body(const Call& call, const Table& table, mode
   return std::make_shared<const Json>(*std::move(body));
 }
 
-Result<Answer> list_answer(View& view, const Call& call, const Table& table, const std::vector<std::string>& ids,
-                           const Describe& describe) {
-  topology::Steps steps;
-  std::vector<std::string> damaged;
-  Json list = Json::array();
-  for (const std::string& text : ids) {
-    const Result<Uuid> id = Uuid::parse(text);
-    if (!id) continue;  // not ours: nothing of this program makes such a node
-    Result<Json> entity = describe(view, call.base_uri, *id);
-    if (!entity && entity.error().code == Code::not_found) continue;
-    if (!entity && entity.error().code == Code::internal) {  // one bad record does not hide all others
-      damaged.push_back(entity.error().message);
-      continue;
-    }
-    if (steps.add(entity)) list.push_back(*std::move(entity));
-  }
-  if (!steps.outcome()) return failed(steps.outcome());
-  for (const std::string& message : damaged) log::error("api {}: left out of the list: {}", call.path, message);
-  for (const model::Field& field : table.fields) {
-    const auto wanted = field.filter.empty() ? std::nullopt : call.query_parameter(field.filter);
-    if (!wanted) continue;
-    Json kept = Json::array();
-    for (Json& entity : list)
-      if (entity[field.name] == *wanted) kept.push_back(std::move(entity));
-    list = std::move(kept);
-  }
-  return ok_json(call, list);
+Result<Answer> list_answer(Context& context, View& view, const Call& call, const Table& table,
+                           const std::vector<std::string>& names, const Describe& describe) {
+  std::vector<Uuid> ids;
+  ids.reserve(names.size());
+  for (const std::string& name : names)
+    if (const Result<Uuid> id = Uuid::parse(name)) ids.push_back(*id);  // else nothing of this program made the node
+  if (ids.size() > list_page)
+    return Answer{.media_type = call.media_type,
+                  .source = std::make_shared<ListSource>(context, call, table, std::move(ids), describe)};
+  const Result<std::string> text = entities_text(view, call, table, ids, describe);
+  if (!text) return failed(text);
+  return ok("[" + *text + "]", call.media_type);
 }
 
 std::function<void(const Call&, Reply)> lister(Context& context, const Table& table, std::string folder,
@@ -67,10 +52,10 @@ std::function<void(const Call&, Reply)> lister(Context& context, const Table& ta
   return [&context, &table, folder, describe](const Call& call, Reply reply) {
     answer(
         context,
-        [&table, folder, describe, call](Transaction& t) -> Result<Answer> {
+        [&context, &table, folder, describe, call](Transaction& t) -> Result<Answer> {
           const auto ids = topology::list_ids(t, folder);
           if (!ids) return failed(ids);
-          return list_answer(t, call, table, *ids, describe);
+          return list_answer(context, t, call, table, *ids, describe);
         },
         std::move(reply));
   };
@@ -83,7 +68,7 @@ std::function<void(const Call&, Reply)> shower(Context& context, Describe descri
     answer(
         context,
         [describe, id = *id, call](Transaction& t) -> Result<Answer> {
-          const Result<Json> entity = describe(t, call.base_uri, id);
+          const Result<Json> entity = describe.entity(t, call.base_uri, id);
           if (!entity) return failed(entity);
           return ok_json(call, *entity);
         },

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/answer.h"
+#include "api/list_source.h"
 #include "api/router.h"
 #include "base/loop.h"
 #include "model/binding.h"
@@ -42,6 +43,7 @@ struct Context {
   store::Recent recent{loop, store};
   std::shared_ptr<Waits> waits{};
   std::shared_ptr<EventFeed> events{};
+  PageQueue pages{};
 };
 
 // Answers with what a function of a transaction returns, after its commit.
@@ -58,12 +60,10 @@ Result<Uuid> id_in_path(const Call& call, std::string_view parameter);
 std::shared_ptr<const Json> read_body(const Call& call, const Table& table, model::Writing writing, void* record,
                                       const Reply& reply);
 
-// How one resource of a collection is read and written out. not_found when it is not there.
-using Describe = std::function<Result<Json>(View&, const std::string& base_uri, const Uuid& id)>;
-
-// The entities of ids, without those that went meanwhile, filtered by the query parameters that the table knows.
-Result<Answer> list_answer(View& view, const Call& call, const Table& table, const std::vector<std::string>& ids,
-                           const Describe& describe);
+// The entities of ids, without those that went meanwhile, filtered by the query parameters that the table knows. More than a page
+// of them is read while it is sent.
+Result<Answer> list_answer(Context& context, View& view, const Call& call, const Table& table,
+                           const std::vector<std::string>& ids, const Describe& describe);
 
 // The handlers that most collections need.
 std::function<void(const Call&, Reply)> lister(Context& context, const Table& table, std::string folder,

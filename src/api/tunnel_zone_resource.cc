@@ -53,14 +53,14 @@ void list_members(Context& context, const Call& call, Reply reply) {
   if (!zone) return reply(failed(zone));
   answer(
       context,
-      [zone = *zone, call](Transaction& t) -> Result<Answer> {
+      [&context, zone = *zone, call](Transaction& t) -> Result<Answer> {
         const auto ids = topology::list_ids(t, model::paths::tunnel_zone_hosts(zone));
         if (const auto found = topology::read_tunnel_zone(t, zone); !found) return failed(found);
         if (!ids) return failed(ids);
-        return list_answer(t, call, table<TunnelZoneHost>(), *ids,
-                           [zone](View& view, const std::string& base_uri, const Uuid& host) {
+        return list_answer(context, t, call, table<TunnelZoneHost>(), *ids,
+                           {[zone](View& view, const std::string& base_uri, const Uuid& host) {
                              return describe_member(view, base_uri, zone, host);
-                           });
+                           }});
       },
       std::move(reply));
 }
@@ -136,7 +136,7 @@ void add_tunnel_zones(Router& router, Context& context) {
               .name = "listTunnelZones",
               .summary = "All tunnel zones",
               .produces = zones.collection_media_types(),
-              .handler = lister(context, zones, model::paths::tunnel_zones, describe_zone)});
+              .handler = lister(context, zones, model::paths::tunnel_zones, {describe_zone})});
   router.add({.method = "POST",
               .path = path,
               .name = "createTunnelZone",
@@ -150,7 +150,7 @@ void add_tunnel_zones(Router& router, Context& context) {
               .name = "getTunnelZone",
               .summary = "One tunnel zone",
               .produces = zones.media_types(),
-              .handler = shower(context, describe_zone)});
+              .handler = shower(context, {describe_zone})});
   router.add(
       {.method = "PUT",
        .path = path + "/{id}",

@@ -203,7 +203,7 @@ void Http1Connection::pump_stream() {
     Out out;
     const BodySource::More more = draining_ ? BodySource::More::end : stream_->source->take(stream_bytes, out.body);
     if (more == BodySource::More::cut_off) {
-      log::warning("http: {} {} is cut off: its client reads too slowly", stream_->slot.exchange.method,
+      log::warning("http: {} {} is cut off by what it is made from", stream_->slot.exchange.method,
                    stream_->slot.exchange.target);
       return close();
     }

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/json.h"
 
@@ -108,7 +111,9 @@ bool settable(Use use, Writing writing) {
 }
 
 // A link with its fields filled in; null when one of them is.
-Json expand(const Field& field, const Json& entity, const std::string& base_uri) {
+// `value_of` gives a field's value by the field's name.
+template <class Values>
+Json expand(const Field& field, const Values& value_of, const std::string& base_uri) {
   const std::string& link = field.link;
   std::string out = base_uri;
   for (std::size_t at = 0; at < link.size();) {
@@ -125,11 +130,60 @@ Json expand(const Field& field, const Json& entity, const std::string& base_uri)
       out += '{' + name + '}';
       continue;
     }
-    const Json& value = entity.at(name);
+    const Json& value = value_of(name);
     if (!value.is_string()) return nullptr;
     out += percent_encoded(value.get_ref<const std::string&>());
   }
   return out;
+}
+
+bool is_link(const Field& field) {
+  return !field.link.empty() || (field.kind == Kind::uri && !field.write && !field.nullable);
+}
+
+// Of any field but a link.
+Json value_of(const Field& field, const void* record, const Json& derived) {
+  Json value;
+  if (field.write)
+    field.write(record, value);
+  else if (const auto given = derived.find(field.name); given != derived.end())
+    value = *given;
+  else if (field.choices.size() == 1)
+    value = field.choices.front();
+  else if (is_list(field.kind))
+    value = Json::array();
+  if (field.empty_is_null && (value == "" || value == 0)) value = nullptr;
+  return value;
+}
+
+// In the order of an object's text: by name. Tables live as long as the process.
+const std::vector<const Field*>& fields_by_name(const Table& table) {
+  thread_local std::map<const Table*, std::vector<const Field*>> known;
+  std::vector<const Field*>& fields = known[&table];
+  if (!fields.empty()) return fields;
+  for (const Field& field : table.fields) fields.push_back(&field);
+  std::sort(fields.begin(), fields.end(), [](const Field* a, const Field* b) { return a->name < b->name; });
+  return fields;
+}
+
+std::string dumped(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// What dumped() gives, without a serializer for what is simple.
+void append_text(const Json& value, std::string& out) {
+  const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  switch (value.type()) {
+    case Json::value_t::null: out += "null"; return;
+    case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; return;
+    case Json::value_t::number_integer: out += std::to_string(value.get<std::int64_t>()); return;
+    case Json::value_t::number_unsigned: out += std::to_string(value.get<std::uint64_t>()); return;
+    case Json::value_t::string:
+      if (const auto& text = value.get_ref<const std::string&>(); std::all_of(text.begin(), text.end(), is_plain)) {
+        out.append(1, '"').append(text).append(1, '"');
+        return;
+      }
+      [[fallthrough]];
+    default: out += dumped(value);
+  }
 }
 
 }  // namespace
@@ -181,21 +235,22 @@ std::vector<Violation> read_entity(const Table& table, const Json& body, Writing
 
 Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived) {
   Json out = Json::object();
-  for (const Field& field : table.fields) {
-    Json& value = out[field.name];
-    if (field.write)
-      field.write(record, value);
-    else if (const auto given = derived.find(field.name); given != derived.end())
-      value = *given;
-    else if (field.choices.size() == 1)
-      value = field.choices.front();
-    else if (is_list(field.kind))
-      value = Json::array();
-    if (field.empty_is_null && (value == "" || value == 0)) value = nullptr;
-  }
+  for (const Field& field : table.fields) out[field.name] = value_of(field, record, derived);
+  const auto value = [&out](const std::string& name) -> const Json& { return out.at(name); };
   for (const Field& field : table.fields)
-    if (!field.link.empty() || (field.kind == Kind::uri && !field.write && !field.nullable))
-      out[field.name] = expand(field, out, base_uri);
+    if (is_link(field)) out[field.name] = expand(field, value, base_uri);
+  return out;
+}
+
+std::string entity_text(const Table& table, const void* record, const std::string& base_uri, const Json& derived) {
+  const auto value = [&](const std::string& name) { return value_of(*table.find(name), record, derived); };
+  std::string out;
+  for (const Field* field : fields_by_name(table)) {
+    out += out.empty() ? '{' : ',';
+    out.append(1, '"').append(field->name).append("\":");
+    append_text(is_link(*field) ? expand(*field, value, base_uri) : value_of(*field, record, derived), out);
+  }
+  out += '}';
   return out;
 }
 

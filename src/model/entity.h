@@ -30,6 +30,10 @@ std::vector<Violation> read_entity(const Table& table, const Json& body, Writing
 // derived field with one possible value has that, a derived list that is not given is empty. URIs begin with `base_uri` ("http://127.0.0.1:8181/midonet-api").
 Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived);
 
+// What entity() gives, as text; for many of them, since the tree of values that it does without costs more than all the rest. At
+// least one field.
+std::string entity_text(const Table& table, const void* record, const std::string& base_uri, const Json& derived);
+
 template <class R>
 std::vector<Violation> read_entity(const Json& body, Writing writing, R& record) {
   return read_entity(table<R>(), body, writing, &record);

@@ -152,6 +152,33 @@ TEST(Entity, NullsAreWrittenAndLinksAreAbsolute) {
     EXPECT_TRUE(json.contains(null) && json[null].is_null()) << null;
 }
 
+TEST(Entity, AsTextIsWhatTheTreeOfValuesGives) {
+  const auto expect_same = [](const auto& record, const Json& derived) {
+    using Record = std::remove_cvref_t<decltype(record)>;
+    return entity_text(table<Record>(), &record, base, derived) ==
+           entity(record, base, derived).dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  EXPECT_TRUE(rc::check([&](const std::string& name, const std::string& reason, bool up, std::int64_t number) {
+    Port port;
+    port.id = Uuid::random();
+    port.bridge_id = Uuid::random();
+    port.name = name;
+    port.admin_state_up = up;
+    port.mac_address = Mac::parse("02:00:00:00:00:01").value();
+    if (up) port.host_id = Uuid::random();
+    port.interface_name = reason;
+    port.tunnel_key = number;
+    port.fixed_ips = {{Uuid::random(), Ip::parse("192.0.2.1").value()}};
+    port.allowed_address_pairs = {{reason, std::nullopt}};
+    RC_ASSERT(expect_same(port, {{"status", {{"reason", reason}, {"n", number}}}, {"active", up}, {"mtu", nullptr}}));
+    RC_ASSERT(expect_same(port, Json::object()));
+    Bridge bridge;
+    bridge.name = name;
+    RC_ASSERT(expect_same(bridge, Json::object()));
+    RC_ASSERT(expect_same(PortStatus{.reason = reason, .revision = number}, Json::object()));
+  }));
+}
+
 TEST(Entity, TemplatesKeepTheirBracesAndNamesAreEncoded) {
   EXPECT_EQ(entity(Bridge{}, base, {})["macPortTemplate"],
             base + "/bridges/00000000-0000-0000-0000-000000000000/mac_table/{macAddress}_{portId}");
