@@ -159,7 +159,7 @@ class Outage(ClusterTest):
             said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                   check=False)
             self.assertEqual(said.returncode, 4, said)
-            self.assertRegex(said.stdout, r"(?m)^store .* does not answer, since [0-9]+s$")
+            self.assertRegex(said.stdout, r"(?m)^store .*\n? +does not answer, since [0-9]+s$")
             self.assertRegex(said.stdout, r"(?m)^tunnel +midonet-vxlan active")
             done = self.h1.mm_ctl("--timeout", "1", "--store", self.h1.store, "--host-id-file", self.h1.host_id_file,
                                   "--bind-port", late, "late0")
