@@ -16,10 +16,11 @@ namespace {
 
 // Every key of midolman.conf above its first section (tests/system/config_test.py compares them with `midolman --help`).
 const std::vector<std::string>& agent_keys() {
-  static const std::vector<std::string> keys{"bpffs",       "flood-limit",     "host-id-file",         "log-level",
-                                             "overlay-mtu", "release-tap",     "remove-datapath",      "run-dir",
-                                             "store",       "session-timeout", "tunnel-device",        "tunnel-family",
-                                             "tunnel-port", "tunnel-sources",  "zookeeper-secret-file"};
+  static const std::vector<std::string> keys{
+      "bpffs",         "flood-limit", "hooks",           "host-id-file",
+      "log-level",     "overlay-mtu", "release-tap",     "remove-datapath",
+      "run-dir",       "store",       "session-timeout", "tunnel-device",
+      "tunnel-family", "tunnel-port", "tunnel-sources",  "zookeeper-secret-file"};
   return keys;
 }
 

@@ -45,7 +45,7 @@ struct Flags : programs::ServerFlags {
   std::string tunnel_device = datapath::EbpfOptions().tunnel_device;
   std::uint16_t tunnel_port = datapath::EbpfOptions().tunnel_port;
   std::string tunnel_sources = "members";
-  std::string hooks = "auto";
+  std::string hooks = "clsact";
   std::uint32_t flood_limit = datapath::EbpfOptions().flood_limit;
   agent::OverlayOptions overlay;
   std::string release_tap = "auto";  // for mm-ctl, which reads the same file
@@ -82,7 +82,7 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   options.tunnel_device = flags.tunnel_device;
   options.tunnel_port = flags.tunnel_port;
   options.flood_limit = flags.flood_limit;
-  options.tcx = flags.hooks == "auto";
+  options.tcx = flags.hooks == "tcx";
   options.check_sources = flags.tunnel_sources != "any";
   return datapath::EbpfDatapath::open(loop, options);
 }
@@ -246,9 +246,10 @@ int main(int argc, char** argv) {
          "IPv4, 70 over IPv6")
       ->check((CLI::Range(0, 0) | CLI::Range(68, 65535)).description("0 or 68 to 65535"))
       ->capture_default_str();
-  app.add_option("--hooks", flags.hooks,
-                 "Where programs are attached: tcx from Linux 6.6 on and clsact before (auto), or clsact")
-      ->check(CLI::IsMember({"auto", "clsact"}))
+  app.add_option(
+         "--hooks", flags.hooks,
+         "Where programs are attached at taps: in a clsact qdisc, or, on Linux 6.6 and later, first at the tcx hooks")
+      ->check(CLI::IsMember({"clsact", "tcx"}))
       ->capture_default_str();
   app.add_option("--tunnel-sources", flags.tunnel_sources,
                  "From where a bridge takes frames through the tunnel: the addresses of the hosts that serve it "

@@ -163,7 +163,7 @@ class Keystone(OpenStackTest):
             self.assertEqual(answer.status, 200, answer)
             self.assertEqual(answer.headers["Content-Type"], "application/vnd.org.midonet.Token-v1+json")
             token = answer.json["key"]
-            self.assertEqual(answer.headers["Set-Cookie"], f"sessionId={token}; Path=/midonet-api")
+            self.assertEqual(answer.headers["Set-Cookie"], f"sessionId={token}; Path=/midonet-api; HttpOnly; SameSite=Strict")
             for _ in range(3):
                 self.assertEqual(self.get(token).status, 200)
             self.assertEqual((self.keystone.asked("POST"), self.keystone.asked("GET")), (asked[0] + 1, asked[1]))

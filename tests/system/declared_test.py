@@ -115,6 +115,7 @@ class Declared(ClusterTest):
         self.reason(self.port, [f"is also that of port {other} on other of this host"])
         self.guest.send(frame.BROADCAST, b"me")
         wait_until(lambda: self.arrives(self.watcher, self.mac, self.guest, tap), 20, "the guest alone gets its frames")
+        self.reason(self.port, ["its frames come here, where it is heard"])
         tap.send(frame.BROADCAST, b"me too")
         self.assertTrue(self.arrives(self.watcher, self.mac, self.guest, tap))
         self.guest.close()

@@ -42,6 +42,7 @@ class MmCtl(SystemTest):
         for _ in range(3):  # ... and unbinds up to three times
             self.assert_silent_success("--unbind-port", self.port)
         self.h.wait_state(self.port, "unbound")
+        wait_until(lambda: not self.h.hooks("tap0"), what="the tap is unplugged")
         self.assert_blocked(peer, tap)
 
     def test_it_loads_nothing_but_the_c_library(self):

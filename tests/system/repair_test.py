@@ -36,21 +36,19 @@ class Repair(SystemTest):
         words = (self.h.hooks("a0") + self.h.namespace.tc("qdisc", "show", "dev", "a0")).split()
         return [word for before, word in zip([""] + words, words) if before not in ("id", "tag", "pref", "handle")]
 
-    def use_filters(self):
-        """As on kernels before 6.6, which have no tcx."""
+    def use_tcx(self):
+        """Before all that others have at a tap; from Linux 6.6 on."""
         self.h.stop()
-        self.h.start("--hooks", "clsact")
+        self.h.start("--hooks", "tcx")
         self.h.wait_state(self.a_port, "active")
-        wait_until(lambda: "midolman/from_tap" in self.h.hooks("a0") and "tcx" not in self.h.hooks("a0"),
-                   what="the hooks are filters")
+        wait_until(lambda: "midolman/from_tap" not in self.h.hooks("a0") and "tcx" in self.h.hooks("a0"),
+                   what="the hooks are tcx links")
 
     def test_a_deleted_qdisc_is_repaired(self):
-        self.use_filters()
         self.assert_repaired(lambda: self.h.namespace.tc("qdisc", "del", "dev", "a0", "clsact"), self.hooks_shape,
                              "the deleted qdisc")
 
     def test_a_filter_that_runs_before_ours_is_said_and_the_port_is_not_active(self):
-        self.use_filters()
         self.h.namespace.tc("filter", "add", "dev", "a0", "ingress", "prio", "7", "protocol", "all", "u32", "match", "u32",
                             "0", "0", "flowid", "1:1")
         self.h.wait_state(self.a_port, "error")
@@ -59,7 +57,8 @@ class Repair(SystemTest):
         self.h.wait_state(self.a_port, "active")
         self.assert_passes(self.a, self.b)
 
-    def test_an_ingress_qdisc_as_libvirt_makes_it_for_bandwidth_does_not_matter(self):
+    def test_an_ingress_qdisc_as_libvirt_makes_it_for_bandwidth_does_not_matter_to_tcx(self):
+        self.use_tcx()
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "ingress")
         self.h.namespace.tc("filter", "add", "dev", "c0", "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0",
@@ -73,7 +72,6 @@ class Repair(SystemTest):
         self.assertIn("ingress", self.h.namespace.tc("qdisc", "show", "dev", "c0"))
 
     def test_a_deleted_filter_is_repaired(self):
-        self.use_filters()
         self.assert_repaired(lambda: self.h.namespace.tc("filter", "del", "dev", "a0", "ingress"), self.hooks_shape,
                              "the deleted filter")
 
@@ -93,6 +91,7 @@ class Repair(SystemTest):
         self.assert_passes(self.a, self.b)
 
     def test_foreign_filters_and_qdiscs_stay_through_plug_restart_and_unplug(self):
+        self.use_tcx()
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "clsact")
         self.h.namespace.tc("filter", "add", "dev", "c0", "ingress", "prio", "7", "handle", "0x77", "bpf", "bytecode",
@@ -112,7 +111,7 @@ class Repair(SystemTest):
         self.assert_passes(self.a, tap)
         self.assert_passes(tap, self.a)
         self.h.kill()
-        self.h.start()
+        self.h.start("--hooks", "tcx")
         self.h.wait_state(port, "active")
         self.assertEqual(theirs(), all_of_them)
         self.h.detach(port)
