@@ -198,7 +198,7 @@ class Stream:
     def _receive(self):
         # Goes on until nothing has come for a while after the last one was sent.
         while (got := self.receiver.receive(0.3)) is not None or not self._ending.is_set():
-            if got is not None:
+            if got is not None and got.source == self.sender.mac:  # not what others flood
                 self.numbers.append(int.from_bytes(got.payload[:8], "big"))
 
     def wait_for(self, frames, seconds=30.0):

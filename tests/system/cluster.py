@@ -68,13 +68,13 @@ class Api:
     """One API process of the cluster, on a loopback port of the control namespace."""
 
     def __init__(self, cluster, number):
-        self.cluster, self.port = cluster, API_PORT + number
+        self.cluster, self.bin, self.port = cluster, cluster.bin, API_PORT + number
         self.log = os.path.join(cluster.directory, f"api{number + 1}.log")
         self.rest = rest.Client.tcp(cluster.control, self.port)
         self.process = None
 
     def start(self, *more):
-        argv = [os.path.join(self.cluster.bin, "midonet-api"), "--store", self.cluster.store, *self.cluster.store_flags,
+        argv = [os.path.join(self.bin, "midonet-api"), "--store", self.cluster.store, *self.cluster.store_flags,
                 "--listen", f"127.0.0.1:{self.port}", *more]
         self.process = Process(self.cluster.control.command(*argv), self.log, self.cluster.ledger)
 
@@ -145,9 +145,10 @@ class Cluster:
     def start_store(self):
         self.zookeeper.start()
 
-    def start_apis(self, count=1):
+    def start_apis(self, count=1, bin_directory=None):
         for number in range(count):
             api = self._made(Api(self, number), "close")
+            api.bin = bin_directory or self.bin
             self.apis.append(api)
             api.start()
         for api in self.apis:
