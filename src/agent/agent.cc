@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/host_identity.h"
-#include "agent/underlay.h"
+#include "agent/plan/underlay.h"
 #include "base/interface_name.h"
 #include "base/log.h"
 #include "base/memory.h"

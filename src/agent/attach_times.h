@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/snapshot.h"
+#include "agent/observe/snapshot.h"
 #include "base/metrics.h"
 #include "base/uuid.h"
 #include "model/binding.h"

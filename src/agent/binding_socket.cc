@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "agent/remote.h"
+#include "agent/plan/remote.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"

@@ -11,12 +11,6 @@
 
 namespace midonet::agent {
 
-// The delay after the `failures`th failure in a row (from 1 on) of what talks to the store.
-inline std::chrono::milliseconds store_delay(unsigned failures) {
-  return std::min(std::chrono::milliseconds(50) * (1 << std::min(failures - 1, 10U)),
-                  std::chrono::milliseconds(10'000));
-}
-
 class Retry {
  public:
   using Time = std::chrono::steady_clock::time_point;

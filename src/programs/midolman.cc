@@ -12,7 +12,7 @@
 #include "agent/agent.h"
 #include "agent/binding_socket.h"
 #include "agent/host_identity.h"
-#include "agent/overlay.h"
+#include "agent/plan/overlay.h"
 #include "agent/port_metrics.h"
 #include "agent/run_directory.h"
 #include "api/api_server.h"

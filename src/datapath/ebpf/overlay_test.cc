@@ -339,7 +339,7 @@ TEST_P(Overlay, ALearnedMacOfAnotherHostMovesHereWhenItIsHeardHereAndBackWhenItI
   EXPECT_TRUE(passes(a, b, mac_a, mac_b));
 }
 
-// A guest that migrates: its port waits here, its address is at the other host until it is heard here (agent/plan.h).
+// A guest that migrates: its port waits here, its address is at the other host until it is heard here (agent/plan).
 TEST_P(Overlay, APortThatWaitsForItsGuestHasItsFramesFromTheFirstOneThatTheGuestSends) {
   Node &one = add(), &two = add();
   const Tap a = one.host.tap("a"), waits = one.host.tap("waits"), c = two.host.tap("c"), b = two.host.tap("b");

@@ -1,4 +1,4 @@
-#include "agent/report.h"
+#include "agent/publish/report.h"
 
 #include <array>
 #include <utility>

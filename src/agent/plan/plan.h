@@ -27,9 +27,9 @@
 #include <utility>
 #include <vector>
 
-#include "agent/learned.h"
-#include "agent/overlay.h"
-#include "agent/snapshot.h"
+#include "agent/observe/learned.h"
+#include "agent/observe/snapshot.h"
+#include "agent/plan/overlay.h"
 #include "base/uuid.h"
 #include "datapath/datapath.h"
 #include "model/binding.h"

@@ -1,7 +1,7 @@
 // The interfaces that are never plugged, and what fits on the way to other hosts.
-#include "agent/underlay.h"
+#include "agent/plan/underlay.h"
 
-#include "agent/plan_bed.h"
+#include "agent/plan/plan_bed.h"
 #include "netlink/routes.h"
 
 namespace midonet::agent::planning {

@@ -1,5 +1,5 @@
 // Which addresses ARP is answered for: by what a port says, between several that say the same, and across hosts.
-#include "agent/neighbours.h"
+#include "agent/plan/neighbours.h"
 
 #include <gtest/gtest.h>
 

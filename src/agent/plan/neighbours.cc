@@ -1,4 +1,4 @@
-#include "agent/neighbours.h"
+#include "agent/plan/neighbours.h"
 
 #include <algorithm>
 #include <tuple>

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/overlay.h"
-#include "agent/snapshot.h"
+#include "agent/observe/snapshot.h"
+#include "agent/plan/overlay.h"
 #include "base/ip.h"
 #include "datapath/datapath.h"
 #include "model/offer.h"

@@ -1,4 +1,4 @@
-#include "agent/remote.h"
+#include "agent/plan/remote.h"
 
 #include <algorithm>
 #include <tuple>

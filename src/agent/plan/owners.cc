@@ -1,4 +1,4 @@
-#include "agent/owners.h"
+#include "agent/plan/owners.h"
 
 #include <algorithm>
 #include <tuple>

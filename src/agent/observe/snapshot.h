@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/offer_step.h"
+#include "agent/observe/own_offers.h"
 #include "base/ip.h"
 #include "base/mac.h"
 #include "base/result.h"

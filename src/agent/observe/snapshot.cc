@@ -1,4 +1,4 @@
-#include "agent/snapshot.h"
+#include "agent/observe/snapshot.h"
 
 #include <algorithm>
 #include <utility>

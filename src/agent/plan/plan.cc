@@ -1,4 +1,4 @@
-#include "agent/plan.h"
+#include "agent/plan/plan.h"
 
 #include <algorithm>
 #include <set>
@@ -8,10 +8,10 @@
 #include <unordered_map>
 #include <utility>
 
-#include "agent/neighbours.h"
-#include "agent/owners.h"
-#include "agent/remote.h"
-#include "agent/underlay.h"
+#include "agent/plan/neighbours.h"
+#include "agent/plan/owners.h"
+#include "agent/plan/remote.h"
+#include "agent/plan/underlay.h"
 #include "base/interface_name.h"
 #include "model/paths.h"
 

@@ -1,4 +1,4 @@
-#include "agent/overlay.h"
+#include "agent/plan/overlay.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "agent/plan_bed.h"
+#include "agent/plan/plan_bed.h"
 
 namespace midonet::agent::planning {
 namespace {

@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "agent/neighbours.h"
-#include "agent/overlay.h"
-#include "agent/snapshot.h"
+#include "agent/observe/snapshot.h"
+#include "agent/plan/neighbours.h"
+#include "agent/plan/overlay.h"
 #include "base/ip.h"
 #include "base/mac.h"
 #include "base/uuid.h"

@@ -1,4 +1,4 @@
-#include "agent/offer_step.h"
+#include "agent/publish/offer_step.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "agent/underlay.h"
+#include "agent/plan/underlay.h"
 
 #include <algorithm>
 #include <deque>

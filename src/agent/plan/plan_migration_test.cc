@@ -1,5 +1,5 @@
 // The plans of both hosts while a guest migrates (ADR 9).
-#include "agent/plan_bed.h"
+#include "agent/plan/plan_bed.h"
 
 namespace midonet::agent::planning {
 namespace {

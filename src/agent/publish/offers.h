@@ -17,7 +17,7 @@
 #include <set>
 #include <vector>
 
-#include "agent/offer_step.h"
+#include "agent/publish/offer_step.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/uuid.h"

@@ -1,9 +1,9 @@
-#include "agent/offers.h"
+#include "agent/publish/offers.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "agent/retry.h"
+#include "agent/publish/store_delay.h"
 #include "base/log.h"
 #include "model/paths.h"
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "agent/plan.h"
+#include "agent/plan/plan.h"
 
 namespace midonet::agent::planning {
 

@@ -1,5 +1,5 @@
 // What cannot be written holds up nothing else: odd names of interfaces, and records that the store refuses.
-#include "agent/published.h"
+#include "agent/publish/published.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
-#include "agent/published.h"
+#include "agent/publish/published.h"
 
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
-#include "agent/retry.h"
+#include "agent/publish/store_delay.h"
 #include "base/log.h"
 #include "model/paths.h"
 

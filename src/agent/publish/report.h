@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/published.h"
+#include "agent/publish/published.h"
 #include "base/metrics.h"
 #include "base/time.h"
 #include "base/uuid.h"

@@ -1,5 +1,5 @@
 // What a folder's news (model/latest.h) is good for, and what it must not do.
-#include "agent/snapshot.h"
+#include "agent/observe/snapshot.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

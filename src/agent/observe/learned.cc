@@ -1,4 +1,4 @@
-#include "agent/learned.h"
+#include "agent/observe/learned.h"
 
 #include <algorithm>
 

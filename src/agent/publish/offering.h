@@ -15,10 +15,10 @@
 #include <optional>
 #include <set>
 
-#include "agent/learned.h"
-#include "agent/offers.h"
-#include "agent/plan.h"
-#include "agent/snapshot.h"
+#include "agent/observe/learned.h"
+#include "agent/observe/snapshot.h"
+#include "agent/plan/plan.h"
+#include "agent/publish/offers.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "datapath/datapath.h"

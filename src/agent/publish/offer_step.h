@@ -14,25 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "agent/observe/own_offers.h"
 #include "base/uuid.h"
 #include "model/offer.h"
 #include "store/store.h"
 
 namespace midonet::agent {
-
-// As it stands in the store.
-struct OwnChunk {
-  std::int32_t version = 0;
-  std::string value;
-  std::vector<model::OfferedPort> ports;  // none in a damaged one
-};
-struct OwnBridge {
-  bool indexed = false;
-  bool there = false;  // the node of the host
-  std::int32_t version = 0;
-  std::string value;
-  std::map<std::int64_t, OwnChunk> chunks;
-};
 
 struct WantedBridge {
   std::vector<model::OfferedPort> ports;  // ascending by id

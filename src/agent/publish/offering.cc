@@ -1,9 +1,9 @@
-#include "agent/offering.h"
+#include "agent/publish/offering.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "agent/neighbours.h"
+#include "agent/plan/neighbours.h"
 #include "base/log.h"
 
 namespace midonet::agent {
