@@ -66,18 +66,18 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
               .place = options_.place,
               .host_name = options_.host_name,
               .addresses = options_.addresses},
-             {[this] { begin(); }, [this] { published_.resume(); }}),
+             {[this] { begin(); }, [this] { nodes_.resume(); }}),
       hold_(options_.hold_file),
-      published_(loop, store, registry, options_.host,
-                 {[this](const std::string& path) { times_.written(path); }, [this] { register_host(); },
-                  [this](const std::string& path, const std::string& value) { report_.found(path, value); },
-                  [this](const std::string& record) {
-                    if (!claim_.is_rivals(record)) return false;
-                    offering_.stop_writing();
-                    claim_.lost(record);
-                    return true;
-                  }}),
-      report_(published_, registry, options_.host, options_.now),
+      nodes_(loop, store, registry.counter("midonet_agent_report_commits_total", "Commits of statuses and interfaces"),
+             registry.counter("midonet_agent_report_failures_total",
+                              "Commits of statuses and interfaces that the store refused"),
+             {{.path = paths::alive(options_.host), .kind = ephemeral(Rank::alive), .self = true},
+              {.path = paths::statuses(options_.host), .kind = ephemeral(Rank::status), .children = true},
+              {.path = paths::interfaces(options_.host), .kind = ephemeral(Rank::interface), .children = true}},
+             {.found = [this](const std::string& path, const store::Node& node) { found(path, node); },
+              .missing = [this](const std::string&) { register_host(); },
+              .written = [this](const std::string& path) { times_.written(path); }}),
+      report_(nodes_, registry, options_.host, options_.now),
       mirror_(loop, store, [this] { on_store(); }),
       store_since_(options_.now()),
       offering_(loop, store, datapath, registry, snapshot_, options_.mac_ageing, options_.host,
@@ -115,7 +115,7 @@ void Agent::start() {
 // No other agent has this host, or not any more.
 void Agent::begin() {
   if (std::exchange(started_, true)) {
-    published_.resume();
+    nodes_.resume();
     offering_.start_writing();
     return;
   }
@@ -125,11 +125,19 @@ void Agent::begin() {
     mark_dirty("drift");
   });
   offering_.start();
-  published_.put(Published::Urgency::alive, paths::alive(options_.host), claim_.record());
-  published_.all_said(Published::Urgency::alive);
+  nodes_.put(paths::alive(options_.host), ephemeral(Rank::alive), claim_.record());
   register_host();
   if (links_.ready()) on_links();
   mark_dirty("start");
+}
+
+// What stood in the store before this agent wrote there.
+void Agent::found(const std::string& path, const store::Node& node) {
+  if (path != paths::alive(options_.host)) return report_.found(path, node.value);
+  if (node.stat.owner == store_.session() || !claim_.is_rivals(node.value)) return;
+  nodes_.pause();
+  offering_.stop_writing();
+  claim_.lost(node.value);
 }
 
 void Agent::register_host() {
@@ -163,7 +171,7 @@ void Agent::registered(store::Revision revision) {
   // Before anything that is read below the host's new folders can be acted on.
   if (std::exchange(host_was_absent_, false)) hold_what_forwards();
   if (!claim_.held()) return;
-  published_.start();
+  nodes_.start();
   offering_.start_writing();
 }
 
@@ -225,7 +233,7 @@ void Agent::on_links() {
   if (!interfaces_timer_.armed())
     interfaces_timer_ = loop_.after(interfaces_delay, [this] {
       report_.interfaces(links_.links());
-      if (links_.ready()) published_.all_said(Published::Urgency::interface);
+      if (links_.ready()) nodes_.sweep(static_cast<unsigned>(Rank::interface));
     });
   mark_dirty("links");
 }
@@ -490,8 +498,13 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   }
   std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
 
-  const std::vector<Uuid> changed = report_.ports(std::move(statuses));
-  if (snapshot_.complete && !snapshot_.provisional) published_.all_said(Published::Urgency::status);
+  std::vector<Uuid> changed, gone;
+  for (const auto& [id, status] : current)
+    if (!statuses.contains(id)) gone.push_back(id);
+  for (const Uuid& id : gone) report_.unbound(id);
+  for (auto& [id, status] : statuses)
+    if (report_.port(id, std::move(status))) changed.push_back(id);
+  if (snapshot_.complete && !snapshot_.provisional) nodes_.sweep(static_cast<unsigned>(Rank::status));
   for (const Uuid& id : changed) {
     const auto status = current.find(id);
     if (status == current.end()) continue;
@@ -520,7 +533,7 @@ std::vector<std::string> Agent::warnings() const {
   out.insert(out.end(), complaints_.begin(), complaints_.end());
   out.insert(out.end(), plan_warnings_.begin(), plan_warnings_.end());
   out.insert(out.end(), report_.unpublished().begin(), report_.unpublished().end());
-  for (std::string& refused : published_.refused()) out.push_back(std::move(refused));
+  for (std::string& refused : nodes_.refused()) out.push_back(std::move(refused));
   return out;
 }
 
@@ -533,7 +546,7 @@ std::string Agent::interface_of(const Uuid& port) const {
 bool Agent::idle() const {
   return (swept_ || hold_.on()) && snapshot_.complete && !snapshot_.provisional && !store_dirty_ &&
          !reconcile_timer_.armed() && !doubt_timer_.armed() && !expected_timer_.armed() && !interfaces_timer_.armed() &&
-         !register_timer_.armed() && retries_.empty() && published_.settled() && offering_.settled() &&
+         !register_timer_.armed() && retries_.empty() && nodes_.settled() && offering_.settled() &&
          snapshot_.peers_read;
 }
 

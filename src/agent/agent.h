@@ -27,7 +27,6 @@
 #include "agent/plan/overlay.h"
 #include "agent/plan/plan.h"
 #include "agent/publish/offering.h"
-#include "agent/publish/published.h"
 #include "agent/publish/report.h"
 #include "agent/retry.h"
 #include "base/loop.h"
@@ -35,6 +34,7 @@
 #include "datapath/datapath.h"
 #include "netlink/monitor.h"
 #include "store/mirror.h"
+#include "store/node_writer.h"
 #include "store/store.h"
 
 namespace midonet::agent {
@@ -109,6 +109,7 @@ class Agent {
   using Steady = std::chrono::steady_clock;
 
   void begin();
+  void found(const std::string& path, const store::Node& node);
   void register_host();
   void registered(store::Revision revision);
   void hold_what_forwards();
@@ -144,7 +145,7 @@ class Agent {
   bool host_was_absent_ = false;    // when it was registered last
   bool looked_since_hold_ = false;  // at what the store says
   bool store_noted_ = false;
-  Published published_;
+  store::NodeWriter nodes_;  // ephemeral ones
   Report report_;
   store::Mirror mirror_;
   Snapshot snapshot_;

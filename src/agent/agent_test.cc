@@ -389,7 +389,7 @@ TEST_F(AgentOnFakes, ManyReportsAreFewCommitsOfBoundedSize) {
   for (int n = 100; n < 800; ++n) ASSERT_TRUE(bed.attach(id(n), "tap" + std::to_string(n)));
   bed.start();
   ASSERT_TRUE(bed.settle());
-  EXPECT_LE(bed.store->largest_commit(), Published::ops_per_commit + 1);
+  EXPECT_LE(bed.store->largest_commit(), store::NodeWriter::ops_per_commit + 1);
   EXPECT_LE(bed.store->commits(), 10) << "700 statuses and as many interfaces";
   EXPECT_EQ(bed.children(paths::statuses(bed.host)).size(), 700u);
   EXPECT_EQ(bed.kernel.plugged().ports.size(), 700u);
@@ -398,7 +398,7 @@ TEST_F(AgentOnFakes, ManyReportsAreFewCommitsOfBoundedSize) {
 
 // More than are looked at at a time.
 TEST_F(AgentOnFakes, OfManyReportsOfBeforeThoseThatStillHoldStandAndTheOthersGo) {
-  constexpr int first = 100, last = first + static_cast<int>(Published::reads_at_once) + 50;
+  constexpr int first = 100, last = first + static_cast<int>(store::NodeWriter::reads_at_once) + 50;
   for (int n = first; n < last; ++n) {
     ASSERT_TRUE(bed.create_port(id(n), net));
     bed.links.add("tap" + std::to_string(n));
@@ -412,7 +412,8 @@ TEST_F(AgentOnFakes, OfManyReportsOfBeforeThoseThatStillHoldStandAndTheOthersGo)
   bed.start();
   // The first look fails in the middle: everything is looked at again.
   const int before = bed.store->reads();
-  ASSERT_TRUE(bed.until([&] { return bed.store->reads() - before > static_cast<int>(Published::reads_at_once); }));
+  ASSERT_TRUE(
+      bed.until([&] { return bed.store->reads() - before > static_cast<int>(store::NodeWriter::reads_at_once); }));
   bed.store->cut();
   bed.store->restore(false);
   ASSERT_TRUE(bed.settle());

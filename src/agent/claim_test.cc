@@ -36,7 +36,7 @@ class ClaimTest : public testing::Test {
   ClaimTest() {
     EXPECT_TRUE(cloud.verb([this](store::Transaction& t) { return topology::register_host(t, host, "h1"); }));
   }
-  // As the agent's Published does when it has won.
+  // As the agent does when it has won.
   bool write_alive(Contender& of) {
     std::optional<Result<store::Revision>> done;
     of.store->commit({store::Op::create_ephemeral(paths::alive(host), of.claim.record())},

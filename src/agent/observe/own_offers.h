@@ -1,26 +1,34 @@
-// What this host offers on a bridge, as it stands in the store. Values only.
+// What this host offers to others, on each bridge, in the chunks that it stands in. Values only.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/uuid.h"
 #include "model/offer.h"
 
 namespace midonet::agent {
 
 struct OwnChunk {
-  std::int32_t version = 0;
-  std::string value;
-  std::vector<model::OfferedPort> ports;  // none in a damaged one
+  std::string base{};                       // as it was read: keys that this program does not know are kept
+  std::vector<model::OfferedPort> ports{};  // none in a damaged one
+  std::set<Uuid> unconfirmed{};             // of them those that the store does not have yet as they are bound now
 };
+using OwnChunks = std::map<std::int64_t, OwnChunk>;  // by number
 struct OwnBridge {
-  bool indexed = false;
-  bool there = false;  // the node of the host
-  std::int32_t version = 0;
-  std::string value;
-  std::map<std::int64_t, OwnChunk> chunks;
+  std::string base{};  // of the host's record
+  OwnChunks chunks{};
+
+  const model::OfferedPort* find(const Uuid& port) const {
+    for (const auto& [number, chunk] : chunks)
+      for (const model::OfferedPort& one : chunk.ports)
+        if (one.port_id == port) return &one;
+    return nullptr;
+  }
 };
+using OwnOffers = std::map<Uuid, OwnBridge>;  // by bridge
 
 }  // namespace midonet::agent

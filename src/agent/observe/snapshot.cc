@@ -52,7 +52,7 @@ void read_port(const store::Node& node, BoundPort& out) {
 
 class Reader {
  public:
-  Reader(store::View& view, const Uuid& host, const Snapshot& before, const std::map<Uuid, OwnBridge>* offered)
+  Reader(store::View& view, const Uuid& host, const Snapshot& before, const OwnOffers* offered)
       : view_(view), host_(host), before_(before), offered_(offered) {
     out_.host = host;
     out_.complete = out_.peers_read = true;
@@ -441,7 +441,7 @@ class Reader {
   store::View& view_;
   const Uuid& host_;
   const Snapshot& before_;
-  const std::map<Uuid, OwnBridge>* offered_;
+  const OwnOffers* offered_;
   std::map<std::string, store::NodePtr> latest_;  // of the folder that is being looked at
   bool latest_read_ = true;                       // none of it stood in for a record
   Snapshot out_;
@@ -475,8 +475,7 @@ const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id) {
   return at != snapshot.ports.end() && at->id == id ? &*at : nullptr;
 }
 
-Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
-                               const std::map<Uuid, OwnBridge>* offered) {
+Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before, const OwnOffers* offered) {
   return Reader(view, host, before, offered).read();
 }
 

@@ -153,6 +153,6 @@ const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: 
 // the snapshot before is taken for one that is not offered.
 // pending, unavailable, not_found (the host is not registered): the list of the bindings itself could not be read.
 Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
-                               const std::map<Uuid, OwnBridge>* offered = nullptr);
+                               const OwnOffers* offered = nullptr);
 
 }  // namespace midonet::agent

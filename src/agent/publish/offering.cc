@@ -60,10 +60,8 @@ bool Offering::offered_as_heard(const BoundPort& port) const {
   if (!port.port || !offers_.known()) return false;
   const auto own = offers_.own().find(port.port->bridge_id);
   if (own == offers_.own().end()) return false;
-  for (const auto& [number, chunk] : own->second.chunks)
-    for (const model::OfferedPort& offer : chunk.ports)
-      if (offer.port_id == port.id) return offer.revision == port.revision && !offer.standby;
-  return false;
+  const model::OfferedPort* offer = own->second.find(port.id);
+  return offer && offer->revision == port.revision && !offer->standby;
 }
 
 // Lets what has changed be offered as far as the limits allow; a guest that invents addresses makes no work beyond that.
@@ -89,13 +87,10 @@ void Offering::read_fdb(const Learned::Stored& stored) {
 
 std::optional<Learned::Moves> Offering::stored(const Uuid& port, const Mac& mac) const {
   for (const auto& [bridge, own] : offers_.own()) {
-    for (const auto& [number, chunk] : own.chunks) {
-      for (const model::OfferedPort& offered : chunk.ports) {
-        if (offered.port_id != port) continue;
-        const auto at = offered.learned.find(mac);
-        if (at != offered.learned.end()) return at->second;
-      }
-    }
+    const model::OfferedPort* offered = own.find(port);
+    if (!offered) continue;
+    const auto at = offered->learned.find(mac);
+    if (at != offered->learned.end()) return at->second;
   }
   return {};
 }
@@ -123,7 +118,13 @@ void Offering::applied(const Plan& plan, const std::map<Uuid, model::PortStatus>
   }
   std::optional<model::BridgeHost> self;
   if (plan.overlay) self = plan.overlay->self;
-  offers_.want(self, wanted(plan, statuses, preceded), snapshot_.complete && (seeded_ || !tunnel_));
+  const auto bridges = wanted(plan, statuses, preceded);
+  offers_.want(self, snapshot_.complete && (seeded_ || !tunnel_));
+  for (const auto& [bridge, wanted] : bridges) offers_.want(bridge, wanted);
+  std::vector<Uuid> others;
+  for (const auto& [bridge, own] : offers_.own())
+    if (!bridges.contains(bridge)) others.push_back(bridge);
+  for (const Uuid& bridge : others) offers_.want(bridge, {});
   watch_self();
 }
 
@@ -142,9 +143,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<U
     const BoundPort& bound = snapshot_.ports[i];
     if (port.held) {
       for (const auto& [bridge, own] : offers_.own())
-        for (const auto& [number, chunk] : own.chunks)
-          for (const model::OfferedPort& offered : chunk.ports)
-            if (offered.port_id == port.id) out[bridge].keep.insert(port.id);
+        if (own.find(port.id)) out[bridge].keep.insert(port.id);
       continue;
     }
     if (!bound.port) continue;
@@ -191,12 +190,12 @@ void Offering::watch_self() {
   for (const auto& [id, bridge] : snapshot_.bridges) {
     if (bridge.self)
       serving.push_back(id);
-    else if (std::binary_search(served_.begin(), served_.end(), id) && offers_.wanted().contains(id))
+    else if (std::binary_search(served_.begin(), served_.end(), id) && offers_.own().contains(id))
       gone = true;
   }
   served_ = std::move(serving);
   if (!gone) return;
-  log::warning("somebody removed what this host offers: offering it anew");
+  log::warning("another process removed what this host offers: offering it anew");
   offers_.look_again();
 }
 

@@ -56,7 +56,7 @@ class Offering {
   // after a restart, what an earlier agent offered. To be asked before each plan.
   const Heard& heard();
   // What stands in the store; null while it is being read.
-  const std::map<Uuid, OwnBridge>* stored() const { return offers_.known() ? &offers_.own() : nullptr; }
+  const OwnOffers* stored() const { return offers_.known() ? &offers_.own() : nullptr; }
   bool known() const { return known_; }  // it was read once
   const Offers& offers() const { return offers_; }
   bool settled() const { return offers_.settled() && (seeded_ || !tunnel_) && !release_timer_.armed(); }

@@ -1,27 +1,33 @@
 // Keeps what this host offers to others, on each bridge that it serves, as it should be in the store: durable nodes, since a
-// host without an agent still forwards. A level like all else: told the whole of what is to be offered, it reads once what
-// stands there (an earlier agent's word), and writes the difference.
+// host without an agent still forwards. A level like all else: told what is to be offered on a bridge, it says which nodes
+// there are to be; store::NodeWriter reads once what stands there (an earlier agent's word), and writes the difference.
 //
-// One commit at a time, many bridges in one, bounded; what comes meanwhile goes into the next. A commit that is refused is
-// taken apart, so that one bridge that fails holds up no other, and is tried again with growing delays. What stands there is
-// read anew after every failure and in every new session; between those nobody else writes it. On the loop's thread.
+//   /hosts/<h>/served_bridges      its value: where this host is reached, for the process that binds the first port of a bridge here
+//   /hosts/<h>/served_bridges/<b>  the index: by it an agent finds what an earlier one offered
+//   /bridges/<b>/hosts/<h>         the host, and which chunks it has
+//   /bridges/<b>/hosts/<h>/<n>     a chunk of at most 64 ports
+//
+// The nodes of one bridge are one group: one that fails holds up no other. Each port that is new in a chunk is fenced by a
+// check that it is still bound here, and each node by its version: an agent that was cut off does not resurrect what was
+// detached meanwhile. On the loop's thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
-#include <vector>
+#include <string>
+#include <string_view>
 
-#include "agent/publish/offer_step.h"
+#include "agent/observe/own_offers.h"
+#include "agent/publish/placement.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/uuid.h"
 #include "model/offer.h"
+#include "store/node_writer.h"
 #include "store/store.h"
 
 namespace midonet::agent {
@@ -31,78 +37,51 @@ class Offers {
   struct Events {
     // A port is offered now, at this revision of its binding.
     std::function<void(const Uuid& port, store::Revision revision)> offered;
-    std::function<void()> lost;   // the host's own folders are gone, somebody has to make them again
+    std::function<void()> lost;   // the host's own folders are gone, and are to be made again
     std::function<void()> known;  // what stood in the store was read
   };
   Offers(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
-  ~Offers();
   Offers(const Offers&) = delete;
   Offers& operator=(const Offers&) = delete;
 
   void start();  // the host's folders exist, or do so again
   void stop();   // another agent is that of this host: nothing is written until start()
+
   // Without `self` the host takes no part in the overlay, and offers nothing. Only with `complete` something goes.
-  void want(std::optional<model::BridgeHost> self, std::map<Uuid, WantedBridge> bridges, bool complete);
-  // Somebody removed what is ours.
-  void look_again();
+  void want(const std::optional<model::BridgeHost>& self, bool complete);
+  void want(const Uuid& bridge, const WantedBridge& wanted);  // after that
+  // Another process removed what is ours.
+  void look_again() { writer_.look_again(); }
 
-  bool known() const { return looked_; }
-  const std::map<Uuid, OwnBridge>& own() const { return own_; }  // as it stands, with what is being written
-  const std::map<Uuid, WantedBridge>& wanted() const { return wanted_; }
-  bool settled() const;
-
-  static constexpr OfferLimits limits{};
+  bool known() const { return writer_.known(); }
+  const OwnOffers& own() const { return own_; }  // as it stands, or is being written
+  bool settled() const { return writer_.settled(); }
 
  private:
-  struct Trouble {
-    unsigned failures = 0;
-    std::chrono::steady_clock::time_point not_before{};
-  };
-
-  void on_state(store::State state);
-  void look();
-  void look_at(const Uuid& bridge);
-  void look_at(const Uuid& bridge, std::int64_t chunk);
-  template <class T>
-  std::function<void(Result<T>)> expect(std::function<void(T)> found, std::function<void()> absent = {});
+  void looking();
+  void found(const std::string& path, const store::Node& node);
+  void found_chunk(const Uuid& bridge, std::int64_t number, const store::Node& node);
   void looked();
-  void dirty_all();
-  void pump_soon();
-  void pump();
-  void committed(const std::vector<Uuid>& bridges, const std::vector<std::pair<Uuid, store::Revision>>& offered,
-                 const Result<store::Revision>& result);
-  void try_later();
-  std::optional<std::string> new_place() const;
-  std::chrono::nanoseconds delay(unsigned failures);
+  void written(const std::string& path);
+  void look_at(const Uuid& bridge);
+  void write(const Uuid& bridge, OwnBridge& own, const std::set<std::int64_t>& changed);
+  void write_place();
+  // The chunk that a path is of, as <bridge, number>; the number is nothing for the host's own node.
+  std::optional<std::pair<Uuid, std::optional<std::int64_t>>> parse(std::string_view path) const;
+  static store::NodeWriter::Kind kind(const Uuid& bridge, std::uint8_t order);
+  void tell(std::vector<store::Op>& ops) const;
 
-  Loop& loop_;
-  store::Store& store_;
-  Uuid host_;
+  const Uuid host_;
+  const std::string index_;
   Events events_;
-  Counter commits_, failures_;
   Gauge bridges_;
-
-  std::map<Uuid, OwnBridge> own_;
-  std::optional<std::string> place_;  // what stands in the index's folder; none: there is no folder
+  OwnOffers own_;
   std::optional<model::BridgeHost> self_;
-  std::map<Uuid, WantedBridge> wanted_;
-  bool told_ = false;  // what is wanted
+  bool told_ = false;  // whether there is one
   bool complete_ = false;
-  std::set<Uuid> dirty_;
-  std::set<Uuid> alone_;  // were in a commit that was refused
-  std::map<Uuid, Trouble> troubles_;
-
-  bool started_ = false;
-  bool looked_ = false;
-  bool look_failed_ = false;
-  std::uint64_t look_ = 0;  // number of the look: answers to an older one do not count
-  std::size_t looking_ = 0;
-  bool in_flight_ = false;
-  unsigned failed_ = 0;  // attempts in a row to look, or to be answered at all
-  std::minstd_rand random_{std::random_device{}()};
-  store::Store::Subscription subscription_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  Timer pump_timer_, retry_;
+  bool has_index_ = false;                       // the index's folder is there, and takes this host's place
+  std::map<Uuid, std::set<std::int64_t>> seen_;  // bridges and chunks that this look is about, or has found
+  store::NodeWriter writer_;
 };
 
 }  // namespace midonet::agent

@@ -21,44 +21,43 @@ bool same_state(const PortStatus& a, const PortStatus& b) { return a.state == b.
 constexpr std::array reported = {PortState::pending_interface, PortState::down, PortState::active, PortState::error};
 }  // namespace
 
-Report::Report(Published& published, Registry& registry, const Uuid& host, Clock now)
-    : published_(published), host_(host), now_(std::move(now)) {
+Report::Report(store::NodeWriter& nodes, Registry& registry, const Uuid& host, Clock now)
+    : nodes_(nodes), host_(host), now_(std::move(now)) {
   for (const PortState state : reported)
-    gauges_.emplace(state, registry.gauge("midonet_agent_ports", "Bound ports of this host by state",
-                                          {{"state", std::string(model::name(state))}}));
+    counts_.emplace(state, std::pair(registry.gauge("midonet_agent_ports", "Bound ports of this host by state",
+                                                    {{"state", std::string(model::name(state))}}),
+                                     0));
 }
 
-std::vector<Uuid> Report::ports(std::map<Uuid, PortStatus> statuses) {
-  std::vector<Uuid> changed;
-  const std::string now = rfc3339(now_());
-  auto old = current_.begin();
-  const auto drop_until = [&](const Uuid* next) {
-    for (; old != current_.end() && (next == nullptr || old->first < *next); ++old) {
-      published_.remove(paths::status(host_, old->first));
-      changed.push_back(old->first);
+bool Report::port(const Uuid& id, PortStatus status) {
+  const auto [at, fresh] = current_.try_emplace(id);
+  PortStatus& is = at->second;
+  if (fresh || is.state != status.state)
+    status.since = rfc3339(now_());
+  else
+    status.since = is.since;
+  if (fresh && !earlier_.empty()) {
+    const auto earlier = earlier_.find(id);
+    if (earlier != earlier_.end()) {
+      if (same_state(earlier->second, status)) status.since = earlier->second.since;
+      earlier_.erase(earlier);
     }
-  };
-  for (auto& [id, status] : statuses) {
-    drop_until(&id);
-    const bool known = old != current_.end() && old->first == id;
-    status.since = known && old->second.state == status.state ? old->second.since : now;
-    if (!known && !earlier_.empty()) {
-      const auto earlier = earlier_.find(id);
-      if (earlier != earlier_.end()) {
-        if (same_state(earlier->second, status)) status.since = earlier->second.since;
-        earlier_.erase(earlier);
-      }
-    }
-    if (!known || old->second != status) {
-      published_.put(Published::Urgency::status, paths::status(host_, id), encode(status));
-      changed.push_back(id);
-    }
-    if (known) ++old;
   }
-  drop_until(nullptr);
-  current_ = std::move(statuses);
-  if (!changed.empty()) count();
-  return changed;
+  if (!fresh && is == status) return false;
+  if (!fresh) count(is.state, -1);
+  count(status.state, 1);
+  nodes_.put(paths::status(host_, id), ephemeral(Rank::status), encode(status));
+  is = std::move(status);
+  return true;
+}
+
+bool Report::unbound(const Uuid& id) {
+  const auto at = current_.find(id);
+  if (at == current_.end()) return false;
+  count(at->second.state, -1);
+  nodes_.remove(paths::status(host_, id));
+  current_.erase(at);
+  return true;
 }
 
 void Report::found(const std::string& path, const std::string& value) {
@@ -72,14 +71,15 @@ void Report::found(const std::string& path, const std::string& value) {
     earlier_[*id] = *std::move(status);
   } else if (same_state(known->second, *status) && status->since < known->second.since) {
     known->second.since = status->since;
-    published_.put(Published::Urgency::status, path, encode(known->second));
+    nodes_.put(path, ephemeral(Rank::status), encode(known->second));
   }
 }
 
-void Report::count() {
-  std::map<PortState, double> counts;
-  for (const auto& [id, status] : current_) ++counts[status.state];
-  for (auto& [state, gauge] : gauges_) gauge.set(counts[state]);
+void Report::count(PortState state, int change) {
+  const auto at = counts_.find(state);
+  if (at == counts_.end()) return;
+  at->second.second += change;
+  at->second.first.set(at->second.second);
 }
 
 void Report::interfaces(const netlink::LinkTable& links) {
@@ -100,10 +100,10 @@ void Report::interfaces(const netlink::LinkTable& links) {
   for (const auto& [name, interface] : now) {
     const auto old = interfaces_.find(name);
     if (old == interfaces_.end() || old->second != interface)
-      published_.put(Published::Urgency::interface, paths::interface(host_, name), encode(interface));
+      nodes_.put(paths::interface(host_, name), ephemeral(Rank::interface), encode(interface));
   }
   for (const auto& [name, interface] : interfaces_)
-    if (!now.contains(name)) published_.remove(paths::interface(host_, name));
+    if (!now.contains(name)) nodes_.remove(paths::interface(host_, name));
   interfaces_ = std::move(now);
 }
 

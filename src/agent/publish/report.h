@@ -1,33 +1,39 @@
-// What the agent says of its ports and of its host's interfaces, as levels: it is handed the whole, and passes on what is
-// different. Statuses carry since when a state holds. Used by the agent; on the loop's thread; writing and its failures
-// are Published's.
+// What the agent says of its ports and of its host's interfaces, as levels: it passes on what is different. Statuses carry
+// since when a state holds. Used by the agent; on the loop's thread; writing and its failures are store::NodeWriter's.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "agent/publish/published.h"
 #include "base/metrics.h"
 #include "base/time.h"
 #include "base/uuid.h"
 #include "model/binding.h"
 #include "model/host.h"
 #include "netlink/link.h"
+#include "store/node_writer.h"
 
 namespace midonet::agent {
 
 using Clock = std::function<WallTime()>;
 
+// The ephemeral nodes that an agent keeps in the store, the more urgent first.
+enum class Rank : std::uint8_t { alive, status, interface };
+inline store::NodeWriter::Kind ephemeral(Rank rank) {
+  return {.rank = static_cast<unsigned>(rank), .life = store::NodeWriter::Life::ephemeral};
+}
+
 class Report {
  public:
-  Report(Published& published, Registry& registry, const Uuid& host, Clock now);
+  Report(store::NodeWriter& nodes, Registry& registry, const Uuid& host, Clock now);
 
-  // `statuses` of all bound ports, `since` left empty; a port that is not named is unbound, its status goes. Returns the
-  // ports whose status is different from before in more than the time.
-  std::vector<Uuid> ports(std::map<Uuid, model::PortStatus> statuses);
+  // `since` is left empty. True: the status is different from before in more than the time.
+  bool port(const Uuid& id, model::PortStatus status);
+  bool unbound(const Uuid& id);  // its status goes
   // A status that stood in the store: its time goes on when the port is still in this state, at this revision.
   void found(const std::string& path, const std::string& value);
   const std::map<Uuid, model::PortStatus>& current() const { return current_; }
@@ -37,12 +43,12 @@ class Report {
   const std::set<std::string>& unpublished() const { return unpublished_; }
 
  private:
-  void count();
+  void count(model::PortState state, int change);
 
-  Published& published_;
+  store::NodeWriter& nodes_;
   Uuid host_;
   Clock now_;
-  std::map<model::PortState, Gauge> gauges_;
+  std::map<model::PortState, std::pair<Gauge, int>> counts_;
   std::map<Uuid, model::PortStatus> current_;
   std::map<Uuid, model::PortStatus> earlier_;  // found, and not compared yet
   std::map<std::string, model::Interface> interfaces_;

@@ -1,5 +1,5 @@
 // What cannot be written holds up nothing else: odd names of interfaces, and records that the store refuses.
-#include "agent/publish/published.h"
+#include "agent/publish/report.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "model/paths.h"
 
-namespace midonet::agent::published_test {
+namespace midonet::agent::report_test {
 namespace {
 
 namespace paths = model::paths;
@@ -109,4 +109,4 @@ INSTANTIATE_TEST_SUITE_P(Codes, Refused,
                          testing::Values(Code::invalid, Code::conflict, Code::exhausted, Code::internal));
 
 }  // namespace
-}  // namespace midonet::agent::published_test
+}  // namespace midonet::agent::report_test

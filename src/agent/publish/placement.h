@@ -1,0 +1,27 @@
+// Which chunk each port that this host offers on a bridge stands in. A port stays in its chunk for as long as it is offered; a
+// new one goes where there is room, so that a change is one chunk of at most 64 ports to write, and to read for each peer.
+// Pure; offers.h writes the outcome.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "agent/observe/own_offers.h"
+#include "base/uuid.h"
+#include "model/offer.h"
+
+namespace midonet::agent {
+
+struct WantedBridge {
+  std::vector<model::OfferedPort> ports;  // ascending by id
+  std::set<Uuid> keep;                    // what stands of these stays as it is: nothing is known of them at the moment
+  bool operator==(const WantedBridge&) const = default;
+};
+
+// Makes `chunks` hold what is wanted. Returns the numbers of those that are different now; one without ports is to go. Each
+// port that is offered at a new binding revision, or whose guest was heard, is unconfirmed from then on. Without `may_remove`
+// nothing goes.
+std::set<std::int64_t> place(OwnChunks& chunks, const WantedBridge& wanted, bool may_remove);
+
+}  // namespace midonet::agent
