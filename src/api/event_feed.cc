@@ -66,6 +66,7 @@ class EventFeed::Stream final : public http::BodySource {
   ~Stream() override { feed_->remove(this); }
 
   void on_more(std::function<void()> more) override { more_ = std::move(more); }
+  bool endless() const override { return true; }
   void wake() const {
     if (more_) more_();
   }

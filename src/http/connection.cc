@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -201,7 +202,8 @@ void Http1Connection::serialise(Slot slot) {
 void Http1Connection::pump_stream() {
   while (stream_ && out_bytes_ < stream_bytes) {
     Out out;
-    const BodySource::More more = draining_ ? BodySource::More::end : stream_->source->take(stream_bytes, out.body);
+    const bool over = draining_ && stream_->source->endless();
+    const BodySource::More more = over ? BodySource::More::end : stream_->source->take(stream_bytes, out.body);
     if (more == BodySource::More::cut_off) {
       log::warning("http: {} {} is cut off by what it is made from", stream_->slot.exchange.method,
                    stream_->slot.exchange.target);
@@ -226,6 +228,7 @@ void Http1Connection::end_stream() {
   Stream stream = *std::exchange(stream_, std::nullopt);
   Out out;
   if (stream.chunked) out.head = "0\r\n\r\n";
+  out.until_close = !stream.chunked;
   out.slot = std::move(stream.slot);
   out_bytes_ += out.head.size();
   out_.push_back(std::move(out));
@@ -385,14 +388,22 @@ void Http1Connection::drain() {
   // Called from within a handler or from the loop: either way settle() comes later, or now.
   if (in_process_) return;
   const auto self = shared_from_this();
-  if (stream_) flush();  // its end
+  if (stream_) flush();  // the end of one that has none of its own
   settle();
+}
+
+// Whether a body that is under way has no other mark of its end.
+bool Http1Connection::ends_with_connection() const {
+  if (stream_) return !stream_->chunked;
+  return std::any_of(out_.begin(), out_.end(), [](const Out& out) { return out.until_close; });
 }
 
 void Http1Connection::close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
   error_code ignored;
+  // What is told by the end of the connection is incomplete: the client must not take it for all.
+  if (ends_with_connection()) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
   socket_.close(ignored);
   timer_.cancel();
   for (Out& out : out_)

@@ -62,6 +62,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
     std::string head;
     std::string body;
     std::optional<Slot> slot{};
+    bool until_close = false;  // the end of a body that ends with the connection
   };
   // An answer whose body is being made; answers to later requests wait behind it.
   struct Stream {
@@ -95,6 +96,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   void sent(std::size_t bytes);
   void settle();
   void finish();
+  bool ends_with_connection() const;
   void wait_readable();
   void on_readable();
   void discard();

@@ -50,7 +50,8 @@ struct Request {
 
 // A body that is made while it is sent, for as long as its source and its client like: chunked (RFC 9112 section 7.1), or for
 // HTTP/1.0 until the connection ends. The server asks for more when the client has taken most of what it was sent, so a slow
-// client holds up its source and no memory. The server's stop ends it in good order.
+// client holds up its source and no memory. A body that ends too early never looks complete: the connection breaks off before the
+// last chunk, and with HTTP/1.0 it is reset.
 //
 // On the loop's thread. Destroyed when all was sent, or when the client has gone.
 class BodySource {
@@ -65,6 +66,9 @@ class BodySource {
   virtual More take(std::size_t room, std::string& out) = 0;
   // To be called when there is something again after take() had nothing. Never calls back at once.
   virtual void on_more(std::function<void()> more) = 0;
+  // Whether the server's stop may end the body where it is, as that of a feed, which has no end of its own. Any other goes on
+  // for as long as the stop waits (Limits::stop_time).
+  virtual bool endless() const { return false; }
 
  protected:
   BodySource() = default;

@@ -73,7 +73,8 @@ class Server {
   // Makes the socket with the given mode; a stale socket file (nobody listens) is replaced, a live one is a conflict.
   Status listen_unix(const std::string& path, unsigned mode = 0600);
 
-  // Accepts no more, closes idle connections, lets requests in progress finish, then calls `stopped`.
+  // Accepts no more, closes idle connections, lets requests in progress and bodies under way finish, then calls `stopped`. What
+  // is left after limits.stop_time is cut off, and does not look complete.
   void stop(std::function<void()> stopped);
 
  private:

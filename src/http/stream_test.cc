@@ -17,7 +17,8 @@ using ::testing::StartsWith;
 // What a test says through it.
 struct Told {
   std::string text{};
-  bool endless = false;  // there is always more
+  bool plenty = false;  // there is always more
+  bool endless = false;
   BodySource::More then = BodySource::More::later;
   std::function<void()> more{};
   std::size_t taken = 0;
@@ -34,12 +35,13 @@ class Source final : public BodySource {
   explicit Source(Told& told) : told_(told) {}
   ~Source() override { told_.gone = true; }
   More take(std::size_t room, std::string& out) override {
-    if (told_.endless) told_.text.assign(room, 'x');
+    if (told_.plenty) told_.text.assign(room, 'x');
     told_.taken += told_.text.size();
     out += std::exchange(told_.text, {});
     return told_.then;
   }
   void on_more(std::function<void()> more) override { told_.more = std::move(more); }
+  bool endless() const override { return told_.endless; }
 
  private:
   Told& told_;
@@ -98,6 +100,7 @@ TEST_F(HttpStream, AClientOfHttp10GetsItUntilTheEndOfTheConnection) {
   told.then = BodySource::More::end;
   told.say(" world");
   EXPECT_THAT(client.everything(), EndsWith("\r\n\r\nhello world"));
+  EXPECT_FALSE(client.was_reset());
 }
 
 TEST_F(HttpStream, HeadHasNoBodyAndNoSource) {
@@ -112,7 +115,7 @@ TEST_F(HttpStream, HeadHasNoBodyAndNoSource) {
 
 TEST_F(HttpStream, ASlowClientHoldsUpItsSourceAndNoMemory) {
   start({.write_time = 300ms});
-  told.endless = true;
+  told.plenty = true;
   RawClient client(loop, address, 4096);
   client.read_no_more();
   client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -142,8 +145,9 @@ TEST_F(HttpStream, AClientThatGoesTakesItsSourceAlong) {
   EXPECT_TRUE(run_until([&] { return told.gone; }));
 }
 
-TEST_F(HttpStream, TheServersStopEndsItInGoodOrder) {
+TEST_F(HttpStream, TheServersStopEndsAnEndlessOneInGoodOrder) {
   start();
+  told.endless = true;
   RawClient client(loop, address);
   client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
   told.say("hello");
@@ -153,6 +157,47 @@ TEST_F(HttpStream, TheServersStopEndsItInGoodOrder) {
   EXPECT_THAT(client.everything(), EndsWith("5\r\nhello\r\n0\r\n\r\n"));
   client.close();
   EXPECT_TRUE(run_until([&] { return stopped; }));
+}
+
+TEST_F(HttpStream, TheServersStopLetsABodyComeToItsEnd) {
+  start();
+  RawClient client(loop, address);
+  client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  told.say("[1");
+  ASSERT_TRUE(receives(client, "[1\r\n"));
+  bool stopped = false;
+  server->stop([&] { stopped = true; });
+  told.say(",2");
+  ASSERT_TRUE(receives(client, ",2\r\n"));
+  EXPECT_FALSE(stopped);
+  told.then = BodySource::More::end;
+  told.say("]");
+  EXPECT_THAT(client.everything(), EndsWith("2\r\n[1\r\n2\r\n,2\r\n1\r\n]\r\n0\r\n\r\n"));
+  client.close();
+  EXPECT_TRUE(run_until([&] { return stopped; }));
+}
+
+TEST_F(HttpStream, ABodyThatAStopCutsOffDoesNotLookComplete) {
+  start({.stop_time = 50ms});
+  RawClient client(loop, address);
+  client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  told.say("[1");
+  ASSERT_TRUE(receives(client, "[1\r\n"));
+  bool stopped = false;
+  server->stop([&] { stopped = true; });
+  EXPECT_THAT(client.everything(), EndsWith("2\r\n[1\r\n"));
+  EXPECT_TRUE(run_until([&] { return stopped; }));
+}
+
+TEST_F(HttpStream, ABodyOfHttp10ThatIsCutOffEndsWithAReset) {
+  start({.stop_time = 50ms});
+  RawClient client(loop, address);
+  client.send("GET /stream HTTP/1.0\r\n\r\n");
+  told.say("[1");
+  ASSERT_TRUE(receives(client, "\r\n\r\n[1"));
+  server->stop([] {});
+  ASSERT_TRUE(run_until([&] { return client.closed(); }));
+  EXPECT_TRUE(client.was_reset());
 }
 
 TEST_F(HttpStream, TheServersEndTakesTheSourceAlong) {
