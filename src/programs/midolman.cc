@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <optional>
 
@@ -55,11 +55,6 @@ struct Flags : programs::ServerFlags {
 };
 
 int refuse(const Error& error) { return programs::refuse("midolman", error); }
-
-void notify_systemd(std::string_view state) {
-  const Status told = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), state);
-  if (!told) log::warning("{}", told.error().message);
-}
 
 // Kernels before 5.11 count the memory of BPF maps against this. Where we may not, and it was needed, loading the maps says so.
 void raise_memory_lock() {
@@ -176,7 +171,7 @@ int run(const Flags& flags) {
   // A host that boots during an outage of ZooKeeper has a running agent, which waits: its unit sets no limit to its start.
   const auto ready = [&] {
     log::info("ready host={} store={} run-dir={}", *host, (*store)->uri(), run_directory->path());
-    notify_systemd("READY=1\nSTATUS=");
+    programs::tell_systemd(programs::systemd_ready);
   };
   const programs::StoreGate gate(
       loop, **store,
@@ -189,11 +184,11 @@ int run(const Flags& flags) {
         // What is reported as ready answers: the next turn of the loop has made the listener accept.
         loop.post(ready);
       },
-      end, [] { notify_systemd("STATUS=waiting for the store"); });
+      end, [] { programs::tell_systemd(programs::systemd_waiting); });
 
   loop.on_stop_signal([&] {
     log::info("midolman stops: requests in progress may finish, the kernel goes on forwarding");
-    notify_systemd("STOPPING=1");
+    programs::tell_systemd("STOPPING=1");
     const auto stop_socket = [&] { socket.stop([&] { loop.stop(); }); };
     if (api)
       api->stop(stop_socket);

@@ -1,8 +1,5 @@
 // midonet-api: the REST API over a store. Exit code 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong usage.
 #include <CLI/CLI.hpp>
-#include <cstdlib>
-#include <functional>
-#include <utility>
 
 #include "api/api_server.h"
 #include "base/descriptor_limit.h"
@@ -43,25 +40,25 @@ int run(const Flags& flags) {
   };
   const Result<std::string> bound = api.listen();
   if (!bound) return refuse(bound.error());
-  // A start that waits for its store is over when that is known: systemd would end it.
-  std::function<void()> ready = [told = false]() mutable {
-    if (std::exchange(told, true)) return;
-    if (const Status sent = programs::notify_systemd(std::getenv("NOTIFY_SOCKET"), "READY=1"); !sent)
-      log::warning("{}", sent.error().message);
+  // What waits for the API waits for its store: the unit sets no limit to the start. Meanwhile requests are answered 503.
+  const auto ready = [&] {
+    log::info("ready listen={} store={}", *bound, (*store)->uri());
+    programs::tell_systemd(programs::systemd_ready);
   };
   const programs::StoreGate gate(
       loop, **store,
       [&] {
         api.serve();
-        ready();
+        loop.post(ready);  // the next turn of the loop has made the listener accept
       },
       end,
       [&] {
         log::info("api at http://{} answers 503 until then", *bound);
-        ready();
+        programs::tell_systemd(programs::systemd_waiting);
       });
   loop.on_stop_signal([&] {
     log::info("midonet-api stops: requests in progress may finish");
+    programs::tell_systemd("STOPPING=1");
     api.stop([&] { loop.stop(); });
   });
   loop.run();

@@ -43,7 +43,7 @@ struct MidonetApi : ::testing::Test {
 
 TEST_F(MidonetApi, ServesTellsSystemdAndStopsOnSigterm) {
   Child child = start();
-  EXPECT_EQ(systemd.receive(), "READY=1");
+  EXPECT_EQ(systemd.receive(), "READY=1\nSTATUS=");
   const std::string endpoint = endpoint_of(child);
   EXPECT_EQ(get(endpoint, "")["version"], "v5.0");
   const auto made = http::call(endpoint, "POST", "/midonet-api/bridges", {{"Content-Type", "application/json"}},
@@ -51,6 +51,7 @@ TEST_F(MidonetApi, ServesTellsSystemdAndStopsOnSigterm) {
   ASSERT_TRUE(made);
   EXPECT_EQ(made->status, 201);
   ::kill(child.pid(), SIGTERM);
+  EXPECT_EQ(systemd.receive(), "STOPPING=1");
   EXPECT_EQ(child.wait().status, 0);
 
   // The next one on the same store has what the first one answered for.
@@ -65,7 +66,7 @@ TEST_F(MidonetApi, RefusesAnAddressThatOthersReachUnlessItIsToldTo) {
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("say --allow-unauthenticated"));
   Child child = start({"--listen", "0.0.0.0:0", "--allow-unauthenticated"});
-  EXPECT_EQ(systemd.receive(), "READY=1");
+  EXPECT_EQ(systemd.receive(), "READY=1\nSTATUS=");
   ::kill(child.pid(), SIGTERM);
   EXPECT_EQ(child.wait().status, 0);
 }

@@ -151,7 +151,7 @@ TEST_F(MidonetApiOnZookeeper, AStartDuringAnOutageListensAtOnceAnswers503AndServ
   EXPECT_EQ(json::parse(answer->body)["message"], "The store has not answered since this server started.");
   EXPECT_EQ(call("/nothing/here")->status, 503);
   EXPECT_EQ(call("/metrics")->status, 200);
-  EXPECT_EQ(systemd.receive(), "READY=1") << "while it waits, or systemd would end it";
+  EXPECT_EQ(systemd.receive(), "STATUS=waiting for the store");
   EXPECT_EQ(call("/midonet-api")->status, 503);
   EXPECT_EQ(call("/healthz")->status, 200);
   EXPECT_EQ(call("/readyz")->status, 503);
@@ -159,7 +159,9 @@ TEST_F(MidonetApiOnZookeeper, AStartDuringAnOutageListensAtOnceAnswers503AndServ
 
   servers->start(0);
   ASSERT_TRUE(servers->wait());
-  child.read_err_until("/midonet-api\n");
+  EXPECT_EQ(systemd.receive(), "READY=1\nSTATUS=");
+  const std::string log = child.read_err_until("ready listen=" + at);
+  EXPECT_LT(log.find("waiting for it"), log.find("ready listen="));
   EXPECT_EQ(call("/midonet-api/bridges")->status, 200);
   EXPECT_EQ(call("/readyz")->status, 200);
   EXPECT_EQ(json::parse(call("/midonet-api/system_state")->body)["availability"], "READWRITE");

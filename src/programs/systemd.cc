@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 
+#include "base/log.h"
 #include "base/unique_fd.h"
 
 namespace midonet::programs {
@@ -27,6 +29,11 @@ Status notify_systemd(const char* path, std::string_view state) {
                length) < 0)
     return fail_errno(errno, "tell systemd {} at {}", state, name);
   return {};
+}
+
+void tell_systemd(std::string_view state) {
+  if (const Status told = notify_systemd(std::getenv("NOTIFY_SOCKET"), state); !told)
+    log::warning("{}", told.error().message);
 }
 
 }  // namespace midonet::programs

@@ -1,5 +1,5 @@
-// What a server tells systemd: the protocol of sd_notify(3), one datagram to the socket that systemd names, if it does. A
-// service that nobody waits for says nothing.
+// What a server tells systemd: the protocol of sd_notify(3), one datagram to the socket that systemd names, if it does.
+// "READY=1" is told when the store has answered: before that, a server tells that it waits for it.
 #pragma once
 
 #include <string_view>
@@ -10,5 +10,10 @@ namespace midonet::programs {
 
 // "READY=1". `path` is what the environment's NOTIFY_SOCKET says; "@…" is an abstract name. A success when there is none.
 Status notify_systemd(const char* path, std::string_view state);
+// The same to the socket of this process's environment; a failure is logged.
+void tell_systemd(std::string_view state);
+
+inline constexpr std::string_view systemd_ready = "READY=1\nSTATUS=";
+inline constexpr std::string_view systemd_waiting = "STATUS=waiting for the store";
 
 }  // namespace midonet::programs
