@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "http/file_source.h"
 #include "http/status.h"
 #include "store/transaction.h"
 #include "topology/attach.h"
@@ -54,24 +55,6 @@ Result<std::string> interface_name(const std::string& body) {
     return fail(Code::invalid, "'interfaceName' is missing or not a string");
   return name->get<std::string>();
 }
-
-// The bytes of a file, from where it is positioned.
-class FileBody final : public http::BodySource {
- public:
-  explicit FileBody(UniqueFd file) : file_(std::move(file)) {}
-
-  More take(std::size_t room, std::string& out) override {
-    const std::size_t before = out.size();
-    out.resize(before + std::max<std::size_t>(room, 1));
-    const ssize_t got = ::read(file_.get(), out.data() + before, out.size() - before);
-    out.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    return got > 0 ? More::later : got == 0 ? More::end : More::cut_off;
-  }
-  void on_more(std::function<void()>) override {}
-
- private:
-  const UniqueFd file_;
-};
 
 http::Server::Options options() {
   http::Server::Options out;
@@ -250,7 +233,7 @@ void BindingSocket::back_up(http::Responder respond) {
     }
     http::Response out;
     out.headers.emplace("Content-Type", "application/vnd.sqlite3");
-    out.source = std::make_shared<FileBody>(*std::move(copy));
+    out.source = http::file_source(*std::move(copy));
     respond(std::move(out));
   });
 }

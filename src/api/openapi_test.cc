@@ -104,7 +104,7 @@ TEST_F(OpenApi, EveryMediaTypeOfARouteHasATableOrIsKnownToHaveNone) {
                                                        "application/vnd.org.midonet.collection.DhcpSubnet-v2+json",
                                                        "application/vnd.org.midonet.collection.DhcpV6Subnet-v1+json",
                                                        "application/vnd.org.midonet.collection.PortGroupPort-v1+json",
-                                                       "text/event-stream"));
+                                                       "application/vnd.sqlite3", "text/event-stream"));
 }
 
 TEST_F(OpenApi, SaysWhereTheServerIsAndHowToLogIn) {

@@ -44,6 +44,7 @@ struct Context {
   std::shared_ptr<Waits> waits{};
   std::shared_ptr<EventFeed> events{};
   PageQueue pages{};
+  std::weak_ptr<void> backup{};  // that is being made or sent
 };
 
 // Answers with what a function of a transaction returns, after its commit.
@@ -111,6 +112,7 @@ void add_bridge_tables(Router& router, Context& context);
 void add_empty_lists(Router& router, Context& context);
 void add_tenants(Router& router, Context& context);
 void add_events(Router& router, Context& context);
+void add_backup(Router& router, Context& context);
 
 // One port with its status; not_found.
 Result<Json> describe_port(View& view, const std::string& base_uri, const Uuid& id);

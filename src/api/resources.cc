@@ -29,6 +29,7 @@ void Resources::add_to(Router& router) {
   add_tunnel_zones(router, context);
   add_tenants(router, context);
   add_events(router, context);
+  add_backup(router, context);
   add_openapi(router);
 }
 

@@ -116,6 +116,20 @@ struct ApiStore : ::testing::Test {
   std::optional<http::Response> answer;
 };
 
+TEST_F(ApiStore, MakesOneBackupAtATime) {
+  send("GET", "/backup");
+  std::optional<http::Response> first;
+  http::Request request;
+  request.method = "GET";
+  request.target = request.path = "/midonet-api/backup";
+  request.headers = {{"Host", "api"}};
+  router.handle(request, [&](http::Response response) { first = std::move(response); });
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status, 503);
+  EXPECT_EQ(wait_for_answer(), 400) << "a store in memory has none: " << answer->body;
+  EXPECT_EQ(ask("GET", "/backup"), 400) << "the one before is over";
+}
+
 TEST_F(ApiStore, ThatIsAwayIsA503WithRetryAfterUntilItIsBack) {
   store.disconnect();
   const std::string bridge = "/bridges/" + net.to_string();

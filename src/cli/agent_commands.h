@@ -1,4 +1,4 @@
-// The verbs of the operator's command that only the agent of this host can do, over its socket.
+// The verbs of the operator's command for which the agent of this host is asked, over its socket.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace midonet::cli {
 
-// Writes a backup of the embedded store, which the process at the socket has open, to `file`: whole or not at all, readable
-// by its owner alone. Prints the size.
+// Writes a backup of the embedded store that the process at the socket has open, or else the API, to `file`: whole or not at
+// all, readable by its owner alone. Prints the size.
 Outcome back_up(const Session& session, const std::string& file);
 // The operator's word that the agent may remove what the store does not know any more.
 Outcome accept_store(const Session& session);

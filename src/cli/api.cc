@@ -93,8 +93,10 @@ Result<http::Response> call_over_tls(const std::string& endpoint, const std::str
   return *std::move(answer);
 }
 
-http::Headers with_token(const std::string& token) {
-  return token.empty() ? http::Headers{} : http::Headers{{"X-Auth-Token", token}};
+http::Headers headers_of(const std::string& accept, const std::string& token) {
+  http::Headers out{{"Accept", accept}};
+  if (!token.empty()) out.emplace("X-Auth-Token", token);
+  return out;
 }
 
 }  // namespace
@@ -129,8 +131,8 @@ std::string Api::target_of(const std::string& path) const {
 // One request and its answer, whatever its status is.
 Result<http::Response> Api::exchange(const std::string& target, const std::string& method, http::Headers headers,
                                      const std::string& body, std::chrono::milliseconds deadline) const {
-  headers.emplace("Accept", "application/json");
-  if (!body.empty()) headers.emplace("Content-Type", "application/json");
+  if (!headers.contains("Accept")) headers.emplace("Accept", json);
+  if (!body.empty()) headers.emplace("Content-Type", json);
   auto response = endpoint_.starts_with("https://")
                       ? call_over_tls(endpoint_, ca_file_, method, target, headers, body, deadline)
                       : http::call(endpoint_, method, target, headers, body, deadline);
@@ -171,15 +173,15 @@ Result<std::string> Api::log_in() const {
 }
 
 Result<http::Response> Api::call(const std::string& path, const std::string& method, const std::string& body,
-                                 std::chrono::milliseconds deadline) const {
+                                 std::chrono::milliseconds deadline, const std::string& accept) const {
   const std::string target = target_of(path);
-  auto response = exchange(target, method, with_token(token_), body, deadline);
+  auto response = exchange(target, method, headers_of(accept, token_), body, deadline);
   // It did nothing but ask, so that the same request may be sent once more.
   if (response && response->status == 401 && token_.empty()) {
     auto token = log_in();
     if (!token) return tl::unexpected<Error>(token.error());
     token_ = *std::move(token);
-    response = exchange(target, method, with_token(token_), body, deadline);
+    response = exchange(target, method, headers_of(accept, token_), body, deadline);
   }
   if (!response || response->status < 300) return response;
   Error error = error_of(*response, endpoint_);
@@ -192,6 +194,13 @@ Result<Json> Api::get(const std::string& path) const {
   const auto response = call(path, "GET", {}, timeout_);
   if (!response) return tl::unexpected<Error>(response.error());
   return parse(response->body, endpoint_);
+}
+
+Result<std::string> Api::download(const std::string& path, const std::string& media_type,
+                                  std::chrono::milliseconds more_time) const {
+  auto response = call(path, "GET", {}, timeout_ + more_time, media_type);
+  if (!response) return tl::unexpected<Error>(response.error());
+  return std::move(response->body);
 }
 
 Result<std::string> Api::create(const std::string& path, const Json& body) const {

@@ -31,12 +31,16 @@ class Api {
   Status remove(const std::string& path) const;
 
   // `more_time`: how much longer than usual the answer may take.
+  Result<std::string> download(const std::string& path, const std::string& media_type,
+                               std::chrono::milliseconds more_time) const;
   Result<Json> post(const std::string& path, const Json& body, std::chrono::milliseconds more_time) const;
 
  private:
+  static inline const std::string json = "application/json";
+
   Api() = default;
   Result<http::Response> call(const std::string& path, const std::string& method, const std::string& body,
-                              std::chrono::milliseconds deadline) const;
+                              std::chrono::milliseconds deadline, const std::string& accept = json) const;
   Result<http::Response> exchange(const std::string& target, const std::string& method, http::Headers headers,
                                   const std::string& body, std::chrono::milliseconds deadline) const;
   std::string target_of(const std::string& path) const;

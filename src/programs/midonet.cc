@@ -288,8 +288,7 @@ void Command::add_attach() {
 }
 
 void Command::add_agent() {
-  CLI::App* backup =
-      app.add_subcommand("backup", "Save the embedded store of this host, which stays in use, to a file");
+  CLI::App* backup = app.add_subcommand("backup", "Save an embedded store, which stays in use, to a file");
   backup->add_option("file", file_, "The file to write; it is replaced")->required();
   backup->callback([this] { verb = [this](const Session& s) { return cli::back_up(s, file_); }; });
   CLI::App* group = app.add_subcommand("agent", "The agent of this host");

@@ -49,6 +49,25 @@ class Backup(SystemTest):
         self.h.start()
         self.h.wait_state(self.port, "active")
 
+    def test_an_api_without_an_agent_is_asked_for_the_backup(self):
+        self.h.stop()
+        self.h.start_api()
+        saved = os.path.join(self.directory, "saved")
+        done = self.midonet("backup", saved)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(os.stat(saved).st_mode & 0o777, 0o600)
+        self.h.create_bridge("later")
+        self.h.stop()
+        os.unlink(self.db)
+        shutil.copy(saved, self.db)
+        self.h.start_api()
+        self.assertIn("restored from the backup of", self.h.process.output())
+        self.assertEqual([bridge["id"] for bridge in self.h.rest.get("/bridges")], [self.bridge])
+        self.h.stop()
+        done = self.midonet("backup", saved)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("start midonet-api", done.stderr)
+
     def test_a_damaged_log_is_refused_and_takes_no_port_from_the_kernel(self):
         self.h.kill()
         log = self.db + "-wal"
