@@ -228,6 +228,13 @@ void Agent::free_uplinks() {
     log::warning("datapath: {}", error.message);
 }
 
+void Agent::use_store_servers(std::vector<Ip> servers) {
+  if (servers == options_.overlay.store) return;
+  options_.overlay.store = std::move(servers);
+  if (!started_) return free_uplinks();
+  mark_dirty("servers of the store");
+}
+
 void Agent::on_links() {
   if (!started_) return free_uplinks();
   if (!interfaces_timer_.armed())

@@ -72,6 +72,8 @@ class Agent {
   bool started() const { return started_; }  // it acts
   // The operator's word that what the store does not know may go.
   void accept_store();
+  // The addresses of the store's servers: an interface that leads to one of them is not plugged.
+  void use_store_servers(std::vector<Ip> servers);
 
   struct LastReconcile {
     WallTime when{};

@@ -26,7 +26,6 @@
 #include "programs/server_flags.h"
 #include "programs/store_gate.h"
 #include "programs/systemd.h"
-#include "store/zookeeper_address.h"
 
 namespace {
 
@@ -82,16 +81,6 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   return datapath::EbpfDatapath::open(loop, options);
 }
 
-// The servers that the store's URI names by address: the way there is never plugged.
-std::vector<Ip> store_addresses(const std::string& uri) {
-  std::vector<Ip> out;
-  const auto address = store::ZookeeperAddress::parse(uri);
-  if (!address) return out;
-  for (const auto& server : address->servers)
-    if (const auto ip = Ip::parse(server.host)) out.push_back(*ip);
-  return out;
-}
-
 int remove_datapath(const Flags& flags) {
   const auto run_directory = agent::RunDirectory::claim(flags.run_dir);
   if (!run_directory) return refuse(run_directory.error());
@@ -119,6 +108,8 @@ int run(const Flags& flags) {
   store::OpenOptions options = flags.store_options;
   options.session_file = run_directory->path() + "/session";
   options.session_owner = fmt::format("host {} boot {}", *host, agent::boot_id());
+  std::function<void(const std::vector<Ip>&)> use_servers;
+  options.on_servers = [&](const std::vector<Ip>& servers) { use_servers(servers); };
   const auto store = store::connect(loop, flags.store, options);
   if (!store) return refuse(store.error());
   const std::string store_file = flags.host_id_file + ".store";
@@ -137,7 +128,6 @@ int run(const Flags& flags) {
   agent::collect_port_metrics(registry, **datapath);
   agent::OverlayOptions overlay = flags.overlay;
   overlay.device = flags.tunnel_device;
-  overlay.store = store_addresses(flags.store);
   overlay.sets_source = datapath::sets_tunnel_source();
   agent::Agent agent(loop, **store, **monitor, **datapath, registry,
                      {.host = *host,
@@ -151,6 +141,7 @@ int run(const Flags& flags) {
                       .hold_file = run_directory->path() + "/hold",
                       .hold = options.accept_loss ? "the store was started with --accept-store-loss" : "",
                       .store_file = store_file});
+  use_servers = [&](const std::vector<Ip>& servers) { agent.use_store_servers(servers); };
   agent::BindingSocket socket(loop, **store, agent, registry);
   if (const Status listening = socket.listen(run_directory->socket()); !listening) return refuse(listening.error());
   std::optional<api::ApiServer> api;

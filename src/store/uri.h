@@ -3,9 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/ip.h"
 #include "base/loop.h"
 #include "store/store.h"
 
@@ -26,6 +29,8 @@ struct OpenOptions {
   std::string session_owner{};
   // A file whose one line is the secret "user:password" of the digest ACL. Empty: nodes are open to everybody.
   std::string secret_file{};
+  // Called on the loop's thread with the addresses of the servers, in ascending order, each time that names were looked up.
+  std::function<void(const std::vector<Ip>&)> on_servers{};
 };
 
 // A store whose layout nobody has looked at (layout.h does). An embedded file is waited for as open() does; ZooKeeper is not: the

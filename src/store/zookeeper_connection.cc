@@ -47,13 +47,22 @@ void ZookeeperConnection::look_for_servers() {
         const auto self = weak.lock();
         if (!self || self->ended_) return;
         self->lookup_.reset();
-        if (servers) self->servers_ = *servers;
+        if (servers) self->found_servers(*servers);
         const Status opened = servers ? self->open_handle() : Status(tl::unexpect, servers.error());
         if (opened) return;
         self->problem_ = opened.error().message;
         log::warning("store {}: {}", self->address_.uri(), self->problem_);
         self->try_later();
       });
+}
+
+void ZookeeperConnection::found_servers(std::vector<std::string> servers) {
+  servers_ = std::move(servers);
+  if (!options_.on_servers) return;
+  std::set<Ip> addresses;
+  for (const std::string& server : servers_)
+    if (const auto ip = Ip::parse(server.substr(0, server.rfind(':')))) addresses.insert(*ip);
+  options_.on_servers({addresses.begin(), addresses.end()});
 }
 
 // At random, so that servers share their clients; those that have left us without an answer are the last.
@@ -129,7 +138,7 @@ void ZookeeperConnection::recheck() {
 void ZookeeperConnection::use_addresses(std::vector<std::string> servers) {
   if (std::is_permutation(servers.begin(), servers.end(), servers_.begin(), servers_.end())) return;
   log::info("store {}: the servers' addresses are now {}", address_.uri(), fmt::join(servers, ", "));
-  servers_ = std::move(servers);
+  found_servers(std::move(servers));
   silent_servers_.clear();
   look_ = first_look;
   handle_->try_anew(in_order(servers_));

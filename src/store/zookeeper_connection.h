@@ -66,6 +66,7 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   void recheck_later();
   void recheck();
   void use_addresses(std::vector<std::string> servers);
+  void found_servers(std::vector<std::string> servers);
   void try_later();
   void watch_attempts();
   void look_later();

@@ -20,6 +20,32 @@ def passes(sender, receiver, to=None):
     return False
 
 
+# ctest-class: named_server
+class NamedServer(ClusterTest):
+    @classmethod
+    def prepare(cls):
+        cls.new_cluster(servers=1).add_host()
+        cls.cluster.start_store(), cls.cluster.start_apis(1)
+
+    def start(self, host, **names):
+        """The agent, with a table of names of its own and a server that is given by name. The host is in no tunnel zone."""
+        table = os.path.join(host.directory, "hosts")
+        with open(table, "w", encoding="ascii") as file:
+            file.writelines(f"{address} {name}\n" for name, address in names.items())
+        host.launch("unshare", "--mount", "sh", "-c", f'mount --bind {table} /etc/hosts && exec "$@"', "sh",
+                    host.program("midolman"), "--store", host.store.replace(self.cluster.zookeeper.servers[0].address, "zk"),
+                    *self.cluster.store_flags, *host.agent_flags())
+        wait_until(host.alive_now, 60, "the host is alive")
+
+    def test_the_way_to_a_server_that_is_given_by_name_is_refused(self):
+        host, server = self.cluster.hosts[0], self.cluster.zookeeper.servers[0].address
+        self.start(host, zk=server)
+        port = host.create_port(host.create_bridge())
+        host.attach(port, "eth0")
+        self.assertEqual(host.wait_state(port, "error", 20)["reason"], f"eth0 carries the route to the store at {server}")
+        self.assertNotIn("midolman", host.hooks("eth0"))
+
+
 # ctest-class: two_hosts
 class Uplink(ClusterTest):
     @classmethod

@@ -26,7 +26,7 @@ struct OverlayOptions {
   TunnelFamily family = TunnelFamily::any;
   std::uint32_t mtu = 0;    // the largest IP packet that fits into the tunnel; 0: computed from the underlay
   std::string device{};     // the name of the tunnel device
-  std::vector<Ip> store{};  // of its servers, those that are given by address
+  std::vector<Ip> store{};  // the addresses of its servers
   // Whether the kernel takes the source address of a tunnel packet from its program (6.0); else the route decides.
   bool sets_source = true;
 };
