@@ -1,6 +1,9 @@
 #include "api/api_server.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 
@@ -32,6 +35,11 @@ http::Server::Options server_options(const ApiServer::Options& options, const Ro
     log::info("api: at most {} connections, since this process may open {} files and others need some",
               server.limits.connections, descriptor_limit());
   return server;
+}
+
+std::string machine_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 }  // namespace
@@ -90,6 +98,8 @@ class ApiServer::Impl {
     Result<Front> front = Front::make({.base_uri = options_.base_uri,
                                        .authority = options_.listen,
                                        .loopback = endpoint->is_loopback(),
+                                       .login = options_.auth.kind != AuthOptions::Kind::none,
+                                       .machine = machine_name(),
                                        .allowed_hosts = options_.allowed_hosts,
                                        .allowed_origins = options_.allowed_origins,
                                        .trusted_proxies = options_.trusted_proxies});

@@ -144,7 +144,9 @@ bool Front::answers_to(const std::string& host) const {
   if (std::any_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(), is_allowed)) return true;
   if (const auto base = origin_of(options_.base_uri); base && host_of(base->second) == host) return true;
   if (options_.loopback) return false;
-  return ip || options_.allowed_hosts.empty();
+  if (ip) return true;
+  if (!options_.allowed_hosts.empty()) return false;
+  return options_.login || host.find('.') == std::string::npos || host == host_of(options_.machine);
 }
 
 // What the nearest of the proxies that the client's request came through unchanged says: the chain is followed from its end, for

@@ -43,12 +43,23 @@ TEST(FrontHosts, ConfiguredNamesAreAnsweredBesideLoopbackOnes) {
   EXPECT_TRUE(admits({.base_uri = "https://cloud.example/x", .loopback = true}, {{"Host", "cloud.example"}}));
 }
 
-TEST(FrontHosts, AnotherServerAnswersToEveryNameUntilItsNamesAreConfigured) {
+TEST(FrontHosts, AServerThatAsksForALoginAnswersToEveryNameUntilItsNamesAreConfigured) {
   EXPECT_TRUE(admits({}, {{"Host", "any.example"}}));
   const FrontOptions named{.allowed_hosts = {"api.example.org"}};
   EXPECT_TRUE(admits(named, {{"Host", "api.example.org"}}));
   EXPECT_TRUE(admits(named, {{"Host", "10.0.0.1:8181"}}));  // no name of a DNS leads to an address in the Host header
   EXPECT_FALSE(admits(named, {{"Host", "evil.example"}}));
+}
+
+TEST(FrontHosts, WithoutLoginsNamesThatAPublicDnsMayHaveAreRefusedUntilTheyAreConfigured) {
+  const FrontOptions open{.login = false, .machine = "ctl1.example.org"};
+  for (const char* host : {"10.0.0.1:8181", "[2001:db8::1]", "controller:8181", "localhost", "CTL1.example.org", ""})
+    EXPECT_TRUE(admits(open, {{"Host", host}})) << host;
+  for (const char* host : {"evil.example", "ctl1.example.org.evil.example", "10.0.0.1.evil.example", "api.example.org"})
+    EXPECT_FALSE(admits(open, {{"Host", host}})) << host;
+  const FrontOptions named{.login = false, .machine = "ctl1.example.org", .allowed_hosts = {"api.example.org"}};
+  EXPECT_TRUE(admits(named, {{"Host", "api.example.org"}}));
+  EXPECT_FALSE(admits(named, {{"Host", "controller"}}));
 }
 
 TEST(FrontOrigins, APageOfAnotherSiteIsRefusedUnlessItsOriginIsConfigured) {

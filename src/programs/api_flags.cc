@@ -18,7 +18,8 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
                  "What URIs in answers begin with; else they follow each request's Host header");
   app.add_option("--allow-host", options.allowed_hosts,
                  "On a loopback address: a name in the Host header that is answered beside loopback names; on another "
-                 "address: the only names that are. May be given several times");
+                 "address: the only names that are (without it and without --auth: names without a dot, and the "
+                 "machine's). May be given several times");
   app.add_option("--allow-origin", options.allowed_origins,
                  "A site whose pages may use the API from a browser (CORS), for example https://ui.example.org; may be "
                  "given several times");
