@@ -53,7 +53,9 @@ const Table& table<TunnelZone>() {
           link("uri", "/tunnel_zones/{id}", "This tunnel zone."),
           field("id", &TunnelZone::id, Use::create_only, "The zone; drawn by the server unless given.").not_stored(),
           field("name", &TunnelZone::name, Use::required, "A name that no other tunnel zone has.").between(1, 255),
-          field("type", &TunnelZone::type, Use::optional, "How its hosts tunnel.").one_of({"vxlan"}),
+          field("type", &TunnelZone::type, Use::optional, "How its hosts tunnel.")
+              .one_of({"vxlan"})
+              .refuses_others("must be vxlan; gre is taken for it with the server's option gre-means-vxlan"),
           link("hosts", "/tunnel_zones/{id}/hosts", "Its members."),
       }};
   return zone;
