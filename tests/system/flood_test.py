@@ -72,5 +72,49 @@ class Flood(SystemTest):
                    what="nothing is worked on any more")
 
 
+class SilentKeystone(SystemTest):
+    """The API and the agent in one process, with a Keystone that takes connections and says nothing."""
+
+    def test_mm_ctl_goes_on_while_many_clients_wait_for_a_silent_keystone(self):
+        h = self.host(start=False)
+        with h.namespace.entered():
+            keystone = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.addCleanup(keystone.close)
+        keystone.setblocking(False)
+        h.start()
+        port = h.create_port(h.create_bridge())
+        h.stop()
+        h.start("--auth", "keystone", "--keystone-url", f"http://127.0.0.1:{keystone.getsockname()[1]}", wait=False)
+        wait_until(lambda: self.synchronised(h), 60, "the agent has acted")
+        clients, asked = [], []
+        self.addCleanup(lambda: [each.close() for each in clients + asked])
+        with h.namespace.entered():
+            for number in range(40):
+                clients.append(socket.create_connection(("127.0.0.1", 8181), timeout=30))
+                clients[-1].sendall(b"GET /midonet-api/ports HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: t%d\r\n\r\n" % number)
+
+        def accepted():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    asked.append(keystone.accept()[0])
+            return len(asked)
+        wait_until(lambda: accepted() == 16, 20, "Keystone is asked by as many connections as may ask it")
+        for _ in range(5):
+            for verb in (("--bind-port", port, "tap0"), ("--unbind-port", port)):
+                done = h.mm_ctl("--timeout", "5", *verb)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(accepted(), 16)
+        for client in clients:
+            client.setblocking(False)
+            with self.assertRaises(BlockingIOError, msg="it was answered, so Keystone was not waited for"):
+                client.recv(1)
+
+    @staticmethod
+    def synchronised(h):
+        with contextlib.suppress(OSError):
+            return h.agent_status()["synchronised"]
+        return False
+
+
 if __name__ == "__main__":
     main()
