@@ -12,7 +12,7 @@ namespace midonet::programs {
 
 void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
                       const std::string& config_help) {
-  app.set_version_flag("--version", MIDONET_VERSION);
+  app.set_version_flag("--version", app.get_name() + " " MIDONET_VERSION);
   add_config(app, config_file, config_help);
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
   app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,

@@ -40,10 +40,12 @@ def entry_points(directory: str) -> None:
     """What an installed package would have, from pyproject.toml: Neutron finds drivers by their entry points."""
     with open(os.path.join(PACKAGE, "pyproject.toml"), "rb") as file:
         project = tomllib.load(file)["project"]
-    target = os.path.join(directory, "midonet_neutron-1.0.0.dist-info")
+    with open(os.path.join(PACKAGE, "VERSION"), encoding="ascii") as file:
+        version = file.read().strip()
+    target = os.path.join(directory, f"midonet_neutron-{version}.dist-info")
     os.makedirs(target)
     with open(os.path.join(target, "METADATA"), "w", encoding="utf-8") as file:
-        file.write(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+        file.write(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
     with open(os.path.join(target, "entry_points.txt"), "w", encoding="utf-8") as file:
         for group, entries in project["entry-points"].items():
             file.write(f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in entries.items()))
