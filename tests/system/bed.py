@@ -10,7 +10,8 @@
     main()
 
 Run one: tests/system/plug_test.py Plug.test_a_sentence. MIDONET_BIN names the folder of the programs. Everything that a
-test made is gone when it ends, however it ends; a failure prints the logs of the host's processes.
+test made is gone when it ends, however it ends; a failure prints the logs of the host's processes. With MIDONET_PAUSE=1 a
+failed test waits for Enter before it removes anything.
 """
 
 import contextlib
@@ -96,7 +97,18 @@ class SystemTest(unittest.TestCase):
             for host in self.hosts:
                 self.show(host)
             self.show_more()
+            if os.environ.get("MIDONET_PAUSE"):
+                self._pause()
             raise
+
+    def _pause(self):
+        """Everything stays as it is until the developer has looked at it."""
+        signal.alarm(0)
+        for host in self.hosts:
+            print(f"---- {host.name}: nsenter --net={host.namespace.path}; files in {host.directory}", file=sys.stderr)
+        print("---- paused: Enter ends the test and removes everything", file=sys.stderr)
+        with contextlib.suppress(EOFError):
+            input()
 
     def show_more(self):
         """What else is worth a look after a failure."""

@@ -1,9 +1,46 @@
 #!/usr/bin/python3
 """The bed of many hosts itself: what the tests of the overlay stand on."""
 
-from bed import main, wait_until
+import os
+import re
+import subprocess
+import sys
+
+from bed import TOP, SystemTest, main, wait_until
 from cluster_bed import ClusterTest
 from underlay import Capture, ipv4, ipv6
+
+
+FAILING = f"""
+import sys
+sys.path.insert(0, "{TOP}/tests/system")
+from bed import SystemTest, main
+class Failing(SystemTest):
+    def test_it(self):
+        self.host(start=False)
+        self.fail("on purpose")
+main()
+"""
+
+
+class Pause(SystemTest):
+    def test_a_failed_test_keeps_its_bed_until_enter_if_it_is_asked_to(self):
+        path = os.path.join(self.directory, "failing_test.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(FAILING)
+        with subprocess.Popen([sys.executable, path], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=os.environ | {"MIDONET_PAUSE": "1"}) as failing:
+            self.addCleanup(failing.kill)
+            said = ""
+            for line in failing.stderr:
+                said += line
+                if "paused" in line:
+                    break
+            namespace, files = re.search(r"--net=(\S+); files in (\S+)", said).groups()
+            self.assertTrue(os.path.exists(namespace) and os.path.isdir(files), said)
+            failing.communicate("\n", timeout=60)
+            self.assertEqual(failing.returncode, 1)
+            self.assertFalse(os.path.exists(namespace) or os.path.exists(files), said)
 
 
 # ctest-class: underlay_and_ensemble
