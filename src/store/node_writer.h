@@ -100,7 +100,7 @@ class NodeWriter {
   enum class Presence : std::uint8_t { absent, there, foreign };
   struct Entry {
     Kind kind;
-    std::string value;
+    std::string value{};
     std::unique_ptr<std::string> found{};  // until it is written
     std::vector<std::string> guards{};
     std::int32_t version = 0;
