@@ -19,7 +19,7 @@ bed.TEST_SECONDS = 600  # a test, or the preparation of a class: interpreters an
 
 class OpenStackTest(ClusterTest):
     """`needs` are files of packages that are in packages.txt: (path, package)."""
-    needs = ()
+    needs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def setUpClass(cls):

@@ -66,6 +66,7 @@ class VirtualMachine:
 
     def end(self, command: str, check: bool = True) -> str:
         """What it printed."""
+        assert self._connection
         received, deadline = "", time.monotonic() + SECONDS
         readable = select.poll()
         readable.register(self._connection, select.POLLIN)

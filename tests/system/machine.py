@@ -91,14 +91,14 @@ class Machine:
         held = os.open(ready, os.O_RDWR)  # so that opening it blocks nobody
         try:
             script = 'exec 9>"$4"; exec /usr/bin/python3 "$1" "$2" "$3" 9'
-            self._init = Process(self.namespace.command(
+            init = self._init = Process(self.namespace.command(
                 "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
                 "/bin/sh", "-c", script, "sh", INIT, self.directory, self.name, ready), log)
             os.set_blocking(held, False)
 
             def answered() -> bool:
-                if not self._init.running():
-                    raise AssertionError(f"machine {self.name} did not start:\n{self._init.output()[-2000:]}")
+                if not init.running():
+                    raise AssertionError(f"machine {self.name} did not start:\n{init.output()[-2000:]}")
                 with contextlib.suppress(BlockingIOError):
                     return bool(os.read(held, 16))
                 return False

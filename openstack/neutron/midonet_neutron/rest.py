@@ -167,7 +167,7 @@ class RestClient:
         response = self._request("POST", url, b"{}", headers | {"Content-Type": JSON_TYPE}, self._conf.timeout, False)
         if response.status != 200:
             raise _error(f"log in as {self._conf.username}: POST", url, response.status, response.data)
-        jar = cookies.SimpleCookie(response.headers.get("Set-Cookie", ""))
+        jar: cookies.SimpleCookie[str] = cookies.SimpleCookie(response.headers.get("Set-Cookie", ""))
         if "sessionId" in jar:
             return jar["sessionId"].value
         raise Unavailable(f"log in as {self._conf.username}: POST {url}: the answer has no cookie sessionId")

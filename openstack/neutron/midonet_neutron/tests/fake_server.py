@@ -18,6 +18,11 @@ Json = dict[str, Any]
 ROOT = "/midonet-api"
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client goes away in the middle, or does not trust the certificate."""
+
+
 class FakeServer:
     """`fail(…)` decides the fate of the next requests; `requests` has all that came."""
 
@@ -33,9 +38,8 @@ class FakeServer:
         self.password: tuple[str, str] | None = None
         self.token = "t1"
         self._fates: list[Callable[[str, str], str | None]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # a client that goes away in the middle, or trusts us not
         self._scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,8 +63,11 @@ class FakeServer:
     def clear(self) -> None:
         """As new, but at the same address."""
         with self.lock:
-            for kept in (self.bridges, self.ports, self.hosts, self.requests, self._fates, self.stream_requests):
-                kept.clear()
+            for table in (self.bridges, self.ports, self.hosts):
+                table.clear()
+            self.requests.clear()
+            self._fates.clear()
+            self.stream_requests.clear()
             self.password = None
 
     # ---- what tests say

@@ -193,7 +193,8 @@ class Binding(DriverTest):
     """Who is bound, where, and why not."""
 
     def bound(self, **more: object) -> str:
-        port = self.port(self.network(), **{HOST_ID: "cmp1", **VM, **more})
+        given: dict[str, object] = {HOST_ID: "cmp1", **VM, **more}
+        port = self.port(self.network(), **given)
         return self.get_port(port)["binding:vif_type"]
 
     def test_a_port_is_bound_where_the_agent_is_alive(self) -> None:

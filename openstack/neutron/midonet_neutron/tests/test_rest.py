@@ -153,7 +153,7 @@ class Follow(RestTest):
         super().setUp()
         self.ports: list[tuple[str, str, str]] = []
         self.synced: list[dict[str, tuple[str, str]] | None] = []
-        self.follower = Follower(self.client, lambda *said: self.ports.append(said), self.synced.append)
+        self.follower = Follower(self.client, lambda port, host, state: self.ports.append((port, host, state)), self.synced.append)
         self.thread = threading.Thread(target=self.follower.run, daemon=True)
         self.thread.start()
         self.addCleanup(self.thread.join)
