@@ -43,6 +43,7 @@ def _prepare():
 
     def ended(number, _):
         raise SystemExit(f"ended by signal {number}")
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ended)
 
@@ -90,6 +91,7 @@ def make_veths(namespace, count, prefix="v", far=None):
     near = "".join(f"link add name {prefix}{i} up type veth peer name f{prefix}{i}{where}\n" for i in range(1, count + 1))
     ends = "".join(f"link set f{prefix}{i} up\n" for i in range(1, count + 1))
     from namespace import run
+
     run("ip", "-n", namespace.name, "-batch", "-", text=near)
     run("ip", "-n", (far or namespace).name, "-batch", "-", text=ends)
     return time.monotonic() - since
@@ -120,8 +122,10 @@ class Connection:
 
     def send(self, method, path, body=None):
         data = b"" if body is None else json.dumps(body).encode()
-        self.socket.sendall(f"{method} /midonet-api{path} HTTP/1.1\r\nHost: 127.0.0.1:8181\r\n"
-                            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+        self.socket.sendall(
+            f"{method} /midonet-api{path} HTTP/1.1\r\nHost: 127.0.0.1:8181\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+        )
 
     def answer(self):
         """(status, headers as text, body) of the next answer."""
@@ -140,8 +144,9 @@ class Connection:
 
     @staticmethod
     def _body_length(head):
-        return next((int(line.split(b":")[1]) for line in head.split(b"\r\n")
-                     if line.lower().startswith(b"content-length:")), 0)
+        return next(
+            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
 
     def _read(self):
         got = self.socket.recv(65536)
@@ -185,9 +190,23 @@ def pipelined(namespace, requests, connections=8, window=64):
 def create_ports(host, bridge, count):
     """The ids of `count` new ports of the bridge."""
     made = pipelined(host.api_namespace, [("POST", f"/bridges/{bridge}/ports", {"type": "Bridge"})] * count)
-    return [next(line.rsplit("/", 1)[1].strip() for line in head.split("\r\n") if line.lower().startswith("location:"))
-            for _, head, _ in made]
+    return [
+        next(line.rsplit("/", 1)[1].strip() for line in head.split("\r\n") if line.lower().startswith("location:"))
+        for _, head, _ in made
+    ]
 
 
-__all__ = ["BIN", "Connection", "bed", "create_ports", "make_veths", "many_hosts", "milliseconds", "percentile",
-           "pipelined", "received", "row", "wait_until"]
+__all__ = [
+    "BIN",
+    "Connection",
+    "bed",
+    "create_ports",
+    "make_veths",
+    "many_hosts",
+    "milliseconds",
+    "percentile",
+    "pipelined",
+    "received",
+    "row",
+    "wait_until",
+]

@@ -30,8 +30,9 @@ CONTROL = "172.31.{}.{}"  # the n-th link between a host and the databases: .1 a
 
 def missing():
     """What tools/install would install, in its words, or None."""
-    said = subprocess.run([os.path.join(TOP, "tools/install"), "--list", LIST], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
+    said = subprocess.run(
+        [os.path.join(TOP, "tools/install"), "--list", LIST], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     return said.strip() if "missing" in said or "unpacked" in said else None
 
 
@@ -117,10 +118,14 @@ class Daemon:
 
     def start(self, program, *argv):
         name = os.path.basename(program)
-        folders = [f"{kind}={self.directory}" for kind in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVN_RUNDIR",
-                                                           "OVN_LOGDIR", "OVN_DBDIR", "OVS_SYSCONFDIR")]
-        process = Process(self.namespace.command("env", *folders, program, *argv),
-                          os.path.join(self.directory, f"{name}-{len(self.processes)}.log"))
+        folders = [
+            f"{kind}={self.directory}"
+            for kind in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVS_SYSCONFDIR")
+        ]
+        process = Process(
+            self.namespace.command("env", *folders, program, *argv),
+            os.path.join(self.directory, f"{name}-{len(self.processes)}.log"),
+        )
         self.processes.append(process)
         return process
 
@@ -148,8 +153,9 @@ class OvnHost(Daemon):
         ovn.cluster.underlay.connect(self.namespace, FIRST_ADDRESS + number, self.name)
         # Not through br-phys: Open vSwitch in userspace forwards the kernel's TCP with the partial checksums of a veth.
         self.control = CONTROL.format(number, 1)
-        ovn.cluster.control.ip("link", "add", "name", self.name, "up", "type", "veth", "peer", "name", "control",
-                               "netns", self.namespace.name)
+        ovn.cluster.control.ip(
+            "link", "add", "name", self.name, "up", "type", "veth", "peer", "name", "control", "netns", self.namespace.name
+        )
         ovn.cluster.control.ip("addr", "add", f"{self.control}/30", "dev", self.name)
         self.namespace.ip("addr", "add", f"{CONTROL.format(number, 2)}/30", "dev", "control")
         self.namespace.ip("link", "set", "control", "up")
@@ -158,9 +164,22 @@ class OvnHost(Daemon):
     def launch(self):
         path = self.database("conf", SWITCH_SCHEMA)
         self.local = Ovsdb(path, "Open_vSwitch")
-        self.local.transact({"op": "insert", "table": "Open_vSwitch", "row": {"external_ids": ovsdb_map(
-            system_id=self.name, hostname=self.name, ovn_remote=f"tcp:{self.control}:{SOUTHBOUND_PORT}",
-            ovn_encap_type="geneve", ovn_encap_ip=self.address, ovn_bridge_datapath_type="netdev")}})
+        self.local.transact(
+            {
+                "op": "insert",
+                "table": "Open_vSwitch",
+                "row": {
+                    "external_ids": ovsdb_map(
+                        system_id=self.name,
+                        hostname=self.name,
+                        ovn_remote=f"tcp:{self.control}:{SOUTHBOUND_PORT}",
+                        ovn_encap_type="geneve",
+                        ovn_encap_ip=self.address,
+                        ovn_bridge_datapath_type="netdev",
+                    )
+                },
+            }
+        )
         self.start(SWITCH, f"unix:{path}")
         self.add_bridge("br-phys", "eth0")
         self.add_bridge("br-int")
@@ -175,30 +194,53 @@ class OvnHost(Daemon):
         operations, ports = [], []
         for number, each in enumerate((name, *interfaces)):
             operations += [
-                {"op": "insert", "table": "Interface", "uuid-name": f"i{number}",
-                 "row": {"name": each, "type": "internal" if each == name else ""}},
-                {"op": "insert", "table": "Port", "uuid-name": f"p{number}",
-                 "row": {"name": each, "interfaces": ["named-uuid", f"i{number}"]}}]
+                {
+                    "op": "insert",
+                    "table": "Interface",
+                    "uuid-name": f"i{number}",
+                    "row": {"name": each, "type": "internal" if each == name else ""},
+                },
+                {
+                    "op": "insert",
+                    "table": "Port",
+                    "uuid-name": f"p{number}",
+                    "row": {"name": each, "interfaces": ["named-uuid", f"i{number}"]},
+                },
+            ]
             ports.append(["named-uuid", f"p{number}"])
         bridge = {"name": name, "datapath_type": "netdev", "ports": ["set", ports]}
         if name == "br-int":
             bridge |= {"fail_mode": "secure", "other_config": ovsdb_map(disable_in_band="true")}
         self.local.transact(
-            *operations, {"op": "insert", "table": "Bridge", "uuid-name": "b", "row": bridge},
-            {"op": "mutate", "table": "Open_vSwitch", "where": [],
-             "mutations": [["bridges", "insert", ["named-uuid", "b"]], ["next_cfg", "+=", 1]]})
+            *operations,
+            {"op": "insert", "table": "Bridge", "uuid-name": "b", "row": bridge},
+            {
+                "op": "mutate",
+                "table": "Open_vSwitch",
+                "where": [],
+                "mutations": [["bridges", "insert", ["named-uuid", "b"]], ["next_cfg", "+=", 1]],
+            },
+        )
 
     @staticmethod
     def plugging(interface, logical_port):
         """The operations that plug an interface as a logical port, as an orchestrator has them done on the host."""
         return [
-            {"op": "insert", "table": "Interface", "uuid-name": "i",
-             "row": {"name": interface, "external_ids": ["map", [["iface-id", logical_port]]]}},
-            {"op": "insert", "table": "Port", "uuid-name": "p",
-             "row": {"name": interface, "interfaces": ["named-uuid", "i"]}},
-            {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]],
-             "mutations": [["ports", "insert", ["named-uuid", "p"]]]},
-            {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}]
+            {
+                "op": "insert",
+                "table": "Interface",
+                "uuid-name": "i",
+                "row": {"name": interface, "external_ids": ["map", [["iface-id", logical_port]]]},
+            },
+            {"op": "insert", "table": "Port", "uuid-name": "p", "row": {"name": interface, "interfaces": ["named-uuid", "i"]}},
+            {
+                "op": "mutate",
+                "table": "Bridge",
+                "where": [["name", "==", "br-int"]],
+                "mutations": [["ports", "insert", ["named-uuid", "p"]]],
+            },
+            {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+        ]
 
     def unplug(self, *interfaces):
         """Removes them, and waits until the southbound database has no chassis for their logical ports."""
@@ -208,24 +250,35 @@ class OvnHost(Daemon):
             (row,) = self.local.rows("Interface", [["name", "==", interface]], ["external_ids"])
             logical.append(dict(row["external_ids"][1])["iface-id"])
             self.local.transact(
-                {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]],
-                 "mutations": [["ports", "delete", port["_uuid"]]]},
-                {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]})
+                {
+                    "op": "mutate",
+                    "table": "Bridge",
+                    "where": [["name", "==", "br-int"]],
+                    "mutations": [["ports", "delete", port["_uuid"]]],
+                },
+                {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+            )
         wait_until(lambda: all(self.ovn.chassis(each) is None for each in logical), what="OVN has released the ports")
 
     def monitor(self):
         """A connection that says when an interface's external_ids change."""
         connection = Ovsdb(self.local.socket.getpeername(), "Open_vSwitch")
-        connection.send("monitor", "Open_vSwitch", "m", {"Interface": [
-            {"columns": ["name", "external_ids"], "select": {"initial": False}}]})
+        connection.send(
+            "monitor",
+            "Open_vSwitch",
+            "m",
+            {"Interface": [{"columns": ["name", "external_ids"], "select": {"initial": False}}]},
+        )
         connection.messages()  # its answer
         return connection
 
     def plug(self, interface, logical_port):
         """... and waits until OVN says that it is installed."""
         self.local.transact(*self.plugging(interface, logical_port))
-        wait_until(lambda: is_installed(self.local.rows("Interface", [["name", "==", interface]], ["external_ids"])[0]),
-                   what=f"{interface} is installed")
+        wait_until(
+            lambda: is_installed(self.local.rows("Interface", [["name", "==", interface]], ["external_ids"])[0]),
+            what=f"{interface} is installed",
+        )
 
     def close(self):
         super().close()
@@ -238,8 +291,13 @@ def is_installed(row):
 
 def installed(messages):
     """The names of the interfaces that these notifications of a monitor say are installed."""
-    return {row["new"]["name"] for message in messages if message.get("method") == "update"
-            for row in message["params"][1].get("Interface", {}).values() if "new" in row and is_installed(row["new"])}
+    return {
+        row["new"]["name"]
+        for message in messages
+        if message.get("method") == "update"
+        for row in message["params"][1].get("Interface", {}).values()
+        if "new" in row and is_installed(row["new"])
+    }
 
 
 class Ovn:
@@ -266,12 +324,25 @@ class Ovn:
         """A logical switch with a port of each MAC; returns the ports' names once the southbound database has them."""
         ports = [f"{name}-{number}" for number in range(len(macs))]
         self.northbound.transact(
-            *({"op": "insert", "table": "Logical_Switch_Port", "uuid-name": f"p{number}", "row": {"name": port, "addresses": mac}}
-              for number, (port, mac) in enumerate(zip(ports, macs))),
-            {"op": "insert", "table": "Logical_Switch",
-             "row": {"name": name, "ports": ["set", [["named-uuid", f"p{number}"] for number in range(len(macs))]]}})
-        wait_until(lambda: self.southbound.rows("Port_Binding", [["logical_port", "==", ports[-1]]]),
-                   what=f"ovn-northd has bound {ports[-1]}")
+            *(
+                {
+                    "op": "insert",
+                    "table": "Logical_Switch_Port",
+                    "uuid-name": f"p{number}",
+                    "row": {"name": port, "addresses": mac},
+                }
+                for number, (port, mac) in enumerate(zip(ports, macs))
+            ),
+            {
+                "op": "insert",
+                "table": "Logical_Switch",
+                "row": {"name": name, "ports": ["set", [["named-uuid", f"p{number}"] for number in range(len(macs))]]},
+            },
+        )
+        wait_until(
+            lambda: self.southbound.rows("Port_Binding", [["logical_port", "==", ports[-1]]]),
+            what=f"ovn-northd has bound {ports[-1]}",
+        )
         return ports
 
     def chassis(self, logical_port):

@@ -23,9 +23,12 @@ class Compute:
         self.host, self.user = host, user
         self.log = os.path.join(host.directory, f"nova-{user}.log")
         directory = tempfile.mkdtemp(prefix=f"nova-{user}-", dir=host.directory)
-        settings = {"user": user, "directory": directory, "mm_ctl": host.program("mm-ctl"),
-                    "agent": {"store": host.store, "run-dir": host.run_directory, "host-id-file": host.host_id_file,
-                              **agent_keys}}
+        settings = {
+            "user": user,
+            "directory": directory,
+            "mm_ctl": host.program("mm-ctl"),
+            "agent": {"store": host.store, "run-dir": host.run_directory, "host-id-file": host.host_id_file, **agent_keys},
+        }
         # `ip netns exec` and not nsenter: Nova looks for devices in /sys/class/net. -P: nothing is imported from our folder,
         # which the user nova may not be allowed to read.
         argv = ["ip", "netns", "exec", host.namespace.name, "/usr/bin/python3", "-P", NOVA_VIF, json.dumps(settings)]

@@ -13,9 +13,16 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 ROOTS = ("/", os.path.join(TOP, "build/packages/linux-image-cloud-amd64"))
 BUSYBOX = "/bin/busybox"
 # A virtio NIC on PCI, in the order in which they need each other; a kernel may have some of them built in.
-MODULES = ("drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_pci_modern_dev",
-           "drivers/virtio/virtio_pci_legacy_dev", "drivers/virtio/virtio_pci", "net/core/failover",
-           "drivers/net/net_failover", "drivers/net/virtio_net")
+MODULES = (
+    "drivers/virtio/virtio_ring",
+    "drivers/virtio/virtio",
+    "drivers/virtio/virtio_pci_modern_dev",
+    "drivers/virtio/virtio_pci_legacy_dev",
+    "drivers/virtio/virtio_pci",
+    "net/core/failover",
+    "drivers/net/net_failover",
+    "drivers/net/virtio_net",
+)
 
 # Reads commands from the serial console, a line each, and says their exit status on a line `::STATUS` of its own.
 INIT = """#!/bin/busybox sh

@@ -20,7 +20,9 @@ class Guests(OpenStackTest):
 
     @classmethod
     def missing(cls):
-        return super().missing() or (None if guest_image.kernel() else "there is no kernel for guests (linux-image-cloud-amd64)")
+        return super().missing() or (
+            None if guest_image.kernel() else "there is no kernel for guests (linux-image-cloud-amd64)"
+        )
 
     @classmethod
     def prepare(cls):
@@ -71,7 +73,9 @@ class Guests(OpenStackTest):
 
     def ping(self, machine, address):
         """Once it has come through, every one does."""
-        wait_until(lambda: " 0% packet loss" in machine.run(f"ping -c 1 -W 1 {address}", check=False), 120, "a ping is answered")
+        wait_until(
+            lambda: " 0% packet loss" in machine.run(f"ping -c 1 -W 1 {address}", check=False), 120, "a ping is answered"
+        )
         self.assertIn(" 0% packet loss", machine.run(f"ping -c 5 -i 0.1 -W 5 {address}"))
 
     def test_they_ping_each_other(self):

@@ -12,8 +12,12 @@ from process import Process, wait_until
 
 PASSWORD = "keystone's administrator's"
 MANAGE, UWSGI, WSGI = "/usr/bin/keystone-manage", "/usr/bin/uwsgi", "/usr/bin/keystone-wsgi-public"
-NEEDS = ((MANAGE, "keystone"), (WSGI, "keystone"), (UWSGI, "uwsgi-core"),
-         ("/usr/lib/uwsgi/plugins/python3_plugin.so", "uwsgi-plugin-python3"))
+NEEDS = (
+    (MANAGE, "keystone"),
+    (WSGI, "keystone"),
+    (UWSGI, "uwsgi-core"),
+    ("/usr/lib/uwsgi/plugins/python3_plugin.so", "uwsgi-plugin-python3"),
+)
 
 # A hash is as cheap as it can be: what it is worth is not what is tested.
 CONFIG = """
@@ -54,24 +58,56 @@ class Server:
         os.makedirs(os.path.join(self.directory, "keys"), mode=0o700)
         self._manage("db_sync")
         self._manage("fernet_setup", "--keystone-user", "root", "--keystone-group", "root")
-        self._manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", "RegionOne",
-                     "--bootstrap-public-url", self.url + "/v3")
+        self._manage(
+            "bootstrap",
+            "--bootstrap-password",
+            PASSWORD,
+            "--bootstrap-region-id",
+            "RegionOne",
+            "--bootstrap-public-url",
+            self.url + "/v3",
+        )
 
     def _manage(self, *arguments):
         argv = self.namespace.command(MANAGE, "--config-file", os.path.join(self.config, "keystone.conf"), *arguments)
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False, timeout=300)
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
         if done.returncode:
             raise AssertionError(f"keystone-manage {arguments[0]}: exit {done.returncode}:\n{done.stdout[-4000:]}")
 
     def start(self):
         """As /etc/keystone/keystone-uwsgi.ini has it, where that is seen from outside: answers have no length and end with the
         connection. To be called by the main thread."""
-        argv = [UWSGI, "--plugins", "python3", "--http-socket", f"127.0.0.1:{self.port}", "--master", "--no-orphans",
-                "--die-on-term", "--enable-threads", "--processes", "1", "--buffer-size", "65535", "--rem-header",
-                "Content-Length", "--wsgi-file", WSGI]
-        self.process = Process(self.namespace.command("env", f"OS_KEYSTONE_CONFIG_DIR={self.config}",
-                                                      "PYTHONDONTWRITEBYTECODE=1", *argv), self.log)
+        argv = [
+            UWSGI,
+            "--plugins",
+            "python3",
+            "--http-socket",
+            f"127.0.0.1:{self.port}",
+            "--master",
+            "--no-orphans",
+            "--die-on-term",
+            "--enable-threads",
+            "--processes",
+            "1",
+            "--buffer-size",
+            "65535",
+            "--rem-header",
+            "Content-Length",
+            "--wsgi-file",
+            WSGI,
+        ]
+        self.process = Process(
+            self.namespace.command("env", f"OS_KEYSTONE_CONFIG_DIR={self.config}", "PYTHONDONTWRITEBYTECODE=1", *argv),
+            self.log,
+        )
 
     def wait_answering(self):
         def answers():
@@ -81,6 +117,7 @@ class Server:
                 return self._client_call("GET", "/v3").status == 200
             except OSError:
                 return False
+
         wait_until(answers, 300, "Keystone answers", interval=0.1)
 
     def close(self):
@@ -119,8 +156,7 @@ class Server:
     def issue(self, user, password, project=None, domain="Default"):
         """A token, of that project or of none; and when it is over."""
         of_domain = {"domain": {"name": domain}}
-        auth = {"identity": {"methods": ["password"],
-                             "password": {"user": {"name": user, "password": password, **of_domain}}}}
+        auth = {"identity": {"methods": ["password"], "password": {"user": {"name": user, "password": password, **of_domain}}}}
         if project:
             auth["scope"] = {"project": {"name": project, **of_domain}}
         answer = self._client_call("POST", "/v3/auth/tokens", {"auth": auth})

@@ -18,7 +18,7 @@ from cluster import Api
 import rest
 
 CACHE_SECONDS = 3  # of the first REST server; the second has what is the default
-TOKEN_LIFE = 4     # of the second Keystone
+TOKEN_LIFE = 4  # of the second Keystone
 
 
 def basic(user, password):
@@ -29,8 +29,12 @@ def basic(user, password):
 class Keystone(OpenStackTest):
     """operator is admin in the project network and member in the project other; guest is member in network. chief is boss in
     the project theirs, all of the domain Theirs."""
-    needs = (*keystone.NEEDS, (mariadb.SERVER, "mariadb-server-core"),
-             ("/usr/lib/python3/dist-packages/pymysql", "python3-pymysql"))
+
+    needs = (
+        *keystone.NEEDS,
+        (mariadb.SERVER, "mariadb-server-core"),
+        ("/usr/lib/python3/dist-packages/pymysql", "python3-pymysql"),
+    )
 
     @classmethod
     def prepare(cls):
@@ -52,8 +56,18 @@ class Keystone(OpenStackTest):
             server.wait_answering()
         auth = ("--auth", "keystone", "--keystone-url", cls.keystone.url + "/v3/")
         cls.api = cls.start_api(0, *auth, "--keystone-cache", CACHE_SECONDS)
-        cls.other_api = cls.start_api(1, *auth, "--keystone-domain", "Theirs", "--keystone-project", "theirs",
-                                      "--admin-role", "boss", "--admin-role", "admin")
+        cls.other_api = cls.start_api(
+            1,
+            *auth,
+            "--keystone-domain",
+            "Theirs",
+            "--keystone-project",
+            "theirs",
+            "--admin-role",
+            "boss",
+            "--admin-role",
+            "admin",
+        )
         cls.make_people()
 
     @classmethod
@@ -69,6 +83,7 @@ class Keystone(OpenStackTest):
                 return made.rest.call("GET", "/").status == 401
             except OSError:
                 return False
+
         wait_until(answers, 90, "the REST API asks who is there", interval=0.02)
         return made.rest
 
@@ -82,6 +97,7 @@ class Keystone(OpenStackTest):
 
         def grant(project, user, role):
             server.call("PUT", f"/projects/{project}/users/{user}/roles/{role}", token=cls.admin)
+
         roles = {role["name"]: role["id"] for role in server.call("GET", "/roles", token=cls.admin)["roles"]}
         roles["boss"] = make("role", "boss")
         theirs = make("domain", "Theirs")
@@ -145,6 +161,7 @@ class Keystone(OpenStackTest):
                 return client.call("GET", "/bridges", headers={"X-Auth-Token": token}).status
             finally:
                 client.close()
+
         with ThreadPoolExecutor(16) as pool:
             self.assertEqual(set(pool.map(get, range(64))), {200})
         self.assertEqual(self.keystone.asked("GET") - before, 1)
@@ -189,17 +206,26 @@ class Keystone(OpenStackTest):
         self.assertEqual((said["project"]["name"], said["project"]["domain"]["name"]), ("theirs", "Theirs"))
 
     def test_who_is_not_known_is_refused_without_saying_more(self):
-        refused = [self.login("operator", "wrong", "network"), self.login("nobody", "operator's", "network"),
-                   self.login("operator", "", "network"), self.login("operator", "operator's", "no such project"),
-                   self.login("operator", "operator's"),  # of no role in the project admin
-                   self.login("chief", "chief's", "network"), self.login("opérator", "ü", "network")]
+        refused = [
+            self.login("operator", "wrong", "network"),
+            self.login("nobody", "operator's", "network"),
+            self.login("operator", "", "network"),
+            self.login("operator", "operator's", "no such project"),
+            self.login("operator", "operator's"),  # of no role in the project admin
+            self.login("chief", "chief's", "network"),
+            self.login("opérator", "ü", "network"),
+        ]
         for answer in refused:
             self.assert_refused(answer, 401, "Keystone knows no such user with this password in this project.")
             self.assertRegex(answer.headers["WWW-Authenticate"], "^Basic ")
 
     def test_the_role_counts_that_its_user_has_in_the_tokens_project(self):
-        for refused in (self.login("guest", "guest's", "network"), self.login("operator", "operator's", "other"),
-                        self.get(self.token("guest")), self.get(self.token(project="other"))):
+        for refused in (
+            self.login("guest", "guest's", "network"),
+            self.login("operator", "operator's", "other"),
+            self.get(self.token("guest")),
+            self.get(self.token(project="other")),
+        ):
             self.assert_refused(refused, 403, "The role admin is needed.")
         self.assert_refused(self.get(self.keystone.issue("guest", "guest's")[0]), 403, "The role admin is needed.")
         chiefs, _ = self.keystone.issue("chief", "chief's", "theirs", "Theirs")
@@ -253,14 +279,27 @@ class Keystone(OpenStackTest):
     # -- Neutron's mechanism driver
 
     def test_the_drivers_client_logs_in_and_again_when_its_token_is_revoked(self):
-        script = ("import sys; from oslo_config import cfg; from midonet_neutron.rest import RestClient; "
-                  "conf = cfg.ConfigOpts(); client = RestClient(conf); [conf.set_override(*pair.split('=', 1), group='midonet') "
-                  "for pair in sys.argv[1:]]; conf([]); client = RestClient(conf); client.hosts_named('x'); "
-                  "print(client._token, flush=True); sys.stdin.readline(); client.hosts_named('x'); print(client._token)")
-        argv = ["env", f"PYTHONPATH={os.path.join(bed.TOP, 'openstack', 'neutron')}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3",
-                "-c", script, "api_url=http://127.0.0.1:8181/midonet-api", "username=operator", "password=operator's",
-                "project=network"]
-        client = subprocess.Popen(self.cluster.control.command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        script = (
+            "import sys; from oslo_config import cfg; from midonet_neutron.rest import RestClient; "
+            "conf = cfg.ConfigOpts(); client = RestClient(conf); [conf.set_override(*pair.split('=', 1), group='midonet') "
+            "for pair in sys.argv[1:]]; conf([]); client = RestClient(conf); client.hosts_named('x'); "
+            "print(client._token, flush=True); sys.stdin.readline(); client.hosts_named('x'); print(client._token)"
+        )
+        argv = [
+            "env",
+            f"PYTHONPATH={os.path.join(bed.TOP, 'openstack', 'neutron')}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "/usr/bin/python3",
+            "-c",
+            script,
+            "api_url=http://127.0.0.1:8181/midonet-api",
+            "username=operator",
+            "password=operator's",
+            "project=network",
+        ]
+        client = subprocess.Popen(
+            self.cluster.control.command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.addCleanup(client.wait)
         self.addCleanup(client.kill)
         first = client.stdout.readline().strip()
@@ -274,13 +313,32 @@ class Keystone(OpenStackTest):
     # -- midonet, the operator's command
 
     def midonet(self, variables, *arguments):
-        argv = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), os.path.join(bed.BIN, "midonet"), *arguments]
-        return subprocess.run(self.cluster.control.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, check=False, timeout=300)
+        argv = [
+            "env",
+            "-i",
+            *(f"{name}={value}" for name, value in variables.items()),
+            os.path.join(bed.BIN, "midonet"),
+            *arguments,
+        ]
+        return subprocess.run(
+            self.cluster.control.command(*argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
+        )
 
     def test_midonet_logs_in_once_with_what_openstacks_variables_say(self):
-        openrc = {"OS_AUTH_URL": self.keystone.url, "OS_USERNAME": "operator", "OS_PASSWORD": "operator's",
-                  "OS_PROJECT_NAME": "network", "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default"}
+        openrc = {
+            "OS_AUTH_URL": self.keystone.url,
+            "OS_USERNAME": "operator",
+            "OS_PASSWORD": "operator's",
+            "OS_PROJECT_NAME": "network",
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+        }
         asked = self.keystone.asked("POST"), self.keystone.asked("GET")
         done = self.midonet(openrc, "status")
         self.assertEqual((done.returncode, done.stderr), (0, ""))

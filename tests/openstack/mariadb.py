@@ -20,10 +20,24 @@ class MariaDb:
         self.socket = os.path.join(directory, "sock")
         data = os.path.join(directory, "data")
         os.makedirs(data)
-        argv = [SERVER, "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={self.socket}",
-                f"--pid-file={directory}/pid", "--skip-networking", "--skip-grant-tables", "--max-connections=500",
-                "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-flush-method=nosync", "--innodb-doublewrite=0", "--sync-frm=0", "--skip-log-bin"]
+        argv = [
+            SERVER,
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            f"--socket={self.socket}",
+            f"--pid-file={directory}/pid",
+            "--skip-networking",
+            "--skip-grant-tables",
+            "--max-connections=500",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--innodb-doublewrite=0",
+            "--sync-frm=0",
+            "--skip-log-bin",
+        ]
         self.process = Process(argv, os.path.join(directory, "log"))
         try:
             wait_until(self._answers, 60, "MariaDB answers", interval=0.05)

@@ -7,8 +7,12 @@ import os
 from neutron_lib.plugins.ml2 import api
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ml2_calls")
-METHODS = [f"{verb}_{noun}_{when}" for noun in ("network", "subnet", "port") for verb in ("create", "update", "delete")
-            for when in ("precommit", "postcommit")]
+METHODS = [
+    f"{verb}_{noun}_{when}"
+    for noun in ("network", "subnet", "port")
+    for verb in ("create", "update", "delete")
+    for when in ("precommit", "postcommit")
+]
 
 
 def record(call, context):
@@ -35,6 +39,7 @@ class Recorder(api.MechanismDriver):
 def _method(name):
     def method(self, context):
         record(name, context)
+
     return method
 
 

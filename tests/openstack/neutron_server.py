@@ -67,8 +67,10 @@ backoff_max = 5
 
 def missing():
     """Why a neutron-server cannot run here, or None."""
-    for path, package in (("/usr/bin/neutron-server", "neutron-common"),
-                          ("/usr/lib/python3/dist-packages/neutron/plugins/ml2/plugin.py", "python3-neutron")):
+    for path, package in (
+        ("/usr/bin/neutron-server", "neutron-common"),
+        ("/usr/lib/python3/dist-packages/neutron/plugins/ml2/plugin.py", "python3-neutron"),
+    ):
         if not os.path.exists(path):
             return f"there is no {path}; install {package}"
     return None
@@ -78,8 +80,23 @@ def site(directory):
     """A folder for PYTHONPATH with the package and its entry points, made by setuptools from its pyproject.toml."""
     source, target = os.path.join(directory, "source"), os.path.join(directory, "site")
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
-    run("/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-        "--no-compile", "--no-cache-dir", "--root-user-action", "ignore", "--target", target, source)
+    run(
+        "/usr/bin/python3",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--no-compile",
+        "--no-cache-dir",
+        "--root-user-action",
+        "ignore",
+        "--target",
+        target,
+        source,
+    )
     return target
 
 
@@ -88,8 +105,10 @@ def add_recorder(site_directory):
     shutil.copy(os.path.join(HERE, "ml2_recorder.py"), site_directory)
     info = os.path.join(site_directory, "ml2_recorder-1.dist-info")
     os.mkdir(info)
-    for name, text in (("METADATA", "Metadata-Version: 2.1\nName: ml2-recorder\nVersion: 1\n"),
-                       ("entry_points.txt", "[neutron.ml2.mechanism_drivers]\nrecorder = ml2_recorder:Recorder\n")):
+    for name, text in (
+        ("METADATA", "Metadata-Version: 2.1\nName: ml2-recorder\nVersion: 1\n"),
+        ("entry_points.txt", "[neutron.ml2.mechanism_drivers]\nrecorder = ml2_recorder:Recorder\n"),
+    ):
         with open(os.path.join(info, name), "w", encoding="ascii") as file:
             file.write(text)
     return os.path.join(site_directory, "ml2_calls")
@@ -109,8 +128,9 @@ class Nova:
                 self.answer({"events": [{**event, "code": 200, "status": "completed"} for event in body.get("events", [])]})
 
             def do_GET(self):
-                self.answer({"version": {"id": "v2.1", "status": "CURRENT", "version": "2.93", "min_version": "2.1",
-                                         "links": []}})
+                self.answer(
+                    {"version": {"id": "v2.1", "status": "CURRENT", "version": "2.93", "min_version": "2.1", "links": []}}
+                )
 
             def answer(self, body):
                 data = json.dumps(body).encode()
@@ -152,13 +172,18 @@ class NeutronServer:
         self.database = database or f"sqlite:///{directory}/neutron.sqlite"
         self.process = None
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(directory=directory, port=port, api_workers=api_workers, database=self.database,
-                                     debug=debug, more=more))
+            file.write(
+                CONFIG.format(
+                    directory=directory, port=port, api_workers=api_workers, database=self.database, debug=debug, more=more
+                )
+            )
 
     def make_database(self):
         """Neutron's tables from its models, ours by the command that is documented."""
-        script = ("import sys, sqlalchemy; from neutron.db.migration.models import head; "
-                  "head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))")
+        script = (
+            "import sys, sqlalchemy; from neutron.db.migration.models import head; "
+            "head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))"
+        )
         run("/usr/bin/python3", "-c", script, self.database)
         self.tool("midonet-neutron-db", "create")
 
@@ -169,14 +194,30 @@ class NeutronServer:
     def command(self, name, *arguments):
         """A command of the package, or of Neutron, with this server's configuration."""
         path = name if name.startswith("/") else os.path.join(self.site, "bin", name)
-        return ["env", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1", f"XDG_CACHE_HOME={self.directory}",
-                "/usr/bin/python3", path, "--config-file", self.config, *arguments]
+        return [
+            "env",
+            f"PYTHONPATH={self.site}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            f"XDG_CACHE_HOME={self.directory}",
+            "/usr/bin/python3",
+            path,
+            "--config-file",
+            self.config,
+            *arguments,
+        ]
 
     def tool(self, name, *arguments, expect=(0,)):
         """Runs a command to its end; what it printed."""
         argv = self.namespace.command(*self.command(name, *arguments))
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=300)
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
         if done.returncode not in expect:
             raise AssertionError(f"{' '.join(argv)}: exit {done.returncode}:\n{done.stdout[-4000:]}")
         return done.stdout
@@ -198,6 +239,7 @@ class NeutronServer:
                 return self.call("GET", "/networks?limit=1") is not None
             except OSError:
                 return False
+
         wait_until(answers, 480, "neutron-server answers", interval=0.1)
 
     def close(self):

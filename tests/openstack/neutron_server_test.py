@@ -63,8 +63,13 @@ class Neutron(OpenStackTest):
         os.mkdir(directory)
         site = neutron_server.site(directory)
         cls.recorded = neutron_server.add_recorder(site)
-        made = neutron_server.NeutronServer(cls.cluster.control, os.path.join(directory, "server"), site, database,
-                                            more="[ml2]\nmechanism_drivers = recorder,midonet")
+        made = neutron_server.NeutronServer(
+            cls.cluster.control,
+            os.path.join(directory, "server"),
+            site,
+            database,
+            more="[ml2]\nmechanism_drivers = recorder,midonet",
+        )
         made.make_database()
         return made
 
@@ -151,12 +156,19 @@ class Neutron(OpenStackTest):
         wait_until(lambda: self.api.get(f"/bridges/{self.network}")["name"] == "renamed", 120, "the bridge is renamed")
         self.assertIs(self.api.get(f"/bridges/{self.network}")["adminStateUp"], False)
         pairs = [{"ip_address": "10.77.0.0/28", "mac_address": "fa:16:3e:00:00:99"}]
-        made = self.create("port", network_id=self.network, mac_address="fa:16:3e:00:00:01", device_id=self.device,
-                                   fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.9"}],
-                                   allowed_address_pairs=pairs)
+        made = self.create(
+            "port",
+            network_id=self.network,
+            mac_address="fa:16:3e:00:00:01",
+            device_id=self.device,
+            fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.9"}],
+            allowed_address_pairs=pairs,
+        )
         port = self.api.get(f"/ports/{made['id']}")
-        self.assertEqual((port["macAddress"], port["adminStateUp"], port["vifId"], port["portSecurityEnabled"]),
-                         ("fa:16:3e:00:00:01", True, self.device, True))
+        self.assertEqual(
+            (port["macAddress"], port["adminStateUp"], port["vifId"], port["portSecurityEnabled"]),
+            ("fa:16:3e:00:00:01", True, self.device, True),
+        )
         self.assertEqual(port["fixedIps"], [{"subnetId": self.subnet, "ipAddress": "10.77.0.9"}])
         self.assertEqual(port["allowedAddressPairs"], [{"ipAddress": "10.77.0.0/28", "macAddress": "fa:16:3e:00:00:99"}])
         self.assertEqual(port["securityGroupIds"], made["security_groups"])
@@ -168,14 +180,18 @@ class Neutron(OpenStackTest):
         self.assertEqual(self.port(port)["status"], "DOWN")
         bound = self.bind(port)
         self.assertEqual((bound["binding:vif_type"], bound["status"]), ("midonet", "DOWN"))
-        self.assertEqual((bound["binding:vif_details"]["connectivity"], bound["binding:vif_details"]["port_filter"]), ("l2", False))
+        self.assertEqual(
+            (bound["binding:vif_details"]["connectivity"], bound["binding:vif_details"]["port_filter"]), ("l2", False)
+        )
         tap = self.plug(port, self.h1)
         self.wait_status(port, "ACTIVE")
         self.wait_told(port, "network-vif-plugged")
-        told, = self.nova.told("network-vif-plugged", port)
+        (told,) = self.nova.told("network-vif-plugged", port)
         self.assertEqual((told["server_uuid"], told["status"]), (self.device, "completed"))
         status = self.api.get(f"/ports/{port}")["status"]
-        self.assertEqual((status["state"], "its security groups are not enforced yet" in status["reason"]), ("active", True), status)
+        self.assertEqual(
+            (status["state"], "its security groups are not enforced yet" in status["reason"]), ("active", True), status
+        )
         tap.down()
         self.wait_status(port, "DOWN")
         self.wait_told(port, "network-vif-unplugged")
@@ -201,6 +217,7 @@ class Neutron(OpenStackTest):
             asker.send_raw(frame.arp_request(asker.mac, "10.77.0.200", address))
             got = asker.receive(0.1, frame.ARP)
             return got and got.arp()[1:3]
+
         wait_until(lambda: answer("10.77.0.9") == (mac, "10.77.0.9"), 120, "the address is answered on the other host")
         self.update("port", port, fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.10"}])
         wait_until(lambda: answer("10.77.0.10") == (mac, "10.77.0.10"), 120, "the new address is answered")
@@ -217,26 +234,37 @@ class Neutron(OpenStackTest):
         port, _ = self.active_port()
         self.delete("port", port)
         calls = [(call["call"], call["vif_type"], call["status"]) for call in self.calls(port)]
-        self.assertEqual(calls[:7], [
-            ("create_port_precommit", "unbound", "DOWN"),
-            ("create_port_postcommit", "unbound", "DOWN"),
-            ("update_port_precommit", "unbound", "DOWN"),
-            ("update_port_postcommit", "unbound", "DOWN"),
-            ("bind_port", "unbound", "DOWN"),
-            ("update_port_precommit", "midonet", "DOWN"),
-            ("update_port_postcommit", "midonet", "DOWN")], calls)
-        self.assertEqual(calls[7:9], [("update_port_precommit", "midonet", "ACTIVE"),
-                                      ("update_port_postcommit", "midonet", "ACTIVE")], calls)
+        self.assertEqual(
+            calls[:7],
+            [
+                ("create_port_precommit", "unbound", "DOWN"),
+                ("create_port_postcommit", "unbound", "DOWN"),
+                ("update_port_precommit", "unbound", "DOWN"),
+                ("update_port_postcommit", "unbound", "DOWN"),
+                ("bind_port", "unbound", "DOWN"),
+                ("update_port_precommit", "midonet", "DOWN"),
+                ("update_port_postcommit", "midonet", "DOWN"),
+            ],
+            calls,
+        )
+        self.assertEqual(
+            calls[7:9],
+            [("update_port_precommit", "midonet", "ACTIVE"), ("update_port_postcommit", "midonet", "ACTIVE")],
+            calls,
+        )
         self.assertEqual([call for call, *_ in calls[9:]][-2:], ["delete_port_precommit", "delete_port_postcommit"], calls)
-        self.assertEqual([call["call"] for call in self.calls(self.network)],
-                         ["create_network_precommit", "create_network_postcommit"])
+        self.assertEqual(
+            [call["call"] for call in self.calls(self.network)], ["create_network_precommit", "create_network_postcommit"]
+        )
 
     def test_where_the_agent_is_down_a_binding_is_refused_and_the_log_says_why(self):
         port = self.new_port()
         self.h2.stop()
         os.unlink(os.path.join(self.h2.run_directory, "session"))
         try:
-            wait_until(lambda: not self.api.get(f"/hosts/{self.h2.id}")["alive"], 120, "the host is seen as down", interval=0.05)
+            wait_until(
+                lambda: not self.api.get(f"/hosts/{self.h2.id}")["alive"], 120, "the host is seen as down", interval=0.05
+            )
             self.assertEqual(self.bind(port, "h2")["binding:vif_type"], "binding_failed")
             self.assertRegex(self.neutron.output(), rf"port {port}: not bound by midonet on host h2: .*not alive")
         finally:

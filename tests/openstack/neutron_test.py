@@ -56,8 +56,12 @@ class Neutron(OpenStackTest):
     def make_servers(cls, directory):
         site = neutron_server.site(directory)
         url = cls.database.database("neutron")
-        servers = [neutron_server.NeutronServer(cls.cluster.control, os.path.join(directory, f"server{number}"), site, url,
-                                                port=9696 + number) for number in range(2)]
+        servers = [
+            neutron_server.NeutronServer(
+                cls.cluster.control, os.path.join(directory, f"server{number}"), site, url, port=9696 + number
+            )
+            for number in range(2)
+        ]
         servers[0].make_database()
         return servers
 
@@ -129,8 +133,11 @@ class Neutron(OpenStackTest):
         accepted = time.monotonic() - since
         self.assertGreater(waiting, 0, "the journal had something to keep")
         self.wait_journal_empty()
-        print(f"{PORTS} ports accepted in {accepted:.1f} s, {waiting} changes waited for the REST server, all of them there after "
-              f"{time.monotonic() - since:.1f} s", file=sys.stderr)
+        print(
+            f"{PORTS} ports accepted in {accepted:.1f} s, {waiting} changes waited for the REST server, all of them there after "
+            f"{time.monotonic() - since:.1f} s",
+            file=sys.stderr,
+        )
 
         wanted, found = self.neutron_ports(network), self.our_ports(network)
         self.assertEqual(len(wanted), PORTS - PORTS // 10)
@@ -164,23 +171,30 @@ class Neutron(OpenStackTest):
 
     def test_the_worker_runs_as_a_service_of_its_own_and_ends_when_told_to(self):
         server = self.servers[0]
-        worker = Process(server.namespace.command(*server.command("midonet-neutron-worker")), os.path.join(self.directory, "worker"))
+        worker = Process(
+            server.namespace.command(*server.command("midonet-neutron-worker")), os.path.join(self.directory, "worker")
+        )
         self.addCleanup(worker.end, signal.SIGKILL)
-        wait_until(lambda: "the stream of statuses is in step" in worker.output() or not worker.running(), 200, "it follows",
-                   interval=0.2)
+        wait_until(
+            lambda: "the stream of statuses is in step" in worker.output() or not worker.running(),
+            200,
+            "it follows",
+            interval=0.2,
+        )
         self.assertTrue(worker.running(), worker.output()[-4000:])
         self.assertEqual(worker.end(signal.SIGTERM, 60), 0, worker.output()[-4000:])
 
     def test_neutron_db_manage_makes_the_same_tables_as_the_models(self):
         directory = os.path.join(self.directory, "migrated")
-        server = neutron_server.NeutronServer(self.cluster.control, directory, self.servers[0].site,
-                                              self.database.database("migrated"))
+        server = neutron_server.NeutronServer(
+            self.cluster.control, directory, self.servers[0].site, self.database.database("migrated")
+        )
         server.tool("/usr/bin/neutron-db-manage", "--subproject", "midonet-neutron", "upgrade", "head")
         for table in TABLES:
             self.assertEqual(self.columns_and_keys("migrated", table), self.columns_and_keys("neutron", table))
 
     def columns_and_keys(self, database, table):
-        (_, statement), = self.database.ask(f"show create table {database}.{table}")
+        ((_, statement),) = self.database.ask(f"show create table {database}.{table}")
         return sorted(re.sub(r" AUTO_INCREMENT=\d+|,", "", statement).split("\\n"))
 
 

@@ -45,9 +45,11 @@ def lay_out(settings):
     # privsep-helper runs under sudo and reads its section from a file, as the packaged configuration has it.
     config = os.path.join(etc, "nova-vif.conf")
     with open(config, "w", encoding="ascii") as file:
-        file.write(f"[DEFAULT]\nstate_path = {state}\nmy_ip = 127.0.0.1\n[oslo_concurrency]\nlock_path = {state}\n"
-                   "[libvirt]\nvirt_type = qemu\n"
-                   "[nova_sys_admin]\nhelper_command = sudo privsep-helper --config-file /etc/nova-vif.conf\n")
+        file.write(
+            f"[DEFAULT]\nstate_path = {state}\nmy_ip = 127.0.0.1\n[oslo_concurrency]\nlock_path = {state}\n"
+            "[libvirt]\nvirt_type = qemu\n"
+            "[nova_sys_admin]\nhelper_command = sudo privsep-helper --config-file /etc/nova-vif.conf\n"
+        )
     if settings["user"] != "root":
         user = pwd.getpwnam(settings["user"])
         os.chown(state, user.pw_uid, user.pw_gid)
@@ -80,6 +82,7 @@ class Driver:
         from nova.network import model
         from nova.virt.libvirt import vif
         from oslo_privsep import priv_context
+
         nova.conf.CONF(["--config-file", "/etc/nova-vif.conf"], project="nova", default_config_files=[])
         if settings["user"] == "root":
             privsep.sys_admin_pctxt.set_client_mode(False)
@@ -89,20 +92,38 @@ class Driver:
         objects.register_all()
         self.objects, self.model = objects, model
         self.driver = vif.LibvirtGenericVIFDriver()
-        self.instance = objects.Instance(id=1, uuid="7f0b2c9e-0000-4000-8000-00000000abcd", project_id="p", user_id="u",
-                                         display_name="vm1", host="h1", node="h1")
+        self.instance = objects.Instance(
+            id=1,
+            uuid="7f0b2c9e-0000-4000-8000-00000000abcd",
+            project_id="p",
+            user_id="u",
+            display_name="vm1",
+            host="h1",
+            node="h1",
+        )
         self.errors = Errors()
         logging.getLogger().addHandler(self.errors)
 
     def vif(self, port):
         """As nova.network.neutron makes it of a port with vif_type midonet."""
         model = self.model
-        subnet = model.Subnet(cidr="10.0.0.0/24", dns=[], gateway=None, ips=[model.FixedIP(address="10.0.0.5", version=4)],
-                              routes=[], version=4)
-        network = model.Network(id="0d6eb45a-9df0-4b6f-8d3c-3e8f0f1f0001", bridge=None, label="net", subnets=[subnet], mtu=1450)
-        return model.VIF(id=port, address="fa:16:3e:1a:2b:3c", network=network, type=model.VIF_TYPE_MIDONET,
-                         vnic_type=model.VNIC_TYPE_NORMAL, devname=("tap" + port)[:model.NIC_NAME_LEN],
-                         details={"port_filter": False}, active=False, profile={})
+        subnet = model.Subnet(
+            cidr="10.0.0.0/24", dns=[], gateway=None, ips=[model.FixedIP(address="10.0.0.5", version=4)], routes=[], version=4
+        )
+        network = model.Network(
+            id="0d6eb45a-9df0-4b6f-8d3c-3e8f0f1f0001", bridge=None, label="net", subnets=[subnet], mtu=1450
+        )
+        return model.VIF(
+            id=port,
+            address="fa:16:3e:1a:2b:3c",
+            network=network,
+            type=model.VIF_TYPE_MIDONET,
+            vnic_type=model.VNIC_TYPE_NORMAL,
+            devname=("tap" + port)[: model.NIC_NAME_LEN],
+            details={"port_filter": False},
+            active=False,
+            profile={},
+        )
 
     def plug(self, port):
         self.driver.plug(self.instance, self.vif(port))

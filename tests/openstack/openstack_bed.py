@@ -19,6 +19,7 @@ bed.TEST_SECONDS = 600  # a test, or the preparation of a class: interpreters an
 
 class OpenStackTest(ClusterTest):
     """`needs` are files of packages that are in packages.txt: (path, package)."""
+
     needs: tuple[tuple[str, str], ...] = ()
 
     @classmethod

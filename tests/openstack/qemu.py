@@ -25,13 +25,39 @@ class VirtualMachine:
         self.console_log = name + ".console"
         self._socket = name + ".socket"
         self._connection: socket.socket | None = None
-        self.process = Process(host.namespace.command(
-            QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc", "-cpu", "qemu64",
-            "-accel", "tcg,thread=single", "-m", "128", "-kernel", kernel.image, "-initrd", initramfs, "-append",
-            "console=ttyS0 quiet loglevel=3 panic=1 mitigations=off audit=0 tsc=reliable no_timer_check",
-            "-chardev", f"socket,id=console,path={self._socket},server=on,wait=off,logfile={self.console_log}",
-            "-serial", "chardev:console", "-netdev", f"tap,id=nic,ifname={tap},script=no,downscript=no,vhost=off",
-            "-device", f"virtio-net-pci,netdev=nic,mac={mac},romfile="), name + ".log")
+        self.process = Process(
+            host.namespace.command(
+                QEMU,
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-no-reboot",
+                "-M",
+                "pc",
+                "-cpu",
+                "qemu64",
+                "-accel",
+                "tcg,thread=single",
+                "-m",
+                "128",
+                "-kernel",
+                kernel.image,
+                "-initrd",
+                initramfs,
+                "-append",
+                "console=ttyS0 quiet loglevel=3 panic=1 mitigations=off audit=0 tsc=reliable no_timer_check",
+                "-chardev",
+                f"socket,id=console,path={self._socket},server=on,wait=off,logfile={self.console_log}",
+                "-serial",
+                "chardev:console",
+                "-netdev",
+                f"tap,id=nic,ifname={tap},script=no,downscript=no,vhost=off",
+                "-device",
+                f"virtio-net-pci,netdev=nic,mac={mac},romfile=",
+            ),
+            name + ".log",
+        )
         try:
             self._wait(lambda: os.path.exists(self._socket) and tap in host.namespace.links(), "QEMU has made the tap")
             host.namespace.ip("link", "set", tap, "up")
@@ -44,6 +70,7 @@ class VirtualMachine:
             if not self.process.running():
                 raise AssertionError(f"QEMU ended with {self.process.popen.returncode}:\n{self.process.output()}")
             return condition()
+
         wait_until(reached, SECONDS, what, interval=0.02)
 
     def console(self) -> str:
@@ -77,7 +104,7 @@ class VirtualMachine:
             if not part:
                 raise AssertionError(f"`{command}` in the guest behind {self.tap}: QEMU ended\n{self.process.output()}")
             received += part.decode(errors="replace")
-        output = received[:found.start()].replace("\r", "")
+        output = received[: found.start()].replace("\r", "")
         if check and found[1] != "0":
             raise AssertionError(f"`{command}` in the guest behind {self.tap}: exit {found[1]}: {output}")
         return output

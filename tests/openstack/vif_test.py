@@ -13,9 +13,12 @@ from compute import Compute, tap_name
 
 
 class VifTest(OpenStackTest):
-    needs = (("/usr/lib/python3/dist-packages/nova/virt/libvirt/vif.py", "python3-nova"),
-             ("/usr/lib/python3/dist-packages/os_vif", "python3-os-vif"),
-             ("/etc/sudoers.d/nova-common", "nova-common"), ("/usr/bin/sudo", "sudo"))
+    needs = (
+        ("/usr/lib/python3/dist-packages/nova/virt/libvirt/vif.py", "python3-nova"),
+        ("/usr/lib/python3/dist-packages/os_vif", "python3-os-vif"),
+        ("/etc/sudoers.d/nova-common", "nova-common"),
+        ("/usr/bin/sudo", "sudo"),
+    )
     user = "root"
 
     @classmethod
@@ -216,6 +219,7 @@ class Vif(VifTest):
 # ctest-class: as_user_nova_through_sudo_and_privsep TIMEOUT 1800 COST 60
 class VifOfUserNova(Vif):
     """As the compute service runs: user nova, whose privileged calls go through sudo and privsep's daemon."""
+
     user = "nova"
     test_with_agent_and_store_away_it_gives_up_and_the_port_is_never_active = None  # ten seconds; once is enough
     test_where_the_tap_is_not_to_be_released_qemu_opens_novas = None

@@ -19,8 +19,9 @@ class Backup(SystemTest):
 
     def midonet(self, *arguments):
         argv = [self.h.program("midonet"), "--socket", os.path.join(self.h.run_directory, "midolman.sock"), *arguments]
-        return subprocess.run(self.h.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False)
+        return subprocess.run(
+            self.h.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def refused(self, *more):
         """A start that ends by itself with 1; what it said last."""

@@ -28,8 +28,13 @@ class Pause(SystemTest):
         path = os.path.join(self.directory, "failing_test.py")
         with open(path, "w", encoding="utf-8") as file:
             file.write(FAILING)
-        with subprocess.Popen([sys.executable, path], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=os.environ | {"MIDONET_PAUSE": "1"}) as failing:
+        with subprocess.Popen(
+            [sys.executable, path],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"MIDONET_PAUSE": "1"},
+        ) as failing:
             self.addCleanup(failing.kill)
             said = ""
             for line in failing.stderr:
@@ -77,6 +82,7 @@ class Bed(ClusterTest):
     @staticmethod
     def send(namespace, address, port, payload):
         import socket
+
         with namespace.entered():
             sender = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         with sender:

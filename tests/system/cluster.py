@@ -47,8 +47,9 @@ class ClusterHost(Host):
     def start(self, *more, wait=True):
         """The agent. The flags of the first start are those of later ones, unless these have some."""
         self.flags = more or self.flags
-        self.launch(self.program("midolman"), "--store", self.store, *self.cluster.store_flags, *self.agent_flags(),
-                    *self.flags)
+        self.launch(
+            self.program("midolman"), "--store", self.store, *self.cluster.store_flags, *self.agent_flags(), *self.flags
+        )
         if wait:
             wait_until(self.alive_now, 90, f"{self.name} is alive")
 
@@ -56,8 +57,9 @@ class ClusterHost(Host):
         """The agent that was started last has read its store and acted on it. (A session that it resumes keeps the host alive
         while nobody is there: it is asked itself, too.)"""
         if not self.process.running():
-            raise AssertionError(f"{self.process.argv} ended with {self.process.popen.returncode}:\n"
-                                 + self.process.output()[-3000:])
+            raise AssertionError(
+                f"{self.process.argv} ended with {self.process.popen.returncode}:\n" + self.process.output()[-3000:]
+            )
         try:
             return self.alive() and self.agent_status()["synchronised"]
         except OSError:
@@ -74,8 +76,15 @@ class Api:
         self.process = None
 
     def start(self, *more):
-        argv = [os.path.join(self.bin, "midonet-api"), "--store", self.cluster.store, *self.cluster.store_flags,
-                "--listen", f"127.0.0.1:{self.port}", *more]
+        argv = [
+            os.path.join(self.bin, "midonet-api"),
+            "--store",
+            self.cluster.store,
+            *self.cluster.store_flags,
+            "--listen",
+            f"127.0.0.1:{self.port}",
+            *more,
+        ]
         self.process = Process(self.cluster.control.command(*argv), self.log, self.cluster.ledger)
 
     def wait_answering(self, seconds=90):
@@ -86,6 +95,7 @@ class Api:
                 return self.rest.call("GET", "/").status == 200
             except OSError:
                 return False
+
         wait_until(answers, seconds, "the REST API answers", interval=0.02)
 
     def close(self):
@@ -97,8 +107,17 @@ class Api:
 class Cluster:
     """`directory` exists. `session_ms` is short, so that tests see sessions end. Nothing runs until the start calls."""
 
-    def __init__(self, bin_directory, directory, servers=1, ipv6_underlay=False, mtu=1600, session_ms=2000,
-                 java_flags=QUICK, ledger=None):
+    def __init__(
+        self,
+        bin_directory,
+        directory,
+        servers=1,
+        ipv6_underlay=False,
+        mtu=1600,
+        session_ms=2000,
+        java_flags=QUICK,
+        ledger=None,
+    ):
         self.bin, self.directory, self.ledger = bin_directory, directory, ledger
         self.ipv6 = ipv6_underlay
         self.name = os.path.basename(directory)
@@ -185,14 +204,35 @@ class Cluster:
 
     def save(self):
         """Writes what tools/testbed must know of it, `bed.json`, and returns that."""
-        state = {"bin": self.bin, "store": self.store, "apis": [api.port for api in self.apis],
-                 "control": self.control.name, "underlay": self.underlay.namespace.name,
-                 "hosts": [{"name": host.name, "namespace": host.namespace.name, "id": host.id, "address": host.address,
-                            "socket": os.path.join(host.run_directory, "midolman.sock"), "log": host.log}
-                           for host in self.hosts],
-                 "guests": [{"name": f"g{i}", "namespace": guest.namespace.name, "host": guest.host.name, "tap": guest.tap,
-                             "port": guest.port, "address": guest.first_address()}
-                            for i, guest in enumerate(self.guests, 1)]}
+        state = {
+            "bin": self.bin,
+            "store": self.store,
+            "apis": [api.port for api in self.apis],
+            "control": self.control.name,
+            "underlay": self.underlay.namespace.name,
+            "hosts": [
+                {
+                    "name": host.name,
+                    "namespace": host.namespace.name,
+                    "id": host.id,
+                    "address": host.address,
+                    "socket": os.path.join(host.run_directory, "midolman.sock"),
+                    "log": host.log,
+                }
+                for host in self.hosts
+            ],
+            "guests": [
+                {
+                    "name": f"g{i}",
+                    "namespace": guest.namespace.name,
+                    "host": guest.host.name,
+                    "tap": guest.tap,
+                    "port": guest.port,
+                    "address": guest.first_address(),
+                }
+                for i, guest in enumerate(self.guests, 1)
+            ],
+        }
         with open(os.path.join(self.directory, "bed.json"), "w", encoding="utf-8") as file:
             json.dump(state, file, indent=1)
         return state
@@ -204,6 +244,7 @@ class Cluster:
         members = {member["hostId"] for member in self.rest.get(f"/tunnel_zones/{self._zone}/hosts")}
         for host in self.hosts:
             if host.id not in members:
-                self.rest.expect(201, "POST", f"/tunnel_zones/{self._zone}/hosts",
-                                 {"hostId": host.id, "ipAddress": host.address})
+                self.rest.expect(
+                    201, "POST", f"/tunnel_zones/{self._zone}/hosts", {"hostId": host.id, "ipAddress": host.address}
+                )
         return self._zone

@@ -39,8 +39,9 @@ class Shipped(SystemTest):
     def answers(self, machine, service, socket_path, port):
         """Whether the program answers where its configuration says: the agent at its socket, the API at its port."""
         service.must_run()
-        client = (rest.Client.unix(machine.path(socket_path)) if socket_path else
-                  rest.Client.tcp(machine.namespace, port, root=""))
+        client = (
+            rest.Client.unix(machine.path(socket_path)) if socket_path else rest.Client.tcp(machine.namespace, port, root="")
+        )
         try:
             return client.call("GET", "/status" if socket_path else "/metrics").status == 200
         except OSError:
@@ -91,8 +92,19 @@ class Shipped(SystemTest):
             shown = run(os.path.join(BIN, program), "--config", path, "--help")
             self.assertEqual(shown.returncode, 0, shown.stderr)
             if program == "midolman":
-                bind = run(os.path.join(BIN, "mm-ctl"), "--config", path, "--timeout", "0.1", "--run-dir", self.directory,
-                           "--host-id-file", "/nowhere", "--unbind-port", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01")
+                bind = run(
+                    os.path.join(BIN, "mm-ctl"),
+                    "--config",
+                    path,
+                    "--timeout",
+                    "0.1",
+                    "--run-dir",
+                    self.directory,
+                    "--host-id-file",
+                    "/nowhere",
+                    "--unbind-port",
+                    "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01",
+                )
                 self.assertEqual(bind.returncode, 2, bind.stderr)
 
 
@@ -110,8 +122,12 @@ class Wrong(SystemTest):
 
     def test_an_unknown_key(self):
         bind = ("--unbind-port", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01")
-        for program, arguments, status in (("midolman", (), 2), ("midonet-api", (), 2), ("midonet", ("show",), 1),
-                                           ("mm-ctl", bind, 3)):
+        for program, arguments, status in (
+            ("midolman", (), 2),
+            ("midonet-api", (), 2),
+            ("midonet", ("show",), 1),
+            ("mm-ctl", bind, 3),
+        ):
             key, near = ("apy", "api") if program == "midonet" else ("stroe", "store")
             code, said = self.said(program, f"# a comment\n\n{key} = http://127.0.0.1:1\n", *arguments)
             self.assertEqual(code, status, said)
@@ -119,20 +135,25 @@ class Wrong(SystemTest):
 
     def test_an_ill_formed_line_or_value(self):
         for program, text, expected in (
-                ("midonet-api", "store zookeeper://a:2181/x\n", "FILE:1: 'store zookeeper://a:2181/x' is no key: write `key = value`"),
-                ("midonet-api", "store = embedded:/x\nstore = embedded:/y\n", "FILE:2: the key 'store' stands in line 1 already"),
-                ("midonet-api", "store =\n", "FILE:1: the key 'store' has no value"),
-                ("midonet-api", "store\n", "FILE:1: the key 'store' needs a value"),
-                ("midonet-api", "store = embedded:/x\nauth = nobody\n", "FILE:2: auth: nobody not in"),
-                ("midonet-api", "\nsession-timeout = 5\n", "FILE:2: session-timeout: Value 5 not in range"),
-                ("midonet-api", "session-timeout = soon\n", "FILE:1: "),
-                ("midonet-api", "allow-unauthenticated = perhaps\n", "FILE:1: "),
-                ("midonet-api", "[standalone]\nauth = none\n", "FILE:2: unknown section [standalone]"),
-                ("midolman", "listen = 127.0.0.1:1\n", "FILE:1: the key 'listen' belongs below a line [standalone]"),
-                ("midolman", "[standalone]\nstore = embedded:/x\n", "FILE:2: the key 'store' belongs above the first [section]"),
-                ("midolman", "[standalone]\nlistn = 127.0.0.1:1\n", "FILE:2: unknown key 'listn'; did you mean 'listen'?"),
-                ("midolman", "store = 'embedded:/x\n", "FILE:1: store: the closing ' is missing"),
-                ("midolman", "tunnel-port = 0\n", "FILE:1: tunnel-port: Value 0 not in range")):
+            (
+                "midonet-api",
+                "store zookeeper://a:2181/x\n",
+                "FILE:1: 'store zookeeper://a:2181/x' is no key: write `key = value`",
+            ),
+            ("midonet-api", "store = embedded:/x\nstore = embedded:/y\n", "FILE:2: the key 'store' stands in line 1 already"),
+            ("midonet-api", "store =\n", "FILE:1: the key 'store' has no value"),
+            ("midonet-api", "store\n", "FILE:1: the key 'store' needs a value"),
+            ("midonet-api", "store = embedded:/x\nauth = nobody\n", "FILE:2: auth: nobody not in"),
+            ("midonet-api", "\nsession-timeout = 5\n", "FILE:2: session-timeout: Value 5 not in range"),
+            ("midonet-api", "session-timeout = soon\n", "FILE:1: "),
+            ("midonet-api", "allow-unauthenticated = perhaps\n", "FILE:1: "),
+            ("midonet-api", "[standalone]\nauth = none\n", "FILE:2: unknown section [standalone]"),
+            ("midolman", "listen = 127.0.0.1:1\n", "FILE:1: the key 'listen' belongs below a line [standalone]"),
+            ("midolman", "[standalone]\nstore = embedded:/x\n", "FILE:2: the key 'store' belongs above the first [section]"),
+            ("midolman", "[standalone]\nlistn = 127.0.0.1:1\n", "FILE:2: unknown key 'listn'; did you mean 'listen'?"),
+            ("midolman", "store = 'embedded:/x\n", "FILE:1: store: the closing ' is missing"),
+            ("midolman", "tunnel-port = 0\n", "FILE:1: tunnel-port: Value 0 not in range"),
+        ):
             code, said = self.said(program, text)
             self.assertEqual(code, 2, said)
             self.assertIn(expected, said)
@@ -159,8 +180,18 @@ class Wrong(SystemTest):
             _, said = self.said("midolman", f"{key} =\n")
             if "unknown key" in said:
                 continue
-            _, said = self.said("mm-ctl", f"{key} = auto\n", "--timeout", "0.1", "--run-dir", self.directory,
-                                "--host-id-file", "/nowhere", "--unbind-port", "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01")
+            _, said = self.said(
+                "mm-ctl",
+                f"{key} = auto\n",
+                "--timeout",
+                "0.1",
+                "--run-dir",
+                self.directory,
+                "--host-id-file",
+                "/nowhere",
+                "--unbind-port",
+                "aa59815a-8c66-4c2f-9f5e-1b6b3f0f5e01",
+            )
             self.assertNotIn("unknown key", said)
 
 

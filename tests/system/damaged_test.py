@@ -46,8 +46,12 @@ class Damaged(ClusterTest):
         return path in port["reason"] + " ".join(status["warnings"])
 
     def test_frames_flow_on_also_over_a_restart_and_all_is_well_when_the_record_is_repaired(self):
-        for path in (f"/ports/{self.port}", f"/hosts/{self.h1.id}/ports/{self.port}", f"/bridges/{self.bridge}",
-                     f"/tunnel_zones/{self.zone}/hosts/{self.h1.id}"):
+        for path in (
+            f"/ports/{self.port}",
+            f"/hosts/{self.h1.id}/ports/{self.port}",
+            f"/bridges/{self.bridge}",
+            f"/tunnel_zones/{self.zone}/hosts/{self.h1.id}",
+        ):
             with self.subTest(path=path):
                 node = "/midonet" + path
                 before, _ = self.store.get(node)

@@ -65,6 +65,7 @@ class Declared(ClusterTest):
         def said():
             seen["reason"] = self.h1.port_status(port)["reason"]
             return all(word in seen["reason"] for word in words)
+
         try:
             wait_until(said, 20)
         except AssertionError:

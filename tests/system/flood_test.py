@@ -19,8 +19,15 @@ class Flood(SystemTest):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
         try:
-            self.h.launch("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", self.h.program("midolman"), "standalone",
-                          "--store", self.h.store, *self.h.agent_flags())
+            self.h.launch(
+                "prlimit",
+                f"--nofile={DESCRIPTORS}:{DESCRIPTORS}",
+                self.h.program("midolman"),
+                "standalone",
+                "--store",
+                self.h.store,
+                *self.h.agent_flags(),
+            )
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 10_000), hard))
             self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -68,8 +75,10 @@ class Flood(SystemTest):
                 client.close()
             self.clients.clear()
         self.assert_others_are_served()
-        wait_until(lambda: 'midonet_http_requests_in_flight{server="api"} 0' in self.h.agent_metrics(),
-                   what="nothing is worked on any more")
+        wait_until(
+            lambda: 'midonet_http_requests_in_flight{server="api"} 0' in self.h.agent_metrics(),
+            what="nothing is worked on any more",
+        )
 
 
 class SilentKeystone(SystemTest):
@@ -91,13 +100,16 @@ class SilentKeystone(SystemTest):
         with h.namespace.entered():
             for number in range(40):
                 clients.append(socket.create_connection(("127.0.0.1", 8181), timeout=30))
-                clients[-1].sendall(b"GET /midonet-api/ports HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: t%d\r\n\r\n" % number)
+                clients[-1].sendall(
+                    b"GET /midonet-api/ports HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: t%d\r\n\r\n" % number
+                )
 
         def accepted():
             with contextlib.suppress(BlockingIOError):
                 while True:
                     asked.append(keystone.accept()[0])
             return len(asked)
+
         wait_until(lambda: accepted() == 16, 20, "Keystone is asked by as many connections as may ask it")
         for _ in range(5):
             for verb in (("--bind-port", port, "tap0"), ("--unbind-port", port)):

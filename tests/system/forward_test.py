@@ -109,9 +109,13 @@ class Forward(SystemTest):
 
     def test_a_malformed_frame_harms_nothing(self):
         (_, a), (_, b) = self.plug_many(2)
-        for raw in (frame.mac_bytes(b.mac) + frame.mac_bytes(a.mac), b"\xff" * 14, b"\0" * 14,
-                    frame.mac_bytes(frame.BROADCAST) + frame.mac_bytes(a.mac) + b"\x08\x06" + b"\0" * 3,
-                    frame.mac_bytes(b.mac) + frame.mac_bytes(frame.BROADCAST) + b"\x08\x00" + b"\x45" * 40):
+        for raw in (
+            frame.mac_bytes(b.mac) + frame.mac_bytes(a.mac),
+            b"\xff" * 14,
+            b"\0" * 14,
+            frame.mac_bytes(frame.BROADCAST) + frame.mac_bytes(a.mac) + b"\x08\x06" + b"\0" * 3,
+            frame.mac_bytes(b.mac) + frame.mac_bytes(frame.BROADCAST) + b"\x08\x00" + b"\x45" * 40,
+        ):
             try:
                 a.send_raw(raw)
             except OSError:
@@ -135,15 +139,22 @@ class Forward(SystemTest):
 
     def iperf(self, client, server, address, seconds="1"):
         from process import Process
+
         listening = Process(server.command("iperf3", "-s", "-1"), f"{self.directory}/iperf.log")
         self.addCleanup(listening.end)
-        wait_until(lambda: re.search(r"Server listening", listening.output())
-                   or ":5201" in server.run("ss", "-tlnH"), what="iperf3 listens")
+        wait_until(
+            lambda: re.search(r"Server listening", listening.output()) or ":5201" in server.run("ss", "-tlnH"),
+            what="iperf3 listens",
+        )
         return json.loads(client.run("iperf3", "-c", address, "-t", seconds, "-J"))
 
     def test_250_ports_attached_at_once_are_all_active_and_a_broadcast_reaches_them(self):
-        self.h.namespace.run("sh", "-c", "for i in $(seq 250); do echo link add name v$i up type veth peer name w$i; "
-                             "echo link set v$i up; echo link set w$i up; done | ip -batch -")
+        self.h.namespace.run(
+            "sh",
+            "-c",
+            "for i in $(seq 250); do echo link add name v$i up type veth peer name w$i; "
+            "echo link set v$i up; echo link set w$i up; done | ip -batch -",
+        )
         ports = [self.h.create_port(self.bridge) for _ in range(250)]
         for i, port in enumerate(ports, 1):
             self.h.attach(port, f"v{i}", wait=None)

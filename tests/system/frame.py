@@ -44,5 +44,10 @@ class Frame:
     def arp(self):
         """(operation, sender's MAC, sender's address, target's MAC, target's address)"""
         (operation,) = struct.unpack("!H", self.payload[6:8])
-        return (operation, mac_text(self.payload[8:14]), socket.inet_ntoa(self.payload[14:18]),
-                mac_text(self.payload[18:24]), socket.inet_ntoa(self.payload[24:28]))
+        return (
+            operation,
+            mac_text(self.payload[8:14]),
+            socket.inet_ntoa(self.payload[14:18]),
+            mac_text(self.payload[18:24]),
+            socket.inet_ntoa(self.payload[24:28]),
+        )

@@ -16,9 +16,22 @@ class Guest:
         self.port = None  # the id, once there is one
         self.process = None
         try:
-            self.process = Process([host.program("tap_guest"), "--host-netns", host.namespace.path, "--tap", tap,
-                                    "--guest-netns", self.namespace.path, "--guest-mac", mac, *more],
-                                   os.path.join(host.directory, f"guest-{tap}.log"), host.ledger)
+            self.process = Process(
+                [
+                    host.program("tap_guest"),
+                    "--host-netns",
+                    host.namespace.path,
+                    "--tap",
+                    tap,
+                    "--guest-netns",
+                    self.namespace.path,
+                    "--guest-mac",
+                    mac,
+                    *more,
+                ],
+                os.path.join(host.directory, f"guest-{tap}.log"),
+                host.ledger,
+            )
             wait_until(lambda: "ready" in self.process.output() or not self.process.running(), what="the guest is ready")
             if not self.process.running():
                 raise AssertionError(f"guest {tap}: {self.process.output()}")

@@ -15,8 +15,9 @@ PROGRAMS = ("midolman", "midonet-api", "midonet", "mm-ctl")
 
 
 def readelf(program, *options):
-    return subprocess.run(["readelf", "-W", *options, os.path.join(BIN, program)], capture_output=True, text=True,
-                          check=True).stdout
+    return subprocess.run(
+        ["readelf", "-W", *options, os.path.join(BIN, program)], capture_output=True, text=True, check=True
+    ).stdout
 
 
 class Binaries(unittest.TestCase):
@@ -38,8 +39,9 @@ class Binaries(unittest.TestCase):
 
     def test_no_memory_is_writable_and_executable(self):
         for program in PROGRAMS:
-            flags = re.findall(r"^\s+(?:LOAD|GNU_STACK)\s+(?:0x\S+\s+){5}([RWE ]{3})",
-                               readelf(program, "--program-headers"), re.MULTILINE)
+            flags = re.findall(
+                r"^\s+(?:LOAD|GNU_STACK)\s+(?:0x\S+\s+){5}([RWE ]{3})", readelf(program, "--program-headers"), re.MULTILINE
+            )
             self.assertGreater(len(flags), 3, program)
             self.assertEqual([each for each in flags if "W" in each and "E" in each], [], program)
 

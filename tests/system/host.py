@@ -10,6 +10,7 @@ import rest
 from namespace import Namespace, run
 from process import Process, wait_until
 
+
 class Host:
     """`directory` is the bed's; the host lives in a subfolder. Nothing runs until start(). With a ledger, what it starts
     outlives its maker."""
@@ -64,12 +65,14 @@ class Host:
     def wait_answering(self):
         def answers():
             if not self.process.running():
-                raise AssertionError(f"{self.process.argv} ended with {self.process.popen.returncode}:\n"
-                                     + self.process.output()[-3000:])
+                raise AssertionError(
+                    f"{self.process.argv} ended with {self.process.popen.returncode}:\n" + self.process.output()[-3000:]
+                )
             try:
                 return self.rest.call("GET", "/").status == 200
             except OSError:
                 return False
+
         wait_until(answers, 60, "the REST API answers")
 
     def stop(self):
@@ -113,8 +116,9 @@ class Host:
 
     def agent_metrics(self):
         """GET /metrics of the agent's socket: text."""
-        return self.namespace.run("curl", "-sf", "--unix-socket", os.path.join(self.run_directory, "midolman.sock"),
-                                  "http://localhost/metrics")
+        return self.namespace.run(
+            "curl", "-sf", "--unix-socket", os.path.join(self.run_directory, "midolman.sock"), "http://localhost/metrics"
+        )
 
     def agent_status(self):
         """GET /status of the agent's socket."""
@@ -126,8 +130,11 @@ class Host:
 
     def pins(self):
         """Every file that Midolman has in the BPF file system, relative to that. (The kernel puts some of its own there.)"""
-        return sorted(os.path.relpath(os.path.join(folder, name), self.bpffs)
-                      for folder, _, names in os.walk(os.path.join(self.bpffs, "midolman")) for name in names)
+        return sorted(
+            os.path.relpath(os.path.join(folder, name), self.bpffs)
+            for folder, _, names in os.walk(os.path.join(self.bpffs, "midolman"))
+            for name in names
+        )
 
     def hooks(self, interface):
         """What `tc` shows of the interface's clsact filters, and our tcx links by their pins, both directions."""
@@ -136,15 +143,25 @@ class Host:
             links = [pin for pin in pins if pin.split("-")[0] == str(self.namespace.ifindex(interface))]
         except OSError:
             links = []
-        return (self.namespace.tc("filter", "show", "dev", interface, "ingress")
-                + self.namespace.tc("filter", "show", "dev", interface, "egress")
-                + "".join(f"tcx link {pin}\n" for pin in links))
+        return (
+            self.namespace.tc("filter", "show", "dev", interface, "ingress")
+            + self.namespace.tc("filter", "show", "dev", interface, "egress")
+            + "".join(f"tcx link {pin}\n" for pin in links)
+        )
 
     def mm_ctl(self, *arguments, timeout=60):
         """Runs mm-ctl as the compute service does; the finished process, with text output."""
         argv = [self.program("mm-ctl"), "--socket", os.path.join(self.run_directory, "midolman.sock"), *arguments]
-        return subprocess.run(self.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              cwd="/", umask=0, timeout=timeout, check=False)
+        return subprocess.run(
+            self.namespace.command(*argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            umask=0,
+            timeout=timeout,
+            check=False,
+        )
 
     # -- bridges, ports, bindings over REST
 
@@ -173,6 +190,7 @@ class Host:
         def reached():
             last.update(self.port_status(port))
             return last["state"] == state
+
         try:
             wait_until(reached, seconds)
         except AssertionError:

@@ -24,8 +24,15 @@ class Https(SystemTest):
     def midonet(self, *arguments, api="https://127.0.0.1:8443", ca=True, **environment):
         trusted = ["--ca-file", self.authority.file] if ca else []
         argv = [self.box.program("midonet"), "--config", "/dev/null", "--api", api, *trusted, *arguments]
-        return subprocess.run(self.box.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False, env={**os.environ, **environment})
+        return subprocess.run(
+            self.box.namespace.command(*argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **environment},
+        )
 
     def fails(self, status, said, *arguments, **more):
         done = self.midonet(*arguments, **more)
@@ -62,16 +69,25 @@ class Https(SystemTest):
     def test_a_certificate_that_is_not_good_is_refused_with_the_reason(self):
         self.proxy(self.authority.certificate("other", "DNS:other.example"))
         self.fails(3, "https://127.0.0.1:8443: its certificate is not good: IP address mismatch", "show")
-        self.fails(3, "https://localhost:8443: its certificate is not good: hostname mismatch", "show",
-                   api="https://localhost:8443")
+        self.fails(
+            3, "https://localhost:8443: its certificate is not good: hostname mismatch", "show", api="https://localhost:8443"
+        )
         self.proxy(self.authority.certificate("api", "IP:127.0.0.1"), port=8444)
-        self.fails(3, "https://127.0.0.1:8444: its certificate is not good: unable to get local issuer certificate: "
-                      "name the file of its authority with --ca-file FILE", "show", api="https://127.0.0.1:8444", ca=False)
+        self.fails(
+            3,
+            "https://127.0.0.1:8444: its certificate is not good: unable to get local issuer certificate: "
+            "name the file of its authority with --ca-file FILE",
+            "show",
+            api="https://127.0.0.1:8444",
+            ca=False,
+        )
 
     def test_what_cannot_be_reached_over_tls_is_said(self):
         self.fails(4, "https://127.0.0.1:8443: cannot connect: Connection refused", "show")
         self.fails(4, "https://127.0.0.1:8181: TLS: ", "show", api="https://127.0.0.1:8181")
-        self.fails(1, "read the certificates in /nowhere/ca.pem: No such file", "--ca-file", "/nowhere/ca.pem", "show", ca=False)
+        self.fails(
+            1, "read the certificates in /nowhere/ca.pem: No such file", "--ca-file", "/nowhere/ca.pem", "show", ca=False
+        )
         self.proxy(self.authority.certificate("api", "IP:127.0.0.1"))
         self.fails(4, "http://127.0.0.1:8443: ", "show", api="http://127.0.0.1:8443")
 

@@ -14,8 +14,12 @@ from process import Process, start_time, wait_until
 from underlay import Underlay, ipv4
 
 INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "machine_init.py")
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
-               "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def children(pid: int) -> list[int]:
@@ -47,8 +51,9 @@ class Service:
 
     def must_run(self) -> None:
         if not self.running():
-            raise AssertionError(f"{self.name} on {self.machine.name} ended with {self._nsenter.popen.returncode}:\n"
-                                 + self.output()[-4000:])
+            raise AssertionError(
+                f"{self.name} on {self.machine.name} ended with {self._nsenter.popen.returncode}:\n" + self.output()[-4000:]
+            )
 
     def end(self, how: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Sends the signal and waits; the exit status as nsenter relays it."""
@@ -91,9 +96,28 @@ class Machine:
         held = os.open(ready, os.O_RDWR)  # so that opening it blocks nobody
         try:
             script = 'exec 9>"$4"; exec /usr/bin/python3 "$1" "$2" "$3" 9'
-            init = self._init = Process(self.namespace.command(
-                "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
-                "/bin/sh", "-c", script, "sh", INIT, self.directory, self.name, ready), log)
+            init = self._init = Process(
+                self.namespace.command(
+                    "unshare",
+                    "--mount",
+                    "--uts",
+                    "--ipc",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "--mount-proc",
+                    "--",
+                    "/bin/sh",
+                    "-c",
+                    script,
+                    "sh",
+                    INIT,
+                    self.directory,
+                    self.name,
+                    ready,
+                ),
+                log,
+            )
             os.set_blocking(held, False)
 
             def answered() -> bool:
@@ -102,6 +126,7 @@ class Machine:
                 with contextlib.suppress(BlockingIOError):
                     return bool(os.read(held, 16))
                 return False
+
             wait_until(answered, 120, f"machine {self.name} is up", interval=0.02)
         finally:
             os.close(held)
@@ -137,18 +162,47 @@ class Machine:
     def command(self, argv: Iterable[object], user: str = "root", environment: Mapping[str, str] | None = None) -> list[str]:
         settings = [f"{key}={value}" for key, value in {**ENVIRONMENT, **(environment or {})}.items()]
         become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-        return ["nsenter", f"--target={self.init}", "--mount", "--net", "--uts", "--ipc", "--pid", "--wd=/",
-                *become, "env", "-i", *settings, *map(str, argv)]
+        return [
+            "nsenter",
+            f"--target={self.init}",
+            "--mount",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--pid",
+            "--wd=/",
+            *become,
+            "env",
+            "-i",
+            *settings,
+            *map(str, argv),
+        ]
 
-    def run(self, *argv: object, check: bool = True, seconds: float = 900, user: str = "root", text: str | None = None,
-            environment: Mapping[str, str] | None = None) -> str:
+    def run(
+        self,
+        *argv: object,
+        check: bool = True,
+        seconds: float = 900,
+        user: str = "root",
+        text: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         """To its end; what it printed."""
-        done = subprocess.run(self.command(argv, user, environment), input=text if text is not None else "",
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=seconds,
-                              check=False)
+        done = subprocess.run(
+            self.command(argv, user, environment),
+            input=text if text is not None else "",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
         if check and done.returncode:
-            raise AssertionError(f"{self.name}: {' '.join(map(str, argv))}: exit {done.returncode}:\n"
-                                 f"{done.stdout[-3000:]}{done.stderr[-3000:]}")
+            raise AssertionError(
+                f"{self.name}: {' '.join(map(str, argv))}: exit {done.returncode}:\n"
+                f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
         return done.stdout
 
     def start(self, name: str, *argv: object, user: str = "root", environment: Mapping[str, str] | None = None) -> Service:

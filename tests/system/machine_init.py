@@ -16,8 +16,9 @@ CLONE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file_
 
 
 def mount(*argv, descriptors=()):
-    done = subprocess.run(["mount", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          pass_fds=descriptors)
+    done = subprocess.run(
+        ["mount", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, pass_fds=descriptors
+    )
     if done.returncode:
         sys.exit(f"mount {' '.join(argv)}: {done.stdout.strip()}")
 

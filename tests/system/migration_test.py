@@ -101,6 +101,7 @@ class Migration(ClusterTest):
             receiver.drain()
             sender.send(receiver, b"are you there")
             return receiver.receive(0.05)
+
         wait_until(reaches, 5, f"{sender.name} reaches {receiver.name}")
 
     def bind(self, host, tap):
@@ -157,8 +158,10 @@ class Migration(ClusterTest):
         first = min(watch.got[self.new.name].values())
         last = max(at for at in watch.got[self.old.name].values() if at < first)
         lost = watch.lost()
-        print(f"from the announcement to the first frame at the destination {(first - spoke) * 1000:.1f} ms, from the last at "
-              f"the source {(first - last) * 1000:.1f} ms; of {len(watch.sent)} frames, one a millisecond, {len(lost)} lost")
+        print(
+            f"from the announcement to the first frame at the destination {(first - spoke) * 1000:.1f} ms, from the last at "
+            f"the source {(first - last) * 1000:.1f} ms; of {len(watch.sent)} frames, one a millisecond, {len(lost)} lost"
+        )
         self.assertEqual([n for n in lost if watch.sent[n] < spoke], [], f"lost before the guest moved, of {before}")
         self.migrated()
         self.assert_guest_is_at(self.new, self.old)
@@ -247,8 +250,9 @@ class Migration(ClusterTest):
         self.take_over()
         self.destination.kill()
         try:
-            done = self.destination.mm_ctl("--store", self.destination.store, "--host-id-file",
-                                           self.destination.host_id_file, "--unbind-port", self.port)
+            done = self.destination.mm_ctl(
+                "--store", self.destination.store, "--host-id-file", self.destination.host_id_file, "--unbind-port", self.port
+            )
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(self.bound_on(), self.source.id)
         finally:

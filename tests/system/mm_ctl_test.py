@@ -47,7 +47,9 @@ class MmCtl(SystemTest):
 
     def test_it_loads_nothing_but_the_c_library(self):
         """Every library costs each call its time: mm-ctl starts in a millisecond."""
-        dynamic = subprocess.run(["readelf", "-d", self.h.program("mm-ctl")], check=True, capture_output=True, text=True).stdout
+        dynamic = subprocess.run(
+            ["readelf", "-d", self.h.program("mm-ctl")], check=True, capture_output=True, text=True
+        ).stdout
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
         self.assertTrue(needed, dynamic)
         for library in needed:
@@ -102,8 +104,14 @@ class MmCtl(SystemTest):
         self.assertEqual([(b["portId"], b["interfaceName"]) for b in bound], [(self.port, "tap0")])
 
     def test_wrong_usage_is_two_lines_and_exit_1(self):
-        for arguments in ((), ("--bind-port",), ("--bind-port", self.port), ("--unbind-port",), ("--nonsense",),
-                          ("--bind-port", self.port, "tap0", "more")):
+        for arguments in (
+            (),
+            ("--bind-port",),
+            ("--bind-port", self.port),
+            ("--unbind-port",),
+            ("--nonsense",),
+            ("--bind-port", self.port, "tap0", "more"),
+        ):
             with self.subTest(arguments=arguments):
                 self.assert_fails(1, "mm-ctl", *arguments)
 
@@ -144,9 +152,14 @@ class MmCtl(SystemTest):
         ports = [self.h.create_port(self.bridge) for _ in range(20)]
         taps = [self.tap(self.h, f"tap{i}") for i in range(20)]
         argv = [self.h.program("mm-ctl"), "--socket", os.path.join(self.h.run_directory, "midolman.sock")]
-        running = [subprocess.Popen(self.h.namespace.command(*argv, "--bind-port", port, tap.name),
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-                   for port, tap in zip(ports, taps)]
+        running = [
+            subprocess.Popen(
+                self.h.namespace.command(*argv, "--bind-port", port, tap.name),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            for port, tap in zip(ports, taps)
+        ]
         for process in running:
             output, _ = process.communicate(timeout=30)
             self.assertEqual((process.returncode, output), (0, b""))
@@ -176,12 +189,23 @@ class MmCtl(SystemTest):
         shutil.copy(self.h.program("mm-ctl"), self.h.directory)
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         socket = os.path.join(self.h.run_directory, "midolman.sock")
-        done = subprocess.run([*nobody, os.path.join(self.h.directory, "mm-ctl"), "--socket", socket, "--bind-port", self.port, "tap0"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [*nobody, os.path.join(self.h.directory, "mm-ctl"), "--socket", socket, "--bind-port", self.port, "tap0"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         self.assertEqual((done.returncode, done.stdout), (13, ""), done.stderr)
         self.assertIn("Permission denied", done.stderr)
-        lock = subprocess.run([*nobody, "flock", "--nonblock", self.h.run_directory + "/midolman.lock", "true"],
-                              capture_output=True, text=True, timeout=60, check=False)
+        lock = subprocess.run(
+            [*nobody, "flock", "--nonblock", self.h.run_directory + "/midolman.lock", "true"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         self.assertIn("Permission denied", lock.stderr)
 
 

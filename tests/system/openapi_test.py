@@ -75,8 +75,12 @@ class OpenApi(SystemTest):
     def test_every_answer_is_as_the_document_says(self):
         rest = self.h.rest
         bridge = self.h.create_bridge(tenantId="acme")
-        full, empty = self.h.create_port(bridge, macAddress="02:00:00:00:00:01", fixedIps=[{"ipAddress": "192.0.2.1"}],
-                                         allowedAddressPairs=[{"ipAddress": "10.0.0.0/8"}]), self.h.create_port(bridge)
+        full, empty = self.h.create_port(
+            bridge,
+            macAddress="02:00:00:00:00:01",
+            fixedIps=[{"ipAddress": "192.0.2.1"}],
+            allowedAddressPairs=[{"ipAddress": "10.0.0.0/8"}],
+        ), self.h.create_port(bridge)
         rest.create("/bridges", {})
         zone = rest.create("/tunnel_zones", {"name": "underlay"})
         rest.expect(201, "POST", f"/tunnel_zones/{zone}/hosts", {"hostId": self.h.id, "ipAddress": "192.0.2.9"})
@@ -87,7 +91,13 @@ class OpenApi(SystemTest):
         self.tap(self.h, "tap9")
         wait_until(lambda: rest.call("GET", f"/hosts/{self.h.id}/interfaces/tap9").status == 200, what="the tap is published")
         entries = {"mac_table": f"02-00-00-00-00-02_{empty}", "arp_table": "192.0.2.2_02-00-00-00-00-02"}
-        values = {"bridges": [bridge], "ports": [full, empty], "hosts": [self.h.id], "tunnel_zones": [zone], "tenants": ["acme"]}
+        values = {
+            "bridges": [bridge],
+            "ports": [full, empty],
+            "hosts": [self.h.id],
+            "tunnel_zones": [zone],
+            "tenants": ["acme"],
+        }
         seen = 0
         for template, methods in self.document["paths"].items():
             if "get" not in methods or not template.startswith("/midonet-api") or template.endswith(("/events", "/login")):
@@ -112,8 +122,12 @@ class OpenApi(SystemTest):
         bridge = self.h.create_bridge()
         port = self.h.create_port(bridge)
         zone = self.h.rest.create("/tunnel_zones", {"name": "underlay"})
-        for template, uri in (("/bridges/{id}", f"/bridges/{bridge}"), ("/ports/{id}", f"/ports/{port}"),
-                              ("/hosts/{id}", f"/hosts/{self.h.id}"), ("/tunnel_zones/{id}", f"/tunnel_zones/{zone}")):
+        for template, uri in (
+            ("/bridges/{id}", f"/bridges/{bridge}"),
+            ("/ports/{id}", f"/ports/{port}"),
+            ("/hosts/{id}", f"/hosts/{self.h.id}"),
+            ("/tunnel_zones/{id}", f"/tunnel_zones/{zone}"),
+        ):
             reference = self.operation(template, "put")["requestBody"]["content"]["application/json"]["schema"]["$ref"]
             schema = self.document["components"]["schemas"][reference.rsplit("/", 1)[1]]
             for name, field in schema["properties"].items():

@@ -80,10 +80,12 @@ class Outage(ClusterTest):
 
     def wait_both_ways(self):
         for sender, receiver in ((self.a, self.b), (self.b, self.a)):
+
             def passes():
                 receiver.drain()
                 sender.send(receiver, b"are you there")
                 return receiver.receive(0.02)
+
             wait_until(passes, 30, f"{sender.name} reaches {receiver.name}")
 
     def assert_nothing_lost(self, *streams):
@@ -101,8 +103,9 @@ class Outage(ClusterTest):
 
     def test_with_one_server_killed_and_then_the_leader_nothing_acknowledged_and_no_frame_is_lost(self):
         ports = [self.h1.create_port(self.bridge) for _ in range(800)]
-        with Stream(self.a, self.b) as stream, Stream(self.b, self.a) as back, \
-                Attaching(self.cluster, self.h1.id, ports) as attaching:
+        with Stream(self.a, self.b) as stream, Stream(self.b, self.a) as back, Attaching(
+            self.cluster, self.h1.id, ports
+        ) as attaching:
             self.wait_more(attaching, 20, "before anything happens")
             leader = self.zookeeper.leader()
             follower = next(server for server in self.zookeeper.servers if server is not leader)
@@ -154,15 +157,31 @@ class Outage(ClusterTest):
             self.assertEqual((status["storeState"], status["synchronised"]), ("disconnected", False))
             status = self.h2.agent_status()
             self.assertEqual((status["storeState"], status["synchronised"]), ("disconnected", True))
-            argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--timeout", "1", "--socket",
-                                                os.path.join(self.h2.run_directory, "midolman.sock"), "status")
-            said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  check=False)
+            argv = self.cluster.control.command(
+                os.path.join(bed.BIN, "midonet"),
+                "--timeout",
+                "1",
+                "--socket",
+                os.path.join(self.h2.run_directory, "midolman.sock"),
+                "status",
+            )
+            said = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+            )
             self.assertEqual(said.returncode, 4, said)
             self.assertRegex(said.stdout, r"(?m)^store .*\n? +does not answer, since [0-9]+s$")
             self.assertRegex(said.stdout, r"(?m)^tunnel +midonet-vxlan active")
-            done = self.h1.mm_ctl("--timeout", "1", "--store", self.h1.store, "--host-id-file", self.h1.host_id_file,
-                                  "--bind-port", late, "late0")
+            done = self.h1.mm_ctl(
+                "--timeout",
+                "1",
+                "--store",
+                self.h1.store,
+                "--host-id-file",
+                self.h1.host_id_file,
+                "--bind-port",
+                late,
+                "late0",
+            )
             self.assertEqual((done.returncode, done.stderr.count("\n")), (3, 1), done.stderr)
             time.sleep(max(0.0, gone + OUTAGE_SECONDS - time.monotonic()))  # the length of the outage is what is tested
             self.assertTrue(self.h1.process.running() and self.h2.process.running())
@@ -184,6 +203,7 @@ class Outage(ClusterTest):
         def reached():
             sender.send(receiver, b"are you there")
             return receiver.receive(0.02)
+
         wait_until(reached, 5, f"{sender.name} reaches {receiver.name}")
 
     @staticmethod
@@ -202,8 +222,9 @@ class Outage(ClusterTest):
         port, moving = self.plugged(self.h2, self.bridge, "m0")
         new = self.tap(self.h1, "m0", mac=moving.mac)
         self.wait_reached(self.b, moving)
-        cut = [["route", how, "blackhole", f"{server.address}/32"] for how in ("add", "del")
-               for server in self.zookeeper.servers]
+        cut = [
+            ["route", how, "blackhole", f"{server.address}/32"] for how in ("add", "del") for server in self.zookeeper.servers
+        ]
         for command in cut[:3]:
             self.h2.namespace.ip(*command)
         try:

@@ -44,16 +44,28 @@ class SoloHost(ClusterHost):
     def start(self, *more, wait=True):
         if self.api is None:
             self.start_api()
-        self.process = Process(self.namespace.command(self.program("midolman"), "--store", self.store,
-                                                      *self.cluster.store_flags, *self.agent_flags(), *more), self.log)
+        self.process = Process(
+            self.namespace.command(
+                self.program("midolman"), "--store", self.store, *self.cluster.store_flags, *self.agent_flags(), *more
+            ),
+            self.log,
+        )
         if wait:
             wait_until(self.alive_now, 15, "the host is alive")
 
     def start_api(self, *more):
         if self.api is None:
-            self.api = Process(self.namespace.command(self.program("midonet-api"), "--store", self.store,
-                                                      *self.cluster.store_flags, "--no-require-tunnel-zone", *more),
-                               self.log + ".api")
+            self.api = Process(
+                self.namespace.command(
+                    self.program("midonet-api"),
+                    "--store",
+                    self.store,
+                    *self.cluster.store_flags,
+                    "--no-require-tunnel-zone",
+                    *more,
+                ),
+                self.log + ".api",
+            )
             agent, self.process = self.process, self.api
             try:
                 self.wait_answering()

@@ -68,6 +68,7 @@ class OverlayTest(ClusterTest):
                 if got.payload.startswith(mark):
                     return True
             return False
+
         wait_until(passes, seconds, f"broadcasts of {sender.name} reach {receiver.name}")
 
 
@@ -81,9 +82,17 @@ class Overlay(OverlayTest):
 
     def midonet_status(self, host, *flags):
         """`midonet status` as on that host; its exit status and what it prints."""
-        argv = self.cluster.control.command(os.path.join(bed.BIN, "midonet"), "--full", "--socket",
-                                            os.path.join(host.run_directory, "midolman.sock"), *flags, "status")
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        argv = self.cluster.control.command(
+            os.path.join(bed.BIN, "midonet"),
+            "--full",
+            "--socket",
+            os.path.join(host.run_directory, "midolman.sock"),
+            *flags,
+            "status",
+        )
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+        )
         return done.returncode, done.stdout
 
     def test_midonet_status_shows_the_store_the_tunnel_and_who_else_serves_each_bridge(self):
@@ -95,17 +104,23 @@ class Overlay(OverlayTest):
             _, out = self.midonet_status(self.h1, "-o", "json")
             served = {bridge["bridgeId"]: bridge["peers"] for bridge in json.loads(out)["agent"]["bridges"]}
             return served if served[self.bridge] and served[self.bridge][0]["macs"] == 2 else None
+
         served = wait_until(peers, 20, "both MACs that were heard on h2 lead there", interval=0.05)
         self.assertEqual(served[self.bridge], [{"hostId": self.h2.id, "address": self.h2.address, "ports": 2, "macs": 2}])
         self.assertEqual(served[lonely], [])
         status, text = self.midonet_status(self.h1)
         self.assertEqual(status, 0)
         self.assertRegex(text, rf"(?m)^store +{re.escape(self.cluster.store)} answers, since [0-9]+[smh]$")
-        self.assertRegex(text, rf"(?m)^tunnel +midonet-vxlan active, from {self.h1.address} on eth0 \(mtu 1600\), UDP port 4789, "
-                               rf"mtu {1600 - self.overhead} inside$")
+        self.assertRegex(
+            text,
+            rf"(?m)^tunnel +midonet-vxlan active, from {self.h1.address} on eth0 \(mtu 1600\), UDP port 4789, "
+            rf"mtu {1600 - self.overhead} inside$",
+        )
         # All hosts and bridges of the bed have one name: their ids tell them apart.
-        self.assertRegex(text, rf"(?m)^  \S+ \({self.bridge}\) +vni [0-9]+ +to \S+ \({self.h2.id}\) +{self.h2.address} "
-                               r"+2 ports +2 MACs$")
+        self.assertRegex(
+            text,
+            rf"(?m)^  \S+ \({self.bridge}\) +vni [0-9]+ +to \S+ \({self.h2.id}\) +{self.h2.address} " r"+2 ports +2 MACs$",
+        )
         self.assertRegex(text, rf"(?m)^  \S+ \({lonely}\) +vni [0-9]+ +no other host$")
 
     def test_midonet_status_shows_why_the_tunnel_is_not_complete(self):
@@ -196,6 +211,7 @@ class Overlay(OverlayTest):
 
     def wait_goes_to(self, sender, mac, receiver, not_to):
         """Until a frame to that address arrives at the one and not at the other."""
+
         def goes():
             self.drain((receiver, not_to))
             mark = os.urandom(16)
@@ -203,6 +219,7 @@ class Overlay(OverlayTest):
             got = receiver.receive(0.1)
             stray = not_to.receive(0.05)
             return got and got.payload.startswith(mark) and not stray
+
         wait_until(goes, 5, f"{mac} is sent to {receiver.name} alone")
 
     def forge(self, sender, address, payload):
@@ -215,8 +232,11 @@ class Overlay(OverlayTest):
     @staticmethod
     def tunnel_drops(host, reason):
         text = host.agent_metrics()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-                   if line.startswith("midonet_tunnel_drops_total") and f'reason="{reason}"' in line)
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith("midonet_tunnel_drops_total") and f'reason="{reason}"' in line
+        )
 
     def assert_refused(self, tap, host, sender, address, reason):
         tap.drain()
@@ -240,7 +260,9 @@ class Overlay(OverlayTest):
     def test_a_tunnel_packet_to_another_address_of_the_host_is_dropped_and_counted(self):
         (_, a), (_, _) = self.plug(self.h1, self.h2)
         other = "fd30::123" if self.ipv6 else "172.30.0.123"
-        self.h1.namespace.ip("addr", "add", f"{other}/{64 if self.ipv6 else 24}", "dev", "eth0", *(["nodad"] if self.ipv6 else []))
+        self.h1.namespace.ip(
+            "addr", "add", f"{other}/{64 if self.ipv6 else 24}", "dev", "eth0", *(["nodad"] if self.ipv6 else [])
+        )
         self.addCleanup(self.h1.namespace.ip, "addr", "del", f"{other}/{64 if self.ipv6 else 24}", "dev", "eth0")
         self.assert_refused(a, self.h1, self.h2.namespace, other, "foreign_destination")
 
@@ -293,6 +315,7 @@ class Overlay(OverlayTest):
 
     def whole_guest(self, *arguments):
         from guest import Guest
+
         made = Guest(*arguments)
         self.addCleanup(made.close)
         return made
@@ -305,8 +328,10 @@ class Overlay(OverlayTest):
         before = self.sent(client)
         result = json.loads(client.run("iperf3", "-c", address, "-t", "1", "-J"))
         after = self.sent(client)
-        return (result["end"]["sum_received"]["bits_per_second"],
-                (after["bytes"] - before["bytes"]) / (after["packets"] - before["packets"]))
+        return (
+            result["end"]["sum_received"]["bits_per_second"],
+            (after["bytes"] - before["bytes"]) / (after["packets"] - before["packets"]),
+        )
 
     @staticmethod
     def sent(guest):
@@ -386,6 +411,7 @@ class Overlay(OverlayTest):
 
         def shown():
             return self.h1.namespace.ip("-d", "link", "show", "theirs")
+
         before = shown()
         self.h1.kill()
         self.h1.start()
@@ -462,6 +488,7 @@ class Sessions(OverlayTest):
         self.assertIn("state", status)
         wait_until(lambda: self.rest.get(f"/ports/{port}")["interfaceName"] == "nothing0", what="the other API shows it")
         import threading
+
         for number in range(10):
             port = self.h1.create_port(self.bridge)
             wait_until(lambda: second.call("GET", f"/ports/{port}").status == 200, what="the other API shows the port")
@@ -470,10 +497,14 @@ class Sessions(OverlayTest):
 
             def attach(client, name):
                 barrier.wait()
-                answers[name] = client.call("POST", f"/ports/{port}/attach_interface",
-                                            {"hostId": self.h1.id, "interface": name}).status
-            racers = [threading.Thread(target=attach, args=(client, f"r{number}x{i}"))
-                      for i, client in enumerate((self.rest, second))]
+                answers[name] = client.call(
+                    "POST", f"/ports/{port}/attach_interface", {"hostId": self.h1.id, "interface": name}
+                ).status
+
+            racers = [
+                threading.Thread(target=attach, args=(client, f"r{number}x{i}"))
+                for i, client in enumerate((self.rest, second))
+            ]
             for racer in racers:
                 racer.start()
             for racer in racers:
@@ -490,8 +521,9 @@ class Sessions(OverlayTest):
         run_directory = os.path.join(self.directory, "run")
         agent = ["midolman", "--run-dir", run_directory, "--host-id-file", f"{self.directory}/id", "--bpffs", self.h1.bpffs]
         for name, *flags in (agent, ["midonet-api", "--listen", "127.0.0.1:9999"]):
-            process = Process(self.h1.namespace.command(self.h1.program(name), "--store", store, *flags),
-                              f"{self.directory}/{name}.log")
+            process = Process(
+                self.h1.namespace.command(self.h1.program(name), "--store", store, *flags), f"{self.directory}/{name}.log"
+            )
             self.addCleanup(process.end, 9)
             self.assertEqual(process.popen.wait(20), 1, process.output())
             self.assertIn("needs a program that knows layout 9", process.output())

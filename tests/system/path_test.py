@@ -48,6 +48,7 @@ class PathTest(ClusterTest):
         def reached():
             seen["mtu"] = self.rest.get(f"/ports/{self.port}")["mtu"]
             return seen["mtu"] == mtu
+
         try:
             wait_until(reached, seconds)
         except AssertionError:
@@ -67,6 +68,7 @@ class PathTest(ClusterTest):
 # ctest-class: on_loopback
 class OnLoopback(PathTest):
     """A routed underlay: the tunnel addresses stand on lo, and a router between the hosts takes less than their links."""
+
     router_mtu = 1400
 
     @classmethod
@@ -77,8 +79,23 @@ class OnLoopback(PathTest):
             file.write("1")
         for n, host in enumerate(hosts, 1):
             mtu = cls.mtu if n == 1 else cls.router_mtu
-            cls.router.ip("link", "add", "name", f"to{n}", "mtu", mtu, "type", "veth",
-                          "peer", "name", "out0", "mtu", cls.mtu, "netns", host.namespace.name)
+            cls.router.ip(
+                "link",
+                "add",
+                "name",
+                f"to{n}",
+                "mtu",
+                mtu,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "out0",
+                "mtu",
+                cls.mtu,
+                "netns",
+                host.namespace.name,
+            )
             cls.router.ip("addr", "add", f"10.88.{n}.254/24", "dev", f"to{n}")
             cls.router.ip("link", "set", f"to{n}", "up")
             host.namespace.ip("addr", "add", f"10.88.{n}.1/24", "dev", "out0")
@@ -136,8 +153,11 @@ class Sources(PathTest):
         for host, address in zip(self.hosts, ("fd30::101", "fd30::102")):
             uri = f"/tunnel_zones/{self.zone}/hosts/{host.id}"
             self.rest.expect(204, "PUT", uri, {"hostId": host.id, "ipAddress": address})
-        wait_until(lambda: self.passes(self.a, self.b, 20) and self.sources() == {("fd30::101", "fd30::102")}, 30,
-                   "packets are from the zone's IPv6 address")
+        wait_until(
+            lambda: self.passes(self.a, self.b, 20) and self.sources() == {("fd30::101", "fd30::102")},
+            30,
+            "packets are from the zone's IPv6 address",
+        )
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ class Plug(SystemTest):
         tap = self.tap(self.h, "tap0")
         port = self.h.create_port(self.bridge)
         since = time.monotonic()
-        self.assertEqual(self.h.attach(port, "tap0", wait=None)["state"] in ("active", "pending-host", "pending-interface",
-                                                                             "down"), True)
+        self.assertEqual(
+            self.h.attach(port, "tap0", wait=None)["state"] in ("active", "pending-host", "pending-interface", "down"), True
+        )
         self.first_frame(tap, since, "tap first")
         self.h.wait_state(port, "active")
         self.assert_passes(tap, self.peer)
@@ -170,8 +171,9 @@ class Plug(SystemTest):
     def test_a_second_port_on_an_interface_is_refused_naming_the_holder(self):
         port, tap = self.plugged(self.h, self.bridge, "tap0")
         second = self.h.create_port(self.bridge)
-        answer = self.h.rest.expect(409, "POST", f"/ports/{second}/attach_interface",
-                                    {"hostId": self.h.id, "interface": "tap0"})
+        answer = self.h.rest.expect(
+            409, "POST", f"/ports/{second}/attach_interface", {"hostId": self.h.id, "interface": "tap0"}
+        )
         self.assertIn(port, answer.message)
         self.assertEqual(self.h.port_status(second)["state"], "unbound")
         self.assert_passes(self.peer, tap)
@@ -179,8 +181,7 @@ class Plug(SystemTest):
     def test_a_port_on_a_second_interface_is_refused_naming_the_first(self):
         port, tap = self.plugged(self.h, self.bridge, "tap0")
         self.tap(self.h, "tap1")
-        answer = self.h.rest.expect(409, "POST", f"/ports/{port}/attach_interface",
-                                    {"hostId": self.h.id, "interface": "tap1"})
+        answer = self.h.rest.expect(409, "POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": "tap1"})
         self.assertIn("tap0", answer.message)
         self.assertIn(self.h.id, answer.message)
         self.assertEqual(self.h.hooks("tap1"), "")

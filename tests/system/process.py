@@ -40,10 +40,18 @@ class Process:
                 ledger.note("process", os.getpid(), start_time(os.getpid()))
             else:
                 libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
         try:
             with open(log, "ab") as output:
-                self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                                              start_new_session=kept, preexec_fn=prepare)
+                self.popen = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    start_new_session=kept,
+                    preexec_fn=prepare,
+                )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

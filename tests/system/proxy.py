@@ -59,16 +59,39 @@ class Proxy:
         os.makedirs(self.directory)
         pem = os.path.join(self.directory, "both.pem")
         self.certificate = os.path.join(self.directory, "certificate.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", pem, "-out", self.certificate],
-                       check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                f"/CN={NAME}",
+                "-addext",
+                f"subjectAltName=DNS:{NAME}",
+                "-keyout",
+                pem,
+                "-out",
+                self.certificate,
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
         with open(self.certificate, encoding="ascii") as certificate, open(pem, "a", encoding="ascii") as both:
             both.write(certificate.read())
         path = os.path.join(self.directory, "conf")
         with open(path, "w", encoding="ascii") as file:
             file.write(configuration.format(directory=self.directory, port=PORT))
-        self.process = Process(host.namespace.command(*(part.format(conf=path, directory=self.directory) for part in command)),
-                               os.path.join(self.directory, "log"))
+        self.process = Process(
+            host.namespace.command(*(part.format(conf=path, directory=self.directory) for part in command)),
+            os.path.join(self.directory, "log"),
+        )
         wait_until(self._listens, 20, f"{package} listens")
 
     def _listens(self):
@@ -94,7 +117,7 @@ class Proxy:
 
 
 def nginx(host, location="/", upstream="", more=""):
-    configuration = (NGINX.replace("{location}", location).replace("{upstream}", upstream).replace("{more}", more))
+    configuration = NGINX.replace("{location}", location).replace("{upstream}", upstream).replace("{more}", more)
     return Proxy(host, "nginx", configuration, [program("nginx"), "-p", "{directory}", "-e", "stderr", "-c", "{conf}"])
 
 

@@ -7,8 +7,10 @@ import json
 import proxy
 from bed import SystemTest, main
 
-FORWARDED = ("proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;"
-             " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;")
+FORWARDED = (
+    "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;"
+    " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+)
 
 
 class Proxies(SystemTest):
@@ -25,8 +27,10 @@ class Proxies(SystemTest):
         bridge = self.h.create_bridge()
         port = self.h.create_port(bridge)
         with front.connect() as stream:
-            stream.sendall(f"GET /midonet-api/events HTTP/1.1\r\nHost: {proxy.NAME}:{proxy.PORT}\r\n"
-                           "Accept: text/event-stream\r\n\r\n".encode())
+            stream.sendall(
+                f"GET /midonet-api/events HTTP/1.1\r\nHost: {proxy.NAME}:{proxy.PORT}\r\n"
+                "Accept: text/event-stream\r\n\r\n".encode()
+            )
             lines = stream.makefile("rb")
             self.assertIn(b" 200 ", next(lines))
             self.read_until(lines, lambda line: line == b"event: synced\n")
@@ -72,8 +76,9 @@ class Proxies(SystemTest):
         self.assert_uris_lead_through(front, "/cloud/midonet-api")
 
     def test_uris_lead_back_through_haproxy(self):
-        front = self.proxied("haproxy", proxy.haproxy, "http-request set-header X-Forwarded-Proto https",
-                             flags=("--allow-host", proxy.NAME))
+        front = self.proxied(
+            "haproxy", proxy.haproxy, "http-request set-header X-Forwarded-Proto https", flags=("--allow-host", proxy.NAME)
+        )
         self.assert_uris_lead_through(front, "/midonet-api")
 
     def test_a_proxy_that_is_not_trusted_shapes_nothing(self):

@@ -18,15 +18,22 @@ def blocks(section):
 
 class Readme(SystemTest):
     def test_five_minutes_reach_a_ping_and_leave_nothing(self):
-        install, = re.findall(r"^cmake --install.*$", blocks("Build")[0], re.MULTILINE)
+        (install,) = re.findall(r"^cmake --install.*$", blocks("Build")[0], re.MULTILINE)
         minutes = "".join(blocks("Five minutes"))
         self.assertIn("ping", minutes)
         box = Machine(self.directory, "box")
         self.addCleanup(box.close)
         # The clone is where a reader stands; its build is the one that is tested.
         script = f"trap 'kill $(jobs -p)' EXIT\ncd {TOP}\n{install.replace('build/release', os.path.dirname(BIN))}\n{minutes}\ntrap - EXIT\necho THE END\n"
-        done = subprocess.run(box.command(["bash", "-e", "-c", script]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
+        done = subprocess.run(
+            box.command(["bash", "-e", "-c", script]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=90,
+            check=False,
+        )
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["THE END"]), done.stdout[-4000:])
         self.assertIn("3 packets transmitted, 3 received", done.stdout)
         self.assertRegex(done.stdout, r"(?m)^hosts +1 alive$")

@@ -26,14 +26,24 @@ class StoreComesLate(ClusterTest):
         self.addCleanup(told.close)
         told.bind(notify)
         told.settimeout(60)
-        host.launch("env", f"NOTIFY_SOCKET={notify}", host.program(argv[0]), *argv[1:], "--store",
-                    self.cluster.zookeeper.uri(f"/{name}"), *self.cluster.store_flags, *(host.agent_flags() if agent else ()))
+        host.launch(
+            "env",
+            f"NOTIFY_SOCKET={notify}",
+            host.program(argv[0]),
+            *argv[1:],
+            "--store",
+            self.cluster.zookeeper.uri(f"/{name}"),
+            *self.cluster.store_flags,
+            *(host.agent_flags() if agent else ()),
+        )
         return name, host, lambda: told.recv(1024).decode()
 
     def test_each_program_is_ready_after_the_first_answer_of_the_store_and_not_before(self):
-        started = [self.launched(1, "agent", "midolman"),
-                   self.launched(2, "standalone", "midolman", "standalone"),
-                   self.launched(3, "api", "midonet-api", agent=False)]
+        started = [
+            self.launched(1, "agent", "midolman"),
+            self.launched(2, "standalone", "midolman", "standalone"),
+            self.launched(3, "api", "midonet-api", agent=False),
+        ]
         for name, host, told in started:
             with self.subTest(name):
                 self.assertEqual(told(), "STATUS=waiting for the store")

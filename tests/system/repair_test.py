@@ -41,16 +41,35 @@ class Repair(SystemTest):
         self.h.stop()
         self.h.start("--hooks", "tcx")
         self.h.wait_state(self.a_port, "active")
-        wait_until(lambda: "midolman/from_tap" not in self.h.hooks("a0") and "tcx" in self.h.hooks("a0"),
-                   what="the hooks are tcx links")
+        wait_until(
+            lambda: "midolman/from_tap" not in self.h.hooks("a0") and "tcx" in self.h.hooks("a0"),
+            what="the hooks are tcx links",
+        )
 
     def test_a_deleted_qdisc_is_repaired(self):
-        self.assert_repaired(lambda: self.h.namespace.tc("qdisc", "del", "dev", "a0", "clsact"), self.hooks_shape,
-                             "the deleted qdisc")
+        self.assert_repaired(
+            lambda: self.h.namespace.tc("qdisc", "del", "dev", "a0", "clsact"), self.hooks_shape, "the deleted qdisc"
+        )
 
     def test_a_filter_that_runs_before_ours_is_said_and_the_port_is_not_active(self):
-        self.h.namespace.tc("filter", "add", "dev", "a0", "ingress", "prio", "7", "protocol", "all", "u32", "match", "u32",
-                            "0", "0", "flowid", "1:1")
+        self.h.namespace.tc(
+            "filter",
+            "add",
+            "dev",
+            "a0",
+            "ingress",
+            "prio",
+            "7",
+            "protocol",
+            "all",
+            "u32",
+            "match",
+            "u32",
+            "0",
+            "0",
+            "flowid",
+            "1:1",
+        )
         self.h.wait_state(self.a_port, "error")
         self.assertIn("priority 7", self.h.port_status(self.a_port)["reason"])
         self.h.namespace.tc("filter", "del", "dev", "a0", "ingress", "prio", "7")
@@ -61,8 +80,9 @@ class Repair(SystemTest):
         self.use_tcx()
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "ingress")
-        self.h.namespace.tc("filter", "add", "dev", "c0", "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0",
-                            "0", "flowid", ":1")
+        self.h.namespace.tc(
+            "filter", "add", "dev", "c0", "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0", "0", "flowid", ":1"
+        )
         port = self.h.create_port(self.bridge)
         self.assertEqual(self.h.attach(port, "c0")["state"], "active")
         self.assert_passes(self.a, tap)
@@ -72,8 +92,9 @@ class Repair(SystemTest):
         self.assertIn("ingress", self.h.namespace.tc("qdisc", "show", "dev", "c0"))
 
     def test_a_deleted_filter_is_repaired(self):
-        self.assert_repaired(lambda: self.h.namespace.tc("filter", "del", "dev", "a0", "ingress"), self.hooks_shape,
-                             "the deleted filter")
+        self.assert_repaired(
+            lambda: self.h.namespace.tc("filter", "del", "dev", "a0", "ingress"), self.hooks_shape, "the deleted filter"
+        )
 
     def test_every_deleted_pin_is_repaired(self):
         for pin in self.h.pins():
@@ -84,6 +105,7 @@ class Repair(SystemTest):
         def damage():
             for pin in self.h.pins():
                 os.unlink(os.path.join(self.h.bpffs, pin))
+
         self.assert_repaired(damage, self.h.pins, "all pins")
         self.h.kill()
         self.h.start()
@@ -94,15 +116,18 @@ class Repair(SystemTest):
         self.use_tcx()
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "clsact")
-        self.h.namespace.tc("filter", "add", "dev", "c0", "ingress", "prio", "7", "handle", "0x77", "bpf", "bytecode",
-                            NEVER, "flowid", "1:1")
-        self.h.namespace.tc("filter", "add", "dev", "c0", "egress", "prio", "9", "handle", "0x99", "bpf", "bytecode",
-                            NEVER, "flowid", "1:1")
+        self.h.namespace.tc(
+            "filter", "add", "dev", "c0", "ingress", "prio", "7", "handle", "0x77", "bpf", "bytecode", NEVER, "flowid", "1:1"
+        )
+        self.h.namespace.tc(
+            "filter", "add", "dev", "c0", "egress", "prio", "9", "handle", "0x99", "bpf", "bytecode", NEVER, "flowid", "1:1"
+        )
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "root", "pfifo", "limit", "77")
 
         def theirs():
             shown = self.h.hooks("c0") + self.h.namespace.tc("qdisc", "show", "dev", "c0")
             return [mark for mark in ("0x77", "0x99", "limit 77p", "clsact") if mark in shown]
+
         all_of_them = ["0x77", "0x99", "limit 77p", "clsact"]
         self.assertEqual(theirs(), all_of_them)
         port = self.h.create_port(self.bridge)
@@ -116,15 +141,17 @@ class Repair(SystemTest):
         self.assertEqual(theirs(), all_of_them)
         self.h.detach(port)
         self.h.wait_state(port, "unbound")
-        wait_until(lambda: self.h.hooks("c0").count("filter") < 6 and "midonet" not in self.h.hooks("c0"),
-                   what="our hooks are gone")
+        wait_until(
+            lambda: self.h.hooks("c0").count("filter") < 6 and "midonet" not in self.h.hooks("c0"), what="our hooks are gone"
+        )
         self.assertEqual(theirs(), all_of_them)
 
     def test_removing_the_datapath_leaves_nothing_and_a_start_plugs_everything_again(self):
         self.h.stop()
         self.assert_passes(self.a, self.b)
-        removed = self.h.namespace.run(self.h.program("midolman"), "standalone", "--remove-datapath", "--store",
-                                       self.h.store, *self.h.agent_flags())
+        removed = self.h.namespace.run(
+            self.h.program("midolman"), "standalone", "--remove-datapath", "--store", self.h.store, *self.h.agent_flags()
+        )
         self.assertEqual(removed, "")
         self.assertEqual(self.h.pins(), [])
         for tap in (self.a, self.b):
@@ -150,6 +177,7 @@ class Repair(SystemTest):
 
         def settings():
             return self.h.namespace.ip("-d", "link", "show", "c0")
+
         before = settings()
         port = self.h.create_port(self.bridge)
         self.h.attach(port, "c0")

@@ -47,6 +47,7 @@ class Client:
                 made = socket.create_connection(("127.0.0.1", port), timeout=5)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return made
+
         return cls(connect, f"127.0.0.1:{port}", root, timeout)
 
     @classmethod
@@ -59,6 +60,7 @@ class Client:
                 made.close()
                 raise
             return made
+
         return cls(connect)
 
     def close(self):

@@ -36,20 +36,47 @@ class Rest(SystemTest):
     def test_an_ill_formed_attach_is_400_and_changes_nothing(self):
         uri = f"/ports/{self.port}/attach_interface"
         good = {"hostId": self.h.id, "interface": "tap0"}
-        for body in ({}, {"hostId": self.h.id}, {"interface": "tap0"}, {**good, "hostId": "no-uuid"},
-                     {**good, "hostId": 7}, {**good, "hostId": None}, {**good, "interface": 7},
-                     {**good, "interface": None}, {**good, "interface": ["tap0"]}, {**good, "interface": ""},
-                     {**good, "interface": "a/b"}, {**good, "interface": "a b"}, {**good, "interface": "."},
-                     {**good, "interface": ".."}, {**good, "interface": "sixteen-bytes-xx"},
-                     {**good, "interface": "tap\t0"}, {**good, "interface": "tap\u0000"},
-                     {**good, "previousHostId": "x"}, [], [good], "tap0", 7, None):
+        for body in (
+            {},
+            {"hostId": self.h.id},
+            {"interface": "tap0"},
+            {**good, "hostId": "no-uuid"},
+            {**good, "hostId": 7},
+            {**good, "hostId": None},
+            {**good, "interface": 7},
+            {**good, "interface": None},
+            {**good, "interface": ["tap0"]},
+            {**good, "interface": ""},
+            {**good, "interface": "a/b"},
+            {**good, "interface": "a b"},
+            {**good, "interface": "."},
+            {**good, "interface": ".."},
+            {**good, "interface": "sixteen-bytes-xx"},
+            {**good, "interface": "tap\t0"},
+            {**good, "interface": "tap\u0000"},
+            {**good, "previousHostId": "x"},
+            [],
+            [good],
+            "tap0",
+            7,
+            None,
+        ):
             with self.subTest(body=body):
                 if body is None:
                     self.assert_refused(400, "POST", uri, raw=b"null", headers={"Content-Type": "application/json"})
                 else:
                     self.assert_refused(400, "POST", uri, body)
-        for raw in (b"", b"{", b'{"hostId": ', b"\xff\xfe", b'{"hostId":"%s","interface":"tap0"}}' % self.h.id.encode(),
-                    b"[" * 20000, b'{"a":' * 5000, b"nul", b"\0\0\0"):
+        for raw in (
+            b"",
+            b"{",
+            b'{"hostId": ',
+            b"\xff\xfe",
+            b'{"hostId":"%s","interface":"tap0"}}' % self.h.id.encode(),
+            b"[" * 20000,
+            b'{"a":' * 5000,
+            b"nul",
+            b"\0\0\0",
+        ):
             with self.subTest(raw=raw[:20]):
                 self.assert_refused(400, "POST", uri, raw=raw, headers={"Content-Type": "application/json"})
 
@@ -72,12 +99,14 @@ class Rest(SystemTest):
         self.assertEqual(answer.message, f"There is no Port with ID {nobody}.")
 
     def test_wrong_types_and_values_of_fields_are_400_and_name_the_field(self):
-        for uri, body, field in ((f"/bridges/{self.bridge}/ports", {"type": "Bridge", "macAddress": "zz"}, "macAddress"),
-                                 (f"/bridges/{self.bridge}/ports", {"type": "Bridge", "adminStateUp": "yes"},
-                                  "adminStateUp"),
-                                 (f"/bridges/{self.bridge}/ports", {"type": "Bridge", "id": "x"}, "id"),
-                                 ("/bridges", {"name": 7}, "name"), ("/bridges", {"name": "n" * 256}, "name"),
-                                 ("/bridges", {"name": "n", "id": "not-a-uuid"}, "id")):
+        for uri, body, field in (
+            (f"/bridges/{self.bridge}/ports", {"type": "Bridge", "macAddress": "zz"}, "macAddress"),
+            (f"/bridges/{self.bridge}/ports", {"type": "Bridge", "adminStateUp": "yes"}, "adminStateUp"),
+            (f"/bridges/{self.bridge}/ports", {"type": "Bridge", "id": "x"}, "id"),
+            ("/bridges", {"name": 7}, "name"),
+            ("/bridges", {"name": "n" * 256}, "name"),
+            ("/bridges", {"name": "n", "id": "not-a-uuid"}, "id"),
+        ):
             with self.subTest(body=body):
                 answer = self.assert_refused(400, "POST", uri, body)
                 self.assertIn(field, [violation["property"] for violation in answer.json["violations"]])
@@ -88,8 +117,9 @@ class Rest(SystemTest):
         self.assert_refused(409, "POST", f"/bridges/{self.bridge}/ports", {"type": "Bridge", "id": self.port})
 
     def test_a_body_or_header_over_the_limit_is_refused_and_the_server_goes_on(self):
-        self.assertEqual(self.rest.call("POST", "/bridges", raw=b" " * (2 << 20),
-                                        headers={"Content-Type": "application/json"}).status, 413)
+        self.assertEqual(
+            self.rest.call("POST", "/bridges", raw=b" " * (2 << 20), headers={"Content-Type": "application/json"}).status, 413
+        )
         self.rest.close()
         self.assertEqual(self.rest.call("GET", "/bridges", headers={"X-Long": "x" * 40000}).status, 431)
         self.rest.close()
@@ -123,6 +153,7 @@ class Rest(SystemTest):
         def go(i):
             barrier.wait()
             answers[i] = clients[i].call(*requests[i])
+
         threads = [threading.Thread(target=go, args=(i,)) for i in range(len(requests))]
         for thread in threads:
             thread.start()
@@ -135,8 +166,12 @@ class Rest(SystemTest):
     def test_clients_that_race_for_one_port_have_one_winner(self):
         for round_number in range(20):
             port = self.h.create_port(self.bridge)
-            answers = self.race([("POST", f"/ports/{port}/attach_interface",
-                                  {"hostId": self.h.id, "interface": f"r{round_number}x{i}"}) for i in range(8)])
+            answers = self.race(
+                [
+                    ("POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": f"r{round_number}x{i}"})
+                    for i in range(8)
+                ]
+            )
             statuses = [answer.status for answer in answers]
             self.assertEqual(sorted(statuses), [200] + [409] * 7)
             winner = f"r{round_number}x{statuses.index(200)}"
@@ -151,8 +186,9 @@ class Rest(SystemTest):
         for round_number in range(20):
             ports = [self.h.create_port(self.bridge) for _ in range(8)]
             name = f"if{round_number}"
-            answers = self.race([("POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": name})
-                                 for port in ports])
+            answers = self.race(
+                [("POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": name}) for port in ports]
+            )
             statuses = [answer.status for answer in answers]
             self.assertEqual(sorted(statuses), [200] + [409] * 7)
             winner = ports[statuses.index(200)]
@@ -166,9 +202,12 @@ class Rest(SystemTest):
     def test_attach_and_delete_of_one_port_at_once_leave_no_half(self):
         for round_number in range(30):
             port = self.h.create_port(self.bridge)
-            attach, delete = self.race([
-                ("POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": f"d{round_number}"}),
-                ("DELETE", f"/ports/{port}")])
+            attach, delete = self.race(
+                [
+                    ("POST", f"/ports/{port}/attach_interface", {"hostId": self.h.id, "interface": f"d{round_number}"}),
+                    ("DELETE", f"/ports/{port}"),
+                ]
+            )
             self.assertIn(attach.status, (200, 404))
             self.assertEqual(delete.status, 204)
             self.assertEqual(self.rest.call("GET", f"/ports/{port}").status, 404)
@@ -198,7 +237,9 @@ class Rest(SystemTest):
 
         def reported():
             return {i["name"]: i for i in self.rest.get(f"/hosts/{self.h.id}/interfaces")}
+
         from bed import wait_until
+
         wait_until(lambda: reported().get("tap0", {}).get("status") == 3, what="tap0 is reported, up with carrier")
         shown = reported()["tap0"]
         self.assertEqual((shown["type"], shown["endpoint"], shown["mtu"]), ("Virtual", "TUNTAP", 1500))

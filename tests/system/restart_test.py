@@ -86,6 +86,7 @@ class Restart(SystemTest):
         def bind():
             status = self.h.attach(port, "c0", wait=None)
             self.assertEqual(status["state"], "pending-host")
+
         self.while_down(bind)
         self.h.wait_state(port, "active")
         self.assert_passes(self.a, tap)
@@ -122,6 +123,7 @@ class Restart(SystemTest):
         def move():
             self.h.detach(self.b_port)
             self.h.attach(self.b_port, "c0", wait=None)
+
         self.while_down(move)
         self.h.wait_state(self.b_port, "active")
         wait_until(lambda: self.h.hooks("b0") == "", what="the first tap is swept")

@@ -42,8 +42,9 @@ class TwoHosts(ClusterTest):
 
     def midonet(self, host, *arguments):
         argv = [host.program("midonet"), "--socket", os.path.join(host.run_directory, "midolman.sock"), *arguments]
-        return subprocess.run(host.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False)
+        return subprocess.run(
+            host.namespace.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def warnings(self, host):
         return " ".join(host.agent_status()["warnings"])
@@ -65,8 +66,11 @@ class Loss(TwoHosts):
         _, b = self.plugged(h2, bridge, "tb")
         wait_until(lambda: passes(a, b) and passes(b, a), 10, "frames pass between the hosts")
         for host in (h1, h2):
-            wait_until(lambda host=host: [peer["ports"] for peer in host.agent_status()["bridges"][0]["peers"]] == [1], 10,
-                       f"{host.name} has read what the other one offers")
+            wait_until(
+                lambda host=host: [peer["ports"] for peer in host.agent_status()["bridges"][0]["peers"]] == [1],
+                10,
+                f"{host.name} has read what the other one offers",
+            )
         with Stream(a, b, 200) as stream:
             self.lose_data()
             wait_until(lambda: self.rest.call("GET", "/bridges").status == 200, 40, "the API is back", 0.2)
@@ -78,8 +82,12 @@ class Loss(TwoHosts):
             # A restart of the agent changes nothing of it.
             h1.kill()
             h1.start(wait=False)
-            wait_until(lambda: answers(h1) and h1.agent_status()["reconciles"] > 0
-                       and "has lost this host" in self.warnings(h1), 30, "it still holds", 0.2)
+            wait_until(
+                lambda: answers(h1) and h1.agent_status()["reconciles"] > 0 and "has lost this host" in self.warnings(h1),
+                30,
+                "it still holds",
+                0.2,
+            )
             # What is new is plugged meanwhile.
             new = h1.create_bridge("new")
             _, c = self.plugged(h1, new, "tc")
@@ -107,8 +115,7 @@ class SameHostId(TwoHosts):
         h2.process.end(signal.SIGTERM)
         shutil.copy(h1.host_id_file, h2.host_id_file)
         h2.start(wait=False)  # with the session file of its former id, which it does not resume
-        wait_until(lambda: answers(h2) and "is in use by the agent of"
-                   in self.warnings(h2), 20, "the second one says so", 0.2)
+        wait_until(lambda: answers(h2) and "is in use by the agent of" in self.warnings(h2), 20, "the second one says so", 0.2)
         wait_until(lambda: "is also that of the agent of" in self.warnings(h1), 10, "the first one says so", 0.2)
         self.assertIn(h1.address, self.warnings(h2))
         self.assertIn(h2.address, self.warnings(h1))
@@ -146,15 +153,19 @@ class MovedServer(ClusterTest):
         def name_is(address):
             with open(hosts, "w", encoding="ascii") as file:
                 file.write(f"127.0.0.1 localhost\n{address} zk.example\n")
+
         name_is(server.address)
         host.store = "zookeeper://zk.example:2181/midonet"
-        argv = host.namespace.command(host.program("midolman"), "--store", host.store, *cluster.store_flags,
-                                      *host.agent_flags())
-        host.process = Process(["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh", *argv],
-                               host.log)
+        argv = host.namespace.command(
+            host.program("midolman"), "--store", host.store, *cluster.store_flags, *host.agent_flags()
+        )
+        host.process = Process(
+            ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh", *argv], host.log
+        )
 
         def connected():
             return answers(host) and host.agent_status()["storeState"] == "connected"
+
         wait_until(connected, 20, "the agent is connected", 0.2)
         server.kill()
         wait_until(lambda: not connected(), 20, "the agent has lost the server", 0.2)

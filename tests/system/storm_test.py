@@ -42,8 +42,9 @@ class Storm(SystemTest):
         for each in (stream, back):
             self.assertEqual((each.lost(), each.doubled()), ([], 0))
         self.assertEqual(self.drops(host, talking), 0)
-        self.assertIn(f'midonet_port_drops_total{{port="{stormy}",reason="flood_limit"}} {dropped + before}',
-                      host.agent_metrics())
+        self.assertIn(
+            f'midonet_port_drops_total{{port="{stormy}",reason="flood_limit"}} {dropped + before}', host.agent_metrics()
+        )
 
     @staticmethod
     def drops(host, port):

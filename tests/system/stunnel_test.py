@@ -70,6 +70,7 @@ class Stunnel(SystemTest):
         def listen():
             while part := tap.recv(65536):
                 heard.extend(part)
+
         threading.Thread(target=listen, daemon=True).start()
         return heard
 

@@ -137,8 +137,9 @@ class Tables(SystemTest):
         everybody = [self.b, self.c]
         for port, tap in ((self.c_port, self.c), (self.b_port, self.b)):
             wait_until(lambda: self.reached(mac) == everybody, what="frames are flooded")
-            entry = self.rest.expect(201, "POST", f"{self.table}/mac_table",
-                                     {"macAddr": mac, "portId": port}).headers["Location"]
+            entry = self.rest.expect(201, "POST", f"{self.table}/mac_table", {"macAddr": mac, "portId": port}).headers[
+                "Location"
+            ]
             wait_until(lambda: self.reached(mac) == [tap], what=f"frames go to {tap.name} alone")
             self.assertIn((mac, port), self.mac_table())
             self.rest.expect(204, "DELETE", entry)

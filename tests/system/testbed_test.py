@@ -19,8 +19,9 @@ class Testbed(SystemTest):
         self.addCleanup(self.call, "down")
 
     def call(self, verb, *more):
-        return subprocess.run([f"{TOP}/tools/testbed", verb, "--dir", self.bed, *more], capture_output=True, text=True,
-                              timeout=90, check=False)
+        return subprocess.run(
+            [f"{TOP}/tools/testbed", verb, "--dir", self.bed, *more], capture_output=True, text=True, timeout=90, check=False
+        )
 
     def namespaces(self):
         return [name for name in os.listdir("/run/netns") if name.startswith(self.name)]

@@ -17,19 +17,67 @@ class Authority:
         os.makedirs(directory)
         self.file = os.path.join(directory, "ca.pem")
         self._key = os.path.join(directory, "ca.key")
-        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=authority", "-addext", "keyUsage=keyCertSign", "-keyout", self._key, "-out", self.file)
+        run(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=authority",
+            "-addext",
+            "keyUsage=keyCertSign",
+            "-keyout",
+            self._key,
+            "-out",
+            self.file,
+        )
 
     def certificate(self, name, *alternatives):
         """(certificate, key), good for the alternatives: "DNS:api.example", "IP:127.0.0.1"."""
-        key, request, made, extensions = (os.path.join(self.directory, name + ending)
-                                          for ending in (".key", ".csr", ".pem", ".ext"))
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", key, "-out", request)
+        key, request, made, extensions = (
+            os.path.join(self.directory, name + ending) for ending in (".key", ".csr", ".pem", ".ext")
+        )
+        run(
+            "openssl",
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            key,
+            "-out",
+            request,
+        )
         with open(extensions, "w", encoding="ascii") as file:
             file.write("subjectAltName=" + ",".join(alternatives))
-        run("openssl", "x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
-            "-extfile", extensions, "-out", made)
+        run(
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            self.file,
+            "-CAkey",
+            self._key,
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            extensions,
+            "-out",
+            made,
+        )
         return made, key
 
 

@@ -30,8 +30,23 @@ class Underlay:
 
     def connect(self, namespace, number, port, more=()):
         """`eth0` in the namespace, with the addresses of `number` (and of all in `more`); `port` is its name at the bridge."""
-        self.namespace.ip("link", "add", "name", port, "mtu", self.mtu, "type", "veth",
-                          "peer", "name", "eth0", "mtu", self.mtu, "netns", namespace.name)
+        self.namespace.ip(
+            "link",
+            "add",
+            "name",
+            port,
+            "mtu",
+            self.mtu,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "mtu",
+            self.mtu,
+            "netns",
+            namespace.name,
+        )
         self.namespace.ip("link", "set", port, "master", "br0", "up")
         namespace.allow_ipv6("eth0")
         for each in (number, *more):
@@ -71,7 +86,7 @@ class Capture:
     def _parse(self, raw):
         (ethertype,) = struct.unpack("!H", raw[12:14])
         if ethertype == 0x0800 and raw[23] == socket.IPPROTO_UDP:
-            family, addresses, udp = socket.AF_INET, (raw[26:30], raw[30:34]), raw[14 + (raw[14] & 15) * 4:]
+            family, addresses, udp = socket.AF_INET, (raw[26:30], raw[30:34]), raw[14 + (raw[14] & 15) * 4 :]
         elif ethertype == 0x86DD and raw[20] == socket.IPPROTO_UDP:
             family, addresses, udp = socket.AF_INET6, (raw[22:38], raw[38:54]), raw[54:]
         else:

@@ -24,7 +24,9 @@ def old_programs():
     """The folder of the earlier version's programs: MIDONET_OLD_BIN, else what tools/upgrade-from names. (folder, why not)"""
     named = os.environ.get("MIDONET_OLD_BIN")
     if not named:
-        found = subprocess.run([os.path.join(bed.TOP, "tools/build_old"), "--print"], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [os.path.join(bed.TOP, "tools/build_old"), "--print"], capture_output=True, text=True, check=False
+        )
         if found.returncode != 0:
             return None, found.stderr.strip()
         named = found.stdout.strip()
@@ -41,7 +43,9 @@ class Streams:
 
     def __init__(self, test, pairs):
         self.test = test
-        self.streams = {f"{sender.name} to {receiver.name}": Stream(sender, receiver, PER_SECOND) for sender, receiver in pairs}
+        self.streams = {
+            f"{sender.name} to {receiver.name}": Stream(sender, receiver, PER_SECOND) for sender, receiver in pairs
+        }
 
     def __enter__(self):
         for stream in self.streams.values():
@@ -137,6 +141,7 @@ class MixedCluster(ClusterTest):
             receiver.drain()
             sender.send(receiver, b"are you there")
             return receiver.receive(0.05)
+
         wait_until(reaches, 5, f"{sender.name} reaches {receiver.name}")
 
     def run_steadily(self):
@@ -236,8 +241,17 @@ class Churn:
 class Programs(MixedCluster):
     """One of API, agent and other agent is replaced at a time, until every mix of the two versions has been there: the API
     first and the agents first, on the way up and on the way down."""
-    MIXES = ((OLD, OLD, NEW), (OLD, NEW, NEW), (OLD, NEW, OLD), (NEW, NEW, OLD), (NEW, NEW, NEW), (NEW, OLD, NEW),
-             (NEW, OLD, OLD), (OLD, OLD, OLD))
+
+    MIXES = (
+        (OLD, OLD, NEW),
+        (OLD, NEW, NEW),
+        (OLD, NEW, OLD),
+        (NEW, NEW, OLD),
+        (NEW, NEW, NEW),
+        (NEW, OLD, NEW),
+        (NEW, OLD, OLD),
+        (OLD, OLD, OLD),
+    )
 
     def test_every_mix_of_old_and_new_programs_attaches_detaches_moves_and_migrates(self):
         ports, streams = self.run_steadily()
@@ -246,8 +260,9 @@ class Programs(MixedCluster):
             self.addCleanup(self.rest.call, "DELETE", f"/ports/{port}")
         with streams, churn:
             for mix in self.MIXES:
-                mix_name = ", ".join(f"{who} {'old' if bin_directory == OLD else 'new'}"
-                                     for who, bin_directory in zip(("API", "h1", "h2"), mix))
+                mix_name = ", ".join(
+                    f"{who} {'old' if bin_directory == OLD else 'new'}" for who, bin_directory in zip(("API", "h1", "h2"), mix)
+                )
                 began, before = time.monotonic(), churn.rounds
                 try:
                     self.become(mix)
@@ -255,7 +270,9 @@ class Programs(MixedCluster):
                     self.attach_move_and_detach()
                     self.migrate()
                     self.ask_the_command_lines()
-                    wait_until(lambda before=before: churn.rounds > before + 1, what="ports are attached and detached meanwhile")
+                    wait_until(
+                        lambda before=before: churn.rounds > before + 1, what="ports are attached and detached meanwhile"
+                    )
                 except Exception as error:
                     raise AssertionError(f"with {mix_name}: {error}") from error
                 print(f"{mix_name}: {time.monotonic() - began:.1f} s, {churn.rounds - before} attached and detached meanwhile")

@@ -32,9 +32,19 @@ class NamedServer(ClusterTest):
         table = os.path.join(host.directory, "hosts")
         with open(table, "w", encoding="ascii") as file:
             file.writelines(f"{address} {name}\n" for name, address in names.items())
-        host.launch("unshare", "--mount", "sh", "-c", f'mount --bind {table} /etc/hosts && exec "$@"', "sh",
-                    host.program("midolman"), "--store", host.store.replace(self.cluster.zookeeper.servers[0].address, "zk"),
-                    *self.cluster.store_flags, *host.agent_flags())
+        host.launch(
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            f'mount --bind {table} /etc/hosts && exec "$@"',
+            "sh",
+            host.program("midolman"),
+            "--store",
+            host.store.replace(self.cluster.zookeeper.servers[0].address, "zk"),
+            *self.cluster.store_flags,
+            *host.agent_flags(),
+        )
         wait_until(host.alive_now, 60, "the host is alive")
 
     def test_the_way_to_a_server_that_is_given_by_name_is_refused(self):
@@ -142,13 +152,24 @@ class Uplink(ClusterTest):
         self.h1.kill()
         ifindex = self.h1.namespace.ifindex("midonet-vxlan")
         maps = os.path.join(self.h1.bpffs, os.path.dirname(next(p for p in self.h1.pins() if p.endswith("/ports"))))
+
         def entries():
             dump = json.loads(self.h1.namespace.run("bpftool", "-j", "map", "dump", "pinned", f"{maps}/ports"))
             return {int.from_bytes(bytes(int(byte, 16) for byte in each["key"]), "little"): each["value"] for each in dump}
+
         value = next(iter(entries().values()))
         value[20:36] = ["0xee"] * 16  # another port's id
-        self.h1.namespace.run("bpftool", "map", "update", "pinned", f"{maps}/ports", "key", *ifindex.to_bytes(4, "little"),
-                              "value", *(int(byte, 16) for byte in value))
+        self.h1.namespace.run(
+            "bpftool",
+            "map",
+            "update",
+            "pinned",
+            f"{maps}/ports",
+            "key",
+            *ifindex.to_bytes(4, "little"),
+            "value",
+            *(int(byte, 16) for byte in value),
+        )
         self.assertIn(ifindex, entries())
         self.h1.start()
         wait_until(lambda: ifindex not in entries(), 20, "the entry is gone")

@@ -24,8 +24,9 @@ class Version(unittest.TestCase):
     def test_each_program_names_itself_and_the_version(self):
         for program in ("midolman", "midonet-api", "midonet", "mm-ctl"):
             with self.subTest(program):
-                shown = subprocess.run([os.path.join(BIN, program), "--version"], capture_output=True, text=True, timeout=60,
-                                       check=True)
+                shown = subprocess.run(
+                    [os.path.join(BIN, program), "--version"], capture_output=True, text=True, timeout=60, check=True
+                )
                 self.assertEqual(shown.stdout, f"{program} {self.version}\n")
 
     def test_the_neutron_drivers_package_has_it(self):

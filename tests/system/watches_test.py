@@ -63,12 +63,18 @@ class Watches(ClusterTest):
         memory = {name: resident_kb(process) for name, process in programs.items()}
         for number in range(10, 10 + CYCLES):
             self.cycle(number)
-        print(f"watches {watches} -> {self.watches()}, followed {followed} -> {self.followed()}, RSS",
-              {name: (before, resident_kb(programs[name])) for name, before in memory.items()})
+        print(
+            f"watches {watches} -> {self.watches()}, followed {followed} -> {self.followed()}, RSS",
+            {name: (before, resident_kb(programs[name])) for name, before in memory.items()},
+        )
         # The API removes the watches of what it waited for while it sets others, so some may be there at any time.
         wait_until(lambda: self.watches() <= watches + 70, 10, f"{watches} watches, not {self.watches()}", 0.2)
-        wait_until(lambda: all(now <= before for now, before in zip(self.followed(), followed)), 10,
-                   f"followed as before: {followed}", 0.2)
+        wait_until(
+            lambda: all(now <= before for now, before in zip(self.followed(), followed)),
+            10,
+            f"followed as before: {followed}",
+            0.2,
+        )
         for name, before in memory.items():
             self.assertLess(resident_kb(programs[name]), before + 4000 + 4 * CYCLES, f"RSS of {name} in kB")
 

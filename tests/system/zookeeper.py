@@ -36,9 +36,17 @@ class Server:
         os.makedirs(os.path.join(self.directory, "data"))
 
     def configure(self, addresses):
-        lines = [f"tickTime={TICK_MS}", "initLimit=20", "syncLimit=10", f"dataDir={self.directory}/data",
-                 f"clientPort={CLIENT_PORT}", f"clientPortAddress={self.address}", "maxClientCnxns=0",
-                 "admin.enableServer=false", "4lw.commands.whitelist=*"]
+        lines = [
+            f"tickTime={TICK_MS}",
+            "initLimit=20",
+            "syncLimit=10",
+            f"dataDir={self.directory}/data",
+            f"clientPort={CLIENT_PORT}",
+            f"clientPortAddress={self.address}",
+            "maxClientCnxns=0",
+            "admin.enableServer=false",
+            "4lw.commands.whitelist=*",
+        ]
         if len(addresses) > 1:
             lines += [f"server.{i}={address}:2888:3888" for i, address in enumerate(addresses, 1)]
             with open(f"{self.directory}/data/myid", "w", encoding="ascii") as file:
@@ -48,8 +56,16 @@ class Server:
 
     def start(self):
         assert not self.running(), "runs already"
-        argv = [JAVA, *self.ensemble.java_flags, "-XX:-UsePerfData", "-Dzookeeper.preAllocSize=1024", "-cp", JAR,
-                "org.apache.zookeeper.server.quorum.QuorumPeerMain", f"{self.directory}/zoo.cfg"]
+        argv = [
+            JAVA,
+            *self.ensemble.java_flags,
+            "-XX:-UsePerfData",
+            "-Dzookeeper.preAllocSize=1024",
+            "-cp",
+            JAR,
+            "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+            f"{self.directory}/zoo.cfg",
+        ]
         self.process = Process(self.ensemble.namespace.command(*argv), self.log, self.ensemble.ledger)
 
     def running(self):
@@ -113,6 +129,7 @@ class ZooKeeper:
             if time.monotonic() - begin >= timeout:
                 timeout = min(timeout * 2, 2.0)
             return serving
+
         wait_until(all_serve, seconds, "the ZooKeeper servers serve", interval=0.02)
 
     def kill(self):

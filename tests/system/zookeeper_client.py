@@ -54,14 +54,14 @@ class Client:
             raise
         (length,) = struct.unpack("!i", answer[:4])
         length = max(length, 0)
-        return answer[4:4 + length], Stat(*STAT.unpack(answer[4 + length:4 + length + STAT.size]))
+        return answer[4 : 4 + length], Stat(*STAT.unpack(answer[4 + length : 4 + length + STAT.size]))
 
     def list(self, path):
         answer = self._call(LIST, _text(path) + b"\0", path)
         (count,), at, names = struct.unpack("!i", answer[:4]), 4, []
         for _ in range(count):
-            (length,) = struct.unpack("!i", answer[at:at + 4])
-            names.append(answer[at + 4:at + 4 + length].decode())
+            (length,) = struct.unpack("!i", answer[at : at + 4])
+            names.append(answer[at + 4 : at + 4 + length].decode())
             at += 4 + length
         return sorted(names)
 

@@ -22,9 +22,7 @@ from oslo_log import log as logging
 
 SYNC_OPTIONS = [
     cfg.BoolOpt("apply", default=False, help="Repair what differs. Without it nothing is changed."),
-    cfg.BoolOpt(
-        "delete-unknown", default=False, help="With --apply: delete bridges and ports too that are not Neutron's."
-    ),
+    cfg.BoolOpt("delete-unknown", default=False, help="With --apply: delete bridges and ports too that are not Neutron's."),
 ]
 
 

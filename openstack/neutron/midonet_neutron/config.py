@@ -42,9 +42,7 @@ OPTIONS = [
         "for this: they are worked on at once by the request that made them.",
     ),
     cfg.FloatOpt("backoff_min", default=1.0, min=0.1, help="Seconds before a failed journal row is tried again."),
-    cfg.FloatOpt(
-        "backoff_max", default=60.0, min=1.0, help="The wait doubles with each failure, up to this many seconds."
-    ),
+    cfg.FloatOpt("backoff_max", default=60.0, min=1.0, help="The wait doubles with each failure, up to this many seconds."),
     cfg.FloatOpt(
         "lease",
         default=120.0,

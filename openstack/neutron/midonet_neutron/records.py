@@ -48,7 +48,10 @@ def bridge_of(network: Json) -> Json:
 def port_of(port: Json) -> Json:
     """The exterior port that a Neutron port is. Lists are sorted, so that two of them can be compared."""
     pairs = [
-        {"ipAddress": str(pair["ip_address"]), "macAddress": str(pair["mac_address"]).lower() if pair.get("mac_address") else None}
+        {
+            "ipAddress": str(pair["ip_address"]),
+            "macAddress": str(pair["mac_address"]).lower() if pair.get("mac_address") else None,
+        }
         for pair in port.get("allowed_address_pairs") or []
     ]
     ips = [{"subnetId": ip.get("subnet_id"), "ipAddress": str(ip["ip_address"])} for ip in port.get("fixed_ips") or []]

@@ -124,7 +124,12 @@ class RestClient:
     # ---- below
 
     def _json(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: Json | None = None, timeout: float | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Json | None = None,
+        timeout: float | None = None,
     ) -> Any:
         url = self._root + path + ("?" + urlencode(query) if query else "")
         data = json.dumps(body).encode() if body is not None else None

@@ -31,6 +31,7 @@ def agree(cloud: Cloud, vms: list[Vm]) -> None:
     def right() -> bool:
         last[:] = differences(cloud, vms)
         return not last
+
     try:
         wait_until(right, SECONDS, interval=0.3)
     except AssertionError:
@@ -56,15 +57,22 @@ def _ports(cloud: Cloud, vms: list[Vm], wrong: list[str]) -> None:
             theirs = cloud.openstack.port(port)
             ours = cloud.midonet.get(f"/ports/{port}")
             name = f"{vm.name}'s {interface} ({port})"
-            expect(wrong, theirs["binding:vif_type"] == "midonet", f"{name}: Neutron's vif_type is {theirs['binding:vif_type']}")
+            expect(
+                wrong, theirs["binding:vif_type"] == "midonet", f"{name}: Neutron's vif_type is {theirs['binding:vif_type']}"
+            )
             expect(wrong, theirs["binding:host_id"] == vm.host.name, f"{name}: Neutron has it on {theirs['binding:host_id']}")
-            expect(wrong, list(cloud.openstack.bindings(port)) == [vm.host.name],
-                   f"{name}: Neutron's bindings are {cloud.openstack.bindings(port)}")
+            expect(
+                wrong,
+                list(cloud.openstack.bindings(port)) == [vm.host.name],
+                f"{name}: Neutron's bindings are {cloud.openstack.bindings(port)}",
+            )
             wanted = "ACTIVE" if vm.runs else "DOWN"
             expect(wrong, theirs["status"] == wanted, f"{name}: {theirs['status']} in Neutron, not {wanted}")
             wanted = "active" if vm.runs else "pending-interface"
             status = ours["status"]
-            expect(wrong, status["state"] == wanted, f"{name}: {status['state']} in our API, not {wanted} ({status['reason']})")
+            expect(
+                wrong, status["state"] == wanted, f"{name}: {status['state']} in our API, not {wanted} ({status['reason']})"
+            )
             expect(wrong, ours["hostId"] == vm.host.agent.id, f"{name}: our API has it on host {ours['hostId']}")
             expect(wrong, ours["interfaceName"] == tap_of(port), f"{name}: our API has it on {ours['interfaceName']}")
             expect(wrong, ours["macAddress"] == theirs["mac_address"], f"{name}: {ours['macAddress']} in our API")

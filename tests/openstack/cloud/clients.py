@@ -9,8 +9,13 @@ from namespace import Namespace
 from process import wait_until
 
 PASSWORD = "secret"
-PORTS = {"identity": (5000, "/v3"), "compute": (8774, "/v2.1"), "image": (9292, "/v2"), "network": (9696, "/v2.0"),
-         "placement": (8778, "")}
+PORTS = {
+    "identity": (5000, "/v3"),
+    "compute": (8774, "/v2.1"),
+    "image": (9292, "/v2"),
+    "network": (9696, "/v2.0"),
+    "placement": (8778, ""),
+}
 Record = dict[str, Any]
 
 
@@ -25,8 +30,9 @@ class MidoNet(rest.Client):
         made.openstack = openstack
         return made
 
-    def call(self, method: str, uri: str, body: Any = None, headers: dict[str, str] | None = None,
-             raw: bytes | None = None) -> rest.Answer:
+    def call(
+        self, method: str, uri: str, body: Any = None, headers: dict[str, str] | None = None, raw: bytes | None = None
+    ) -> rest.Answer:
         return super().call(method, uri, body, {"X-Auth-Token": self.openstack.token(), **(headers or {})}, raw)
 
     def asks_who_is_there(self) -> bool:
@@ -56,14 +62,25 @@ class OpenStack:
     def token(self) -> str:
         if not self._token:
             user = {"name": "admin", "domain": {"id": "default"}, "password": PASSWORD}
-            body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}},
-                             "scope": {"project": {"name": "admin", "domain": {"id": "default"}}}}}
+            body = {
+                "auth": {
+                    "identity": {"methods": ["password"], "password": {"user": user}},
+                    "scope": {"project": {"name": "admin", "domain": {"id": "default"}}},
+                }
+            }
             answer = self._clients["identity"].expect(201, "POST", "/auth/tokens", body)
             self._token = answer.headers["X-Subject-Token"]
         return self._token
 
-    def call(self, kind: str, method: str, uri: str, body: Any = None, raw: bytes | None = None,
-             okay: tuple[int, ...] = (200, 201, 202, 204)) -> Any:
+    def call(
+        self,
+        kind: str,
+        method: str,
+        uri: str,
+        body: Any = None,
+        raw: bytes | None = None,
+        okay: tuple[int, ...] = (200, 201, 202, 204),
+    ) -> Any:
         headers = {"X-Auth-Token": self.token(), "X-OpenStack-Nova-API-Version": "2.93"}
         if raw is not None:
             headers["Content-Type"] = "application/octet-stream"
@@ -75,8 +92,12 @@ class OpenStack:
     # -- what the steps say
 
     def image(self, name: str, data: bytes, **properties: str) -> str:
-        made = self.call("image", "POST", "/images", {"name": name, "disk_format": "raw", "container_format": "bare",
-                                                      "visibility": "public", **properties})
+        made = self.call(
+            "image",
+            "POST",
+            "/images",
+            {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public", **properties},
+        )
         self.call("image", "PUT", f"/images/{made['id']}/file", raw=data)
         return made["id"]
 
@@ -98,13 +119,16 @@ class OpenStack:
             if last["status"] == "ERROR" and status != "ERROR":
                 raise AssertionError(f"server {last['name']} is in ERROR: {last.get('fault')}")
             return last["status"] == status and last["OS-EXT-STS:task_state"] is None
+
         try:
             wait_until(reached, seconds, interval=0.2)
         except AssertionError as error:
             if "ERROR" in str(error):
                 raise
-            raise AssertionError(f"server {last['name']} is not {status} within {seconds} s but {last['status']}, "
-                                 f"{last['OS-EXT-STS:task_state']}: {last.get('fault')}") from None
+            raise AssertionError(
+                f"server {last['name']} is not {status} within {seconds} s but {last['status']}, "
+                f"{last['OS-EXT-STS:task_state']}: {last.get('fault')}"
+            ) from None
         return last
 
     def port(self, port: str) -> Record:

@@ -36,8 +36,9 @@ class Cloud:
             self._close.callback(self.underlay.remove)
             self.controller = Controller(self._machine("ctl", CONTROLLER), programs, driver, progress, split_neutron)
             self._close.callback(self.controller.close)
-            self.hosts = [Compute(self._machine(f"cmp{number}", number), number, self.controller)
-                          for number in range(1, HOSTS + 1)]
+            self.hosts = [
+                Compute(self._machine(f"cmp{number}", number), number, self.controller) for number in range(1, HOSTS + 1)
+            ]
         except BaseException:
             self.close()
             raise
@@ -77,8 +78,9 @@ class Cloud:
     def _make_zone(self) -> None:
         zone = self.midonet.create("/tunnel_zones", {"name": "underlay", "type": "vxlan"})
         for agent in (self.controller.agent, *(host.agent for host in self.hosts)):
-            self.midonet.expect(201, "POST", f"/tunnel_zones/{zone}/hosts",
-                                {"hostId": agent.id, "ipAddress": agent.machine.address})
+            self.midonet.expect(
+                201, "POST", f"/tunnel_zones/{zone}/hosts", {"hostId": agent.id, "ipAddress": agent.machine.address}
+            )
 
     def _computes_are_up(self) -> bool:
         for machine in self.machines:
@@ -94,6 +96,11 @@ class Cloud:
         kernel_id = self.openstack.image("kernel", contents(of.image))
         initrd_id = self.openstack.image("initrd", initramfs(of, probe))
         self.image = self.openstack.image(
-            "guest", bytes(1 << 20), kernel_id=kernel_id, ramdisk_id=initrd_id, hw_machine_type="pc",
-            os_command_line="console=ttyS0 quiet loglevel=0 panic=1 mitigations=off random.trust_cpu=1")
+            "guest",
+            bytes(1 << 20),
+            kernel_id=kernel_id,
+            ramdisk_id=initrd_id,
+            hw_machine_type="pc",
+            os_command_line="console=ttyS0 quiet loglevel=0 panic=1 mitigations=off random.trust_cpu=1",
+        )
         self.flavor = self.openstack.create("compute", "flavor", name="small", ram=128, vcpus=1, disk=0)["id"]

@@ -71,15 +71,28 @@ class Compute:
         for path in ("/var/lock/nova", "/var/log/nova"):
             machine.run("mkdir", "-p", path)
         machine.run("chown", "-R", "nova:nova", "/var/lock/nova", "/var/log/nova", "/var/lib/nova")
-        configure(machine, "/etc/nova/nova.conf", {
-            "DEFAULT": {"my_ip": machine.address, "transport_url": self.controller.transport, "debug": "true",
-                        "vif_plugging_timeout": 300, "vif_plugging_is_fatal": "true",
-                        # The guest has no ACPI daemon that a stop could wait for.
-                        "shutdown_timeout": 2},
-            "vnc": {"enabled": "false"}, **self.controller.nova_common()})
-        configure(machine, "/etc/nova/nova-compute.conf", {
-            "libvirt": {"virt_type": "qemu", "live_migration_scheme": "tcp",
-                        "live_migration_inbound_addr": machine.address}})
+        configure(
+            machine,
+            "/etc/nova/nova.conf",
+            {
+                "DEFAULT": {
+                    "my_ip": machine.address,
+                    "transport_url": self.controller.transport,
+                    "debug": "true",
+                    "vif_plugging_timeout": 300,
+                    "vif_plugging_is_fatal": "true",
+                    # The guest has no ACPI daemon that a stop could wait for.
+                    "shutdown_timeout": 2,
+                },
+                "vnc": {"enabled": "false"},
+                **self.controller.nova_common(),
+            },
+        )
+        configure(
+            machine,
+            "/etc/nova/nova-compute.conf",
+            {"libvirt": {"virt_type": "qemu", "live_migration_scheme": "tcp", "live_migration_inbound_addr": machine.address}},
+        )
         machine.start("nova-compute", "/etc/init.d/nova-compute", "systemd-start", user="nova")
 
     # -- what is on it
@@ -95,8 +108,9 @@ class Compute:
         return {name for name in self.machine.namespace.links() if name.startswith("tap")}
 
     def hooks(self, interface: str) -> str:
-        return (self.machine.namespace.tc("filter", "show", "dev", interface, "ingress", check=False)
-                + self.machine.namespace.tc("filter", "show", "dev", interface, "egress", check=False))
+        return self.machine.namespace.tc(
+            "filter", "show", "dev", interface, "ingress", check=False
+        ) + self.machine.namespace.tc("filter", "show", "dev", interface, "egress", check=False)
 
     def nova_log(self) -> str:
         with contextlib.suppress(OSError):

@@ -54,8 +54,10 @@ class Console:
         try:
             return wait_until(lambda: re.search(pattern, text(), re.MULTILINE), seconds, what, interval=0.05)
         except AssertionError as error:
-            raise AssertionError(f"{error}; the console of {self.server} on {self.host.name}:\n{text()[-3000:]}\n"
-                                 f"its log:\n{self.log()[-3000:]}") from None
+            raise AssertionError(
+                f"{error}; the console of {self.server} on {self.host.name}:\n{text()[-3000:]}\n"
+                f"its log:\n{self.log()[-3000:]}"
+            ) from None
 
     def boot(self) -> str:
         """The id of the kernel's run that the console shows last; "" before the first."""
@@ -70,8 +72,9 @@ class Console:
 
     def lease(self, interface: str, seconds: float = SECONDS) -> dict[str, str]:
         """What DHCP said last to that interface, in this run of the kernel."""
-        found = self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*GUEST lease {interface} (.*)\n", f"{interface} has a lease",
-                              seconds=seconds)
+        found = self.wait_for(
+            rf"GUEST boot {self.boot()}$(?:.|\n)*GUEST lease {interface} (.*)\n", f"{interface} has a lease", seconds=seconds
+        )
         return dict(re.findall(r"(\w+)=((?:(?! \w+=).)*)", found[1]))
 
     def _write(self, text: str) -> None:

@@ -47,8 +47,16 @@ class Controller:
 
     def credentials(self) -> dict[str, object]:
         """Of every service: one user for all, which is for this test alone."""
-        return {"auth_type": "password", "auth_url": self.auth_url, "username": "admin", "password": PASSWORD,
-                "project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default", "region_name": REGION}
+        return {
+            "auth_type": "password",
+            "auth_url": self.auth_url,
+            "username": "admin",
+            "password": PASSWORD,
+            "project_name": "admin",
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+            "region_name": REGION,
+        }
 
     def token_check(self) -> dict[str, object]:
         return {**self.credentials(), "www_authenticate_uri": self.auth_url}
@@ -86,23 +94,55 @@ class Controller:
     def _install_driver(self) -> None:
         """As docs/openstack.md says; into /usr/local, which is the machine's own."""
         self.machine.run("cp", "-r", self.driver, "/tmp/midonet-neutron")
-        self.machine.run("pip3", "install", "--quiet", "--break-system-packages", "--no-deps", "--no-build-isolation",
-                         "--no-index", "--root-user-action=ignore", "/tmp/midonet-neutron")
+        self.machine.run(
+            "pip3",
+            "install",
+            "--quiet",
+            "--break-system-packages",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--root-user-action=ignore",
+            "/tmp/midonet-neutron",
+        )
 
     def _start_database(self) -> None:
         machine, data, socket = self.machine, "/var/lib/cloud-mysql", "/run/mysqld/mysqld.sock"
-        machine.run("mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db",
-                    "--auth-root-authentication-method=normal")
+        machine.run(
+            "mariadb-install-db",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        )
         # Nothing here must survive a power cut.
-        machine.start("mariadb", "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={socket}",
-                      "--bind-address=127.0.0.1", "--max-connections=500", "--innodb-flush-log-at-trx-commit=0",
-                      "--innodb-doublewrite=0", "--skip-log-bin", "--skip-name-resolve")
-        sql = "".join(f"create database {name} character set utf8; grant all on {name}.* to openstack@127.0.0.1 "
-                      f"identified by '{PASSWORD}';" for name in DATABASES)
+        machine.start(
+            "mariadb",
+            "mariadbd",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            f"--socket={socket}",
+            "--bind-address=127.0.0.1",
+            "--max-connections=500",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-doublewrite=0",
+            "--skip-log-bin",
+            "--skip-name-resolve",
+        )
+        sql = "".join(
+            f"create database {name} character set utf8; grant all on {name}.* to openstack@127.0.0.1 "
+            f"identified by '{PASSWORD}';"
+            for name in DATABASES
+        )
 
         def answers() -> bool:
             machine.services["mariadb"].must_run()
-            return "1" in machine.run("mariadb", "--no-defaults", "-uroot", f"--socket={socket}", "-Nse", "select 1", check=False)
+            return "1" in machine.run(
+                "mariadb", "--no-defaults", "-uroot", f"--socket={socket}", "-Nse", "select 1", check=False
+            )
+
         wait_until(answers, SECONDS, "MariaDB answers", interval=0.1)
         machine.run("mariadb", "--no-defaults", "-uroot", f"--socket={socket}", "-e", sql)
 
@@ -114,73 +154,153 @@ class Controller:
         machine, home = self.machine, "/var/lib/rabbitmq"
         machine.write("/etc/rabbitmq/rabbitmq.conf", "listeners.tcp.default = 0.0.0.0:5672\nloopback_users = none\n")
         machine.run("chown", "-R", "rabbitmq:rabbitmq", home)
-        machine.start("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server", user="rabbitmq",
-                      environment={"HOME": home, "RABBITMQ_NODENAME": f"rabbit@{machine.name}", "RABBITMQ_LOGS": "-",
-                                   "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq.conf"})
+        machine.start(
+            "rabbitmq",
+            "/usr/lib/rabbitmq/bin/rabbitmq-server",
+            user="rabbitmq",
+            environment={
+                "HOME": home,
+                "RABBITMQ_NODENAME": f"rabbit@{machine.name}",
+                "RABBITMQ_LOGS": "-",
+                "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq.conf",
+            },
+        )
 
     def _start_midonet_api(self) -> None:
         machine = self.machine
-        machine.write("/etc/midolman/midonet-api.conf", f"store = {self.zookeeper.uri()}\nauth = keystone\n"
-                                                        f"keystone-url = {self.auth_url}\n")
+        machine.write(
+            "/etc/midolman/midonet-api.conf",
+            f"store = {self.zookeeper.uri()}\nauth = keystone\n" f"keystone-url = {self.auth_url}\n",
+        )
         machine.start("midonet-api", "midonet-api", "--config", "/etc/midolman/midonet-api.conf")
 
         def answers() -> bool:
             machine.services["midonet-api"].must_run()
             return self.midonet.asks_who_is_there()
+
         wait_until(answers, SECONDS, "the REST API asks who is there", interval=0.05)
 
     # -- configuration
 
     def _configure(self) -> None:
-        self.machine.run("mkdir", "-p", *(f"/var/{kind}/{name}" for kind in ("lock", "log")
-                                          for name in ("keystone", "glance", "placement", "nova", "neutron")))
+        self.machine.run(
+            "mkdir",
+            "-p",
+            *(
+                f"/var/{kind}/{name}"
+                for kind in ("lock", "log")
+                for name in ("keystone", "glance", "placement", "nova", "neutron")
+            ),
+        )
         for name in ("keystone", "glance", "placement", "nova", "neutron"):
             self.machine.run("chown", "-R", f"{name}:{name}", f"/var/lock/{name}", f"/var/log/{name}", f"/var/lib/{name}")
-        for name, uwsgi in (("keystone", "keystone-uwsgi"), ("glance", "glance-api-uwsgi"), ("placement", "placement-api-uwsgi"),
-                            ("nova", "nova-api-uwsgi")):
+        for name, uwsgi in (
+            ("keystone", "keystone-uwsgi"),
+            ("glance", "glance-api-uwsgi"),
+            ("placement", "placement-api-uwsgi"),
+            ("nova", "nova-api-uwsgi"),
+        ):
             # Eight processes of 32 threads each are for a machine with many cores.
             path = f"/etc/{name}/{uwsgi}.ini"
             text = re.sub(r"(?m)^processes *=.*", "processes = 2", self.machine.read(path))
             self.machine.write(path, re.sub(r"(?m)^threads *=.*", "threads = 8", text))
         self.configure("/etc/keystone/keystone.conf", {"database": {"connection": self.database("keystone")}})
-        self.configure("/etc/placement/placement.conf", {
-            "api": {"auth_strategy": "keystone"}, "keystone_authtoken": self.token_check(),
-            "placement_database": {"connection": self.database("placement")}})
-        self.configure("/etc/glance/glance-api.conf", {
-            "database": {"connection": self.database("glance")}, "keystone_authtoken": self.token_check(),
-            "glance_store": {"stores": "file", "default_store": "file", "filesystem_store_datadir": "/var/lib/glance/images"},
-            "DEFAULT": {"enabled_backends": ""}, "paste_deploy": {"flavor": "keystone"}})
-        self.configure("/etc/nova/nova.conf", {
-            "DEFAULT": {"my_ip": self.machine.address, "transport_url": self.transport, "osapi_compute_workers": 1,
-                        "enabled_apis": "osapi_compute"},
-            "api_database": {"connection": self.database("nova_api")}, "database": {"connection": self.database("nova")},
-            "conductor": {"workers": 1}, "scheduler": {"workers": 1}, **self.nova_common()})
+        self.configure(
+            "/etc/placement/placement.conf",
+            {
+                "api": {"auth_strategy": "keystone"},
+                "keystone_authtoken": self.token_check(),
+                "placement_database": {"connection": self.database("placement")},
+            },
+        )
+        self.configure(
+            "/etc/glance/glance-api.conf",
+            {
+                "database": {"connection": self.database("glance")},
+                "keystone_authtoken": self.token_check(),
+                "glance_store": {
+                    "stores": "file",
+                    "default_store": "file",
+                    "filesystem_store_datadir": "/var/lib/glance/images",
+                },
+                "DEFAULT": {"enabled_backends": ""},
+                "paste_deploy": {"flavor": "keystone"},
+            },
+        )
+        self.configure(
+            "/etc/nova/nova.conf",
+            {
+                "DEFAULT": {
+                    "my_ip": self.machine.address,
+                    "transport_url": self.transport,
+                    "osapi_compute_workers": 1,
+                    "enabled_apis": "osapi_compute",
+                },
+                "api_database": {"connection": self.database("nova_api")},
+                "database": {"connection": self.database("nova")},
+                "conductor": {"workers": 1},
+                "scheduler": {"workers": 1},
+                **self.nova_common(),
+            },
+        )
         self._configure_neutron()
 
     def nova_common(self) -> dict[str, dict[str, object]]:
         """What Nova's services on the controller and on every compute host are told of the others."""
-        return {"api": {"auth_strategy": "keystone"}, "keystone_authtoken": self.token_check(),
-                "service_user": {"send_service_user_token": "true", **self.credentials()}, "glance": self.credentials(),
-                "neutron": self.credentials(), "placement": self.credentials()}
+        return {
+            "api": {"auth_strategy": "keystone"},
+            "keystone_authtoken": self.token_check(),
+            "service_user": {"send_service_user_token": "true", **self.credentials()},
+            "glance": self.credentials(),
+            "neutron": self.credentials(),
+            "placement": self.credentials(),
+        }
 
     def _configure_neutron(self) -> None:
         self.machine.run("cp", "/tmp/midonet-neutron/etc/neutron/rootwrap.d/midonet.filters", "/etc/neutron/rootwrap.d/")
-        self.configure("/etc/neutron/neutron.conf", {
-            "DEFAULT": {"core_plugin": "ml2", "service_plugins": "", "transport_url": self.transport, "api_workers": 2,
-                        "rpc_workers": 1, "debug": "true", "notify_nova_on_port_status_changes": "true",
-                        "notify_nova_on_port_data_changes": "true", "send_events_interval": 1,
-                        "interface_driver": "midonet"},
-            "database": {"connection": self.database("neutron")}, "keystone_authtoken": self.token_check(),
-            "nova": self.credentials(), "placement": self.credentials()})
-        self.configure("/etc/neutron/plugins/ml2/ml2_conf.ini", {
-            "ml2": {"type_drivers": "vxlan", "tenant_network_types": "vxlan", "mechanism_drivers": "midonet",
-                    "extension_drivers": "port_security"},
-            "ml2_type_vxlan": {"vni_ranges": "1:100000"},
-            "midonet": {"api_url": "http://127.0.0.1:8181/midonet-api", "username": "neutron", "password": DRIVER_PASSWORD,
-                        "project": "service"}})
-        self.configure("/etc/neutron/dhcp_agent.ini", {
-            "DEFAULT": {"interface_driver": "midonet",
-                        "enable_isolated_metadata": "false", "debug": "true"}})
+        self.configure(
+            "/etc/neutron/neutron.conf",
+            {
+                "DEFAULT": {
+                    "core_plugin": "ml2",
+                    "service_plugins": "",
+                    "transport_url": self.transport,
+                    "api_workers": 2,
+                    "rpc_workers": 1,
+                    "debug": "true",
+                    "notify_nova_on_port_status_changes": "true",
+                    "notify_nova_on_port_data_changes": "true",
+                    "send_events_interval": 1,
+                    "interface_driver": "midonet",
+                },
+                "database": {"connection": self.database("neutron")},
+                "keystone_authtoken": self.token_check(),
+                "nova": self.credentials(),
+                "placement": self.credentials(),
+            },
+        )
+        self.configure(
+            "/etc/neutron/plugins/ml2/ml2_conf.ini",
+            {
+                "ml2": {
+                    "type_drivers": "vxlan",
+                    "tenant_network_types": "vxlan",
+                    "mechanism_drivers": "midonet",
+                    "extension_drivers": "port_security",
+                },
+                "ml2_type_vxlan": {"vni_ranges": "1:100000"},
+                "midonet": {
+                    "api_url": "http://127.0.0.1:8181/midonet-api",
+                    "username": "neutron",
+                    "password": DRIVER_PASSWORD,
+                    "project": "service",
+                },
+            },
+        )
+        self.configure(
+            "/etc/neutron/dhcp_agent.ini",
+            {"DEFAULT": {"interface_driver": "midonet", "enable_isolated_metadata": "false", "debug": "true"}},
+        )
 
     # -- databases
 
@@ -188,17 +308,36 @@ class Controller:
         def run(user: str, *commands: list[str]) -> None:
             for command in commands:
                 self.machine.run(*command, user=user)
+
         nova, ml2 = "nova-manage", "/etc/neutron/plugins/ml2/ml2_conf.ini"
         pool = ThreadPoolExecutor()  # most of it is Python that starts
-        done = [pool.submit(run, user, *commands) for user, *commands in (
-            ("neutron", ["neutron-db-manage", "--config-file", "/etc/neutron/neutron.conf", "--config-file", ml2,
-                         "upgrade", "heads"]),
-            ("nova", [nova, "api_db", "sync"],
-             [nova, "cell_v2", "map_cell0", "--database_connection", self.database("nova_cell0")],
-             [nova, "cell_v2", "create_cell", "--name", "cell1"], [nova, "db", "sync"]),
-            ("keystone", ["keystone-manage", "db_sync"]),
-            ("placement", ["placement-manage", "db", "sync"]),
-            ("glance", ["glance-manage", "db_sync"]))]
+        done = [
+            pool.submit(run, user, *commands)
+            for user, *commands in (
+                (
+                    "neutron",
+                    [
+                        "neutron-db-manage",
+                        "--config-file",
+                        "/etc/neutron/neutron.conf",
+                        "--config-file",
+                        ml2,
+                        "upgrade",
+                        "heads",
+                    ],
+                ),
+                (
+                    "nova",
+                    [nova, "api_db", "sync"],
+                    [nova, "cell_v2", "map_cell0", "--database_connection", self.database("nova_cell0")],
+                    [nova, "cell_v2", "create_cell", "--name", "cell1"],
+                    [nova, "db", "sync"],
+                ),
+                ("keystone", ["keystone-manage", "db_sync"]),
+                ("placement", ["placement-manage", "db", "sync"]),
+                ("glance", ["glance-manage", "db_sync"]),
+            )
+        ]
         try:
             for each in done:
                 each.result()
@@ -216,6 +355,7 @@ class Controller:
         def answers() -> bool:
             self.machine.services[service].must_run()
             return self.openstack.answers(kind)
+
         wait_until(answers, SECONDS, f"{service} answers", interval=0.2)
 
     def _start_keystone(self) -> None:
@@ -223,8 +363,16 @@ class Controller:
         for setup in ("fernet_setup", "credential_setup"):
             machine.run("keystone-manage", setup, "--keystone-user", "keystone", "--keystone-group", "keystone")
         urls = [word for kind in ("admin", "internal", "public") for word in (f"--bootstrap-{kind}-url", self.auth_url)]
-        machine.run("keystone-manage", "bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION, *urls,
-                    user="keystone")
+        machine.run(
+            "keystone-manage",
+            "bootstrap",
+            "--bootstrap-password",
+            PASSWORD,
+            "--bootstrap-region-id",
+            REGION,
+            *urls,
+            user="keystone",
+        )
         self._unit("keystone", "keystone")
         self._answers("identity", "keystone")
         call = self.openstack.call
@@ -234,8 +382,12 @@ class Controller:
             # Glance and Neutron add their version themselves.
             url = f"http://{self.machine.address}:{port}" + (root if kind == "compute" else "")
             for interface in ("public", "internal", "admin"):
-                call("identity", "POST", "/endpoints", {"endpoint": {"service_id": service, "interface": interface, "url": url,
-                                                                     "region_id": REGION}})
+                call(
+                    "identity",
+                    "POST",
+                    "/endpoints",
+                    {"endpoint": {"service_id": service, "interface": interface, "url": url, "region_id": REGION}},
+                )
         roles = {role["name"]: role["id"] for role in call("identity", "GET", "/roles")["roles"]}
         if "service" not in roles:
             call("identity", "POST", "/roles", {"role": {"name": "service"}})
@@ -248,12 +400,20 @@ class Controller:
         self._unit("placement-api", "placement")
         self._unit("glance-api", "glance")
         neutron = self.start_neutron()
-        wait_until(lambda: "completed with" in self.machine.services["rabbitmq"].output(), SECONDS, "RabbitMQ has started",
-                   interval=0.2)
+        wait_until(
+            lambda: "completed with" in self.machine.services["rabbitmq"].output(),
+            SECONDS,
+            "RabbitMQ has started",
+            interval=0.2,
+        )
         for name in ("nova-conductor", "nova-scheduler", "nova-api"):
             self._unit(name, "nova")
-        for kind, service in (("placement", "placement-api"), ("image", "glance-api"), ("network", neutron[0]),
-                              ("compute", "nova-api")):
+        for kind, service in (
+            ("placement", "placement-api"),
+            ("image", "glance-api"),
+            ("network", neutron[0]),
+            ("compute", "nova-api"),
+        ):
             self._answers(kind, service)
 
     def start_neutron(self) -> tuple[str, ...]:
@@ -274,8 +434,14 @@ class Controller:
 
     def neutron_log(self) -> str:
         # Debian's units of the parts log to files.
-        files = [path for path in (f"/var/log/neutron/{name}.log" for name in self._neutron) if os.path.exists(self.machine.path(path))]
-        return "".join([self.machine.services[name].output() for name in self._neutron] + [self.machine.read(path) for path in files])
+        files = [
+            path
+            for path in (f"/var/log/neutron/{name}.log" for name in self._neutron)
+            if os.path.exists(self.machine.path(path))
+        ]
+        return "".join(
+            [self.machine.services[name].output() for name in self._neutron] + [self.machine.read(path) for path in files]
+        )
 
     def start_dhcp(self) -> None:
         """The agent of the controller as a host of ours, and Neutron's DHCP agent on it."""

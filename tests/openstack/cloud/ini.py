@@ -11,8 +11,14 @@ Settings = Mapping[str, Mapping[str, object]]
 
 def merged(text: str, settings: Settings) -> str:
     """`text` with these values in place of its own. Comments go: the files are long."""
-    parser = configparser.ConfigParser(default_section="", interpolation=None, strict=False, allow_no_value=True,
-                                       delimiters=("=",), comment_prefixes=("#", ";"))
+    parser = configparser.ConfigParser(
+        default_section="",
+        interpolation=None,
+        strict=False,
+        allow_no_value=True,
+        delimiters=("=",),
+        comment_prefixes=("#", ";"),
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(text)
     for section, values in settings.items():

@@ -53,5 +53,8 @@ class Agent:
     @property
     def id(self) -> str:
         """The host's."""
-        return next(line.split("=", 1)[1].strip() for line in
-                    self.machine.read("/etc/midonet_host_id.properties").splitlines() if line.startswith("host_uuid="))
+        return next(
+            line.split("=", 1)[1].strip()
+            for line in self.machine.read("/etc/midonet_host_id.properties").splitlines()
+            if line.startswith("host_uuid=")
+        )

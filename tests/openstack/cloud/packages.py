@@ -7,15 +7,23 @@ import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-LISTS = [os.path.join(TOP, path) for path in
-         ("tools/packages.txt", "tests/openstack/packages.txt", "tests/openstack/cloud/packages.txt")]
+LISTS = [
+    os.path.join(TOP, path)
+    for path in ("tools/packages.txt", "tests/openstack/packages.txt", "tests/openstack/cloud/packages.txt")
+]
 SIZE = "about 300 of Debian's, 150 MB to fetch and 720 MB on the disk"
 MEMORY_KIB = 6 << 20
 
 
 def _install(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([os.path.join(TOP, "tools/install"), *options, *LISTS], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return subprocess.run(
+        [os.path.join(TOP, "tools/install"), *options, *LISTS],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def install() -> str | None:

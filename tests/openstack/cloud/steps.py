@@ -50,8 +50,7 @@ class Steps:
     def boot(self) -> None:
         """a VM on each host; their addresses, MTU and routes by DHCP; who took how long until Neutron said ACTIVE"""
         since = time.time()
-        self.vms = [Vm(self.cloud, f"vm{number}", host, self.network["id"])
-                    for number, host in enumerate(self.cloud.hosts, 1)]
+        self.vms = [Vm(self.cloud, f"vm{number}", host, self.network["id"]) for number, host in enumerate(self.cloud.hosts, 1)]
         for vm in self.vms:
             vm.wait("ACTIVE")
         checks.agree(self.cloud, self.vms)
@@ -73,7 +72,9 @@ class Steps:
         one, two = self.vms
         sink = two.console.begin(f"probe sink {SINK}")
         with FrameSizes(one.host, tap_of(one.ports["eth0"])) as sizes:
-            sent = one.console.run(f"for i in 1 2 3 4 5 6 7 8 9; do probe flow {two.address} {SINK} {MIB} && break; sleep 1; done")
+            sent = one.console.run(
+                f"for i in 1 2 3 4 5 6 7 8 9; do probe flow {two.address} {SINK} {MIB} && break; sleep 1; done"
+            )
         got = sink.wait()
         said = re.search(r"bytes=(\d+) hash=(\w+) ms=(\d+)", sent)
         assert said and f"bytes={said[1]} hash={said[2]}" in got, f"sent: {sent}, came: {got}"
@@ -89,8 +90,9 @@ class Steps:
         self._dhcp_port(network)
         port = self.cloud.openstack.create("network", "port", network_id=network["id"], name="second")
         since = time.time()
-        self.cloud.openstack.call("compute", "POST", f"/servers/{vm.id}/os-interface",
-                                  {"interfaceAttachment": {"port_id": port["id"]}})
+        self.cloud.openstack.call(
+            "compute", "POST", f"/servers/{vm.id}/os-interface", {"interfaceAttachment": {"port_id": port["id"]}}
+        )
         vm.ports["eth1"] = port["id"]
         checks.agree(self.cloud, self.vms)
         self.timeline.take(vm, "eth1", since)
@@ -168,14 +170,23 @@ class Steps:
         host = other.host
         host.agent.service.end()
         del host.machine.services["midolman"]
-        wait_until(lambda: not self.cloud.midonet.get(f"/hosts/{host.agent.id}")["alive"], 120, f"{host.name} is not alive",
-                   interval=0.2)
+        wait_until(
+            lambda: not self.cloud.midonet.get(f"/hosts/{host.agent.id}")["alive"],
+            120,
+            f"{host.name} is not alive",
+            interval=0.2,
+        )
         self._ping_both()
         port = self.cloud.openstack.create("network", "port", network_id=self.network["id"], name="refused")
-        bound = self.cloud.openstack.call("network", "PUT", f"/ports/{port['id']}", {"port": {"binding:host_id": host.name}})["port"]
+        bound = self.cloud.openstack.call("network", "PUT", f"/ports/{port['id']}", {"port": {"binding:host_id": host.name}})[
+            "port"
+        ]
         assert bound["binding:vif_type"] == "binding_failed", bound
-        why = [line for line in self.cloud.controller.neutron_log().splitlines()
-               if "midonet_neutron" in line and port["id"] in line and host.name in line and re.search("alive|agent", line)]
+        why = [
+            line
+            for line in self.cloud.controller.neutron_log().splitlines()
+            if "midonet_neutron" in line and port["id"] in line and host.name in line and re.search("alive|agent", line)
+        ]
         assert why, f"Neutron's log does not say why port {port['id']} was not bound on {host.name}"
         self.progress.note("refused: " + why[0].split("] ", 1)[-1])
         self.cloud.openstack.call("network", "DELETE", f"/ports/{port['id']}")
@@ -202,14 +213,20 @@ class Steps:
         for what in ("/ports", "/bridges"):
             assert self.cloud.midonet.get(what) == [], f"our API still has {what}: {self.cloud.midonet.get(what)}"
         controller = self.cloud.controller.machine
-        wait_until(lambda: not controller.run("ip", "netns", "list").strip(), 300, "the DHCP agent's namespaces are gone",
-                   interval=0.3)
+        wait_until(
+            lambda: not controller.run("ip", "netns", "list").strip(),
+            300,
+            "the DHCP agent's namespaces are gone",
+            interval=0.3,
+        )
         taps = {name for name in controller.namespace.links() if name.startswith("tap")}
         assert not taps, f"on the controller are left: {taps}"
         if self.timeline.shares:
             shares = ", ".join(f"{share:.0f}" for share in self.timeline.shares)
-            self.progress.note(f"our share from `mm-ctl --bind-port` to ACTIVE: {statistics.median(self.timeline.shares):.0f} ms "
-                               f"in the median of {len(self.timeline.shares)} ({shares})")
+            self.progress.note(
+                f"our share from `mm-ctl --bind-port` to ACTIVE: {statistics.median(self.timeline.shares):.0f} ms "
+                f"in the median of {len(self.timeline.shares)} ({shares})"
+            )
 
     # -- what they share
 
@@ -222,10 +239,12 @@ class Steps:
 
     def _dhcp_port(self, network: Record) -> Record:
         """The DHCP server's, once it is ACTIVE."""
+
         def found() -> Record | None:
             self.cloud.controller.machine.must_run()
             ports = self.cloud.openstack.ports(network_id=network["id"], device_owner="network:dhcp")
             return next((port for port in ports if port["status"] == "ACTIVE" and port["fixed_ips"]), None)
+
         port = wait_until(found, 300, f"the DHCP server of {network['name']} is plugged", interval=0.3)
         ours = self.cloud.midonet.get(f"/ports/{port['id']}")
         assert ours["status"]["state"] == "active", ours
@@ -250,7 +269,9 @@ class Steps:
 
     def _wait_status(self, vm: Vm, status: str) -> None:
         port = vm.ports["eth0"]
-        wait_until(lambda: self.cloud.openstack.port(port)["status"] == status, 300, f"{vm.name}'s port is {status}", interval=0.3)
+        wait_until(
+            lambda: self.cloud.openstack.port(port)["status"] == status, 300, f"{vm.name}'s port is {status}", interval=0.3
+        )
 
     def _migrate(self, vm: Vm, other: Vm, to: Compute) -> None:
         vm.console.run(f"(probe echo {ECHO} </dev/null >/dev/null 2>&1 &)")
@@ -258,12 +279,18 @@ class Steps:
         other.console.run(f"(probe ping {vm.address} {ECHO} 1000 {MIGRATION_SECONDS} </dev/null >/tmp/ping 2>&1 &)")
         source = vm.host
         vm.act("os-migrateLive", {"host": to.name, "block_migration": "auto"})
-        wait_until(lambda: self.cloud.openstack.server(vm.id)["OS-EXT-SRV-ATTR:host"] == to.name, MIGRATION_SECONDS,
-                   f"{vm.name} is on {to.name}", interval=0.2)
+        wait_until(
+            lambda: self.cloud.openstack.server(vm.id)["OS-EXT-SRV-ATTR:host"] == to.name,
+            MIGRATION_SECONDS,
+            f"{vm.name} is on {to.name}",
+            interval=0.2,
+        )
         self._wait_migrated(vm)
         vm.moved_to(to)
         # What is still going on there goes on for a second, in which answers are waited for.
-        said = other.console.run("killall probe; while killall -0 probe 2>/dev/null; do sleep 0.2; done; cat /tmp/ping /proc/uptime", seconds=300)
+        said = other.console.run(
+            "killall probe; while killall -0 probe 2>/dev/null; do sleep 0.2; done; cat /tmp/ping /proc/uptime", seconds=300
+        )
         read = time.time()
         vm.console.run("killall probe")
         checks.agree(self.cloud, self.vms)
@@ -278,15 +305,24 @@ class Steps:
         except AssertionError as error:
             if "is in ERROR" not in str(error) or "UnmappedInstanceError" not in self.cloud.controller.neutron_log():
                 raise
-            self.progress.note("Nova's two threads activated one binding in the same moment: the server is set to ACTIVE by hand")
+            self.progress.note(
+                "Nova's two threads activated one binding in the same moment: the server is set to ACTIVE by hand"
+            )
             vm.act("os-resetState", {"state": "active"})
             vm.wait("ACTIVE")
 
     def _boot_is_refused(self, host: Compute) -> None:
         """A server that is to run there ends in ERROR, and leaves nothing."""
         openstack = self.cloud.openstack
-        refused = openstack.create("compute", "server", name="refused", imageRef=self.cloud.image, flavorRef=self.cloud.flavor,
-                                   host=host.name, networks=[{"uuid": self.network["id"]}])["id"]
+        refused = openstack.create(
+            "compute",
+            "server",
+            name="refused",
+            imageRef=self.cloud.image,
+            flavorRef=self.cloud.flavor,
+            host=host.name,
+            networks=[{"uuid": self.network["id"]}],
+        )["id"]
         fault = openstack.wait_server(refused, "ERROR").get("fault", {})
         self.progress.note(f"a server there: {fault.get('message', '')[:150]}")
         openstack.call("compute", "DELETE", f"/servers/{refused}")
@@ -294,7 +330,20 @@ class Steps:
 
 
 Step = Callable[[Steps], None]
-STEPS: dict[str, Step] = {step.__name__: step for step in (
-    Steps.networks, Steps.boot, Steps.ping, Steps.tcp, Steps.hotplug, Steps.reboot, Steps.stop, Steps.suspend, Steps.migrate,
-    Steps.agent_down, Steps.delete)}
+STEPS: dict[str, Step] = {
+    step.__name__: step
+    for step in (
+        Steps.networks,
+        Steps.boot,
+        Steps.ping,
+        Steps.tcp,
+        Steps.hotplug,
+        Steps.reboot,
+        Steps.stop,
+        Steps.suspend,
+        Steps.migrate,
+        Steps.agent_down,
+        Steps.delete,
+    )
+}
 NEEDS = {"networks": (), "boot": ("networks",)}

@@ -28,8 +28,15 @@ class Vm:
         openstack = cloud.openstack
         self.port = openstack.create("network", "port", network_id=network, name=name)
         self.ports = {"eth0": self.port["id"]}
-        self.id: str = openstack.create("compute", "server", name=name, imageRef=cloud.image, flavorRef=cloud.flavor, host=host.name,
-                                        networks=[{"port": self.port["id"]}])["id"]
+        self.id: str = openstack.create(
+            "compute",
+            "server",
+            name=name,
+            imageRef=cloud.image,
+            flavorRef=cloud.flavor,
+            host=host.name,
+            networks=[{"port": self.port["id"]}],
+        )["id"]
         self.console = Console(self.id, host)
         self.runs = True
 

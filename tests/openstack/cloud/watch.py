@@ -36,8 +36,10 @@ class Events:
         self.ended: str | None = None
         with namespace.entered():
             self._socket = socket.create_connection(("127.0.0.1", API_PORT), timeout=30)
-        self._socket.sendall(b"GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
-                             b"X-Auth-Token: " + token.encode() + b"\r\n\r\n")
+        self._socket.sendall(
+            b"GET /midonet-api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+            b"X-Auth-Token: " + token.encode() + b"\r\n\r\n"
+        )
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -60,8 +62,11 @@ class Events:
             self.ended = str(error)
 
     def of_port(self, port: str, since: float) -> list[Moment]:
-        return [Moment(at, "event", f"{data['state']} on {data['host']}" + (f": {data['reason']}" if data.get("reason") else ""))
-                for at, name, data in list(self.seen) if name == "port" and data.get("portId") == port and at >= since]
+        return [
+            Moment(at, "event", f"{data['state']} on {data['host']}" + (f": {data['reason']}" if data.get("reason") else ""))
+            for at, name, data in list(self.seen)
+            if name == "port" and data.get("portId") == port and at >= since
+        ]
 
 
 class Links:
@@ -112,33 +117,47 @@ def _ours(text: str, pattern: str) -> list[tuple[float, re.Match[str]]]:
 
 def nova(machine: Machine, text: str, port: str) -> list[Moment]:
     """What nova-compute heard of the port from Neutron."""
-    return [Moment(at, f"nova {machine.name}", "hears " + match[1]) for at, match in
-            _oslo(text, rf"Received event (network-vif-\w+)-{port}")]
+    return [
+        Moment(at, f"nova {machine.name}", "hears " + match[1])
+        for at, match in _oslo(text, rf"Received event (network-vif-\w+)-{port}")
+    ]
 
 
 def mm_ctl(machine: Machine, text: str, port: str) -> list[Moment]:
     """Its runs, from the notes that compute_host.py has it make."""
-    return [Moment(float(at), f"mm-ctl {machine.name}", f"{which} {what}") for at, which, what in
-            re.findall(rf"^([\d.]+) (begin|end) (\S+ {port}.*)$", text, re.MULTILINE)]
+    return [
+        Moment(float(at), f"mm-ctl {machine.name}", f"{which} {what}")
+        for at, which, what in re.findall(rf"^([\d.]+) (begin|end) (\S+ {port}.*)$", text, re.MULTILINE)
+    ]
 
 
 def agent(machine: Machine, text: str, port: str) -> list[Moment]:
-    return [Moment(at, f"agent {machine.name}", match[1]) for at, match in
-            _ours(text, rf"(bound port={port}.*|unbound port={port}.*|port={port} .*)")]
+    return [
+        Moment(at, f"agent {machine.name}", match[1])
+        for at, match in _ours(text, rf"(bound port={port}.*|unbound port={port}.*|port={port} .*)")
+    ]
 
 
 def neutron(text: str, port: str) -> list[Moment]:
     """What neutron-server and our driver in it say of the port, besides requests."""
-    moments = [Moment(at, "neutron", match[1]) for at, match in
-               _oslo(text, rf"(Provisioning complete for port {port}.*?|Provisioning for port {port} completed by entity \w+)")]
+    moments = [
+        Moment(at, "neutron", match[1])
+        for at, match in _oslo(
+            text, rf"(Provisioning complete for port {port}.*?|Provisioning for port {port} completed by entity \w+)"
+        )
+    ]
     moments += [Moment(at, "driver", match[1]) for at, match in _oslo(text, rf"midonet_neutron\.\S+ .*?\] (.*{port}.*)")]
-    moments += [Moment(at, "neutron", f"tells Nova {match[1]}") for at, match in
-                _oslo(text, rf"Sending events: .*?'name': '(network-vif-\w+)'.*{port}")]
+    moments += [
+        Moment(at, "neutron", f"tells Nova {match[1]}")
+        for at, match in _oslo(text, rf"Sending events: .*?'name': '(network-vif-\w+)'.*{port}")
+    ]
     return moments
 
 
 def lifecycle(machine: Machine, text: str, server: str, since: float) -> list[Moment]:
     """What nova-compute heard from libvirt about the server, and when its migration began and ended."""
-    pattern = (rf"instance: {server}\] (VM (?:Paused|Resumed)(?= \(Lifecycle)|Plugging VIFs using destination host port bindings|"
-               "About to invoke the migrate API|Migration operation has completed|Migrating instance to \\S+ finished)")
+    pattern = (
+        rf"instance: {server}\] (VM (?:Paused|Resumed)(?= \(Lifecycle)|Plugging VIFs using destination host port bindings|"
+        "About to invoke the migrate API|Migration operation has completed|Migrating instance to \\S+ finished)"
+    )
     return [Moment(at, f"nova {machine.name}", match[1]) for at, match in _oslo(text, pattern) if at >= since]

@@ -16,7 +16,11 @@ def main() -> int:
         return 77
     loader = unittest.defaultTestLoader
     names = [f"{PACKAGE}.{name}" for name in sys.argv[1:]]
-    suite = loader.loadTestsFromNames(names) if names else loader.discover(base.PACKAGE + "/midonet_neutron/tests", top_level_dir=base.PACKAGE)
+    suite = (
+        loader.loadTestsFromNames(names)
+        if names
+        else loader.discover(base.PACKAGE + "/midonet_neutron/tests", top_level_dir=base.PACKAGE)
+    )
     # What is logged is shown for a test that fails.
     result = unittest.TextTestRunner(verbosity=2, buffer=True).run(suite)
     if result.wasSuccessful() and len(result.skipped) == result.testsRun:

@@ -135,7 +135,6 @@ class World:
         extensions.PluginAwareExtensionManager.get_instance().extend_resources("2.0", attributes.RESOURCES)
         self.plugin, self.conf = plugins.get_plugin(), cfg.CONF
 
-
     def empty(self) -> None:
         """No network, no port, no journal. (Neutron's own way of deleting takes longer than a test.)"""
         with sqlite3.connect(self.database) as database:

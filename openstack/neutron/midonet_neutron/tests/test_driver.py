@@ -75,7 +75,9 @@ class Journal(DriverTest):
         self.delete_port(gone_port)
         self.delete_network(gone)
         self.assertNotIn(network["id"], self.fake.bridges)
-        self.assertTrue(all(row.state == "retry" and "POST" in row.last_error or "DELETE" in row.last_error for row in self.rows()))
+        self.assertTrue(
+            all(row.state == "retry" and "POST" in row.last_error or "DELETE" in row.last_error for row in self.rows())
+        )
         self.fake.well_again()
         self.assertTrue(self.work_off())
         self.assertEqual(list(self.fake.bridges), [network["id"]])

@@ -70,7 +70,10 @@ class Https(unittest.TestCase):
 
     def test_any_other_is_refused_with_the_reason(self) -> None:
         good, other = self.certificate("api", "IP:127.0.0.1"), self.certificate("other", "DNS:other.example")
-        for certificate, ca_file, reason in ((good, None, "self.signed certificate"), (other, other[0], "mismatch|doesn't match")):
+        for certificate, ca_file, reason in (
+            (good, None, "self.signed certificate"),
+            (other, other[0], "mismatch|doesn't match"),
+        ):
             with self.assertRaisesRegex(Unavailable, "GET https://127.0.0.1:[0-9]+/midonet-api/hosts.*(" + reason + ")"):
                 self.client(certificate, ca_file).hosts_named("cmp1")
 
@@ -140,7 +143,7 @@ class Parse(unittest.TestCase):
     """Server-sent events."""
 
     def test_messages_may_be_cut_anywhere(self) -> None:
-        text = b": hello\n\nid: 7\nevent: port\ndata: {\"a\":\ndata: 1}\n\nid: 8\r\nevent: synced\r\ndata: {}\r\n\r\nevent: half\nda"
+        text = b': hello\n\nid: 7\nevent: port\ndata: {"a":\ndata: 1}\n\nid: 8\r\nevent: synced\r\ndata: {}\r\n\r\nevent: half\nda'
         expected = [Event("7", "port", '{"a":\n1}'), Event("8", "synced", "{}")]
         self.assertEqual(list(parse([text])), expected)
         self.assertEqual(list(parse(text[i : i + 1] for i in range(len(text)))), expected)
@@ -153,7 +156,9 @@ class Follow(RestTest):
         super().setUp()
         self.ports: list[tuple[str, str, str]] = []
         self.synced: list[dict[str, tuple[str, str]] | None] = []
-        self.follower = Follower(self.client, lambda port, host, state: self.ports.append((port, host, state)), self.synced.append)
+        self.follower = Follower(
+            self.client, lambda port, host, state: self.ports.append((port, host, state)), self.synced.append
+        )
         self.thread = threading.Thread(target=self.follower.run, daemon=True)
         self.thread.start()
         self.addCleanup(self.thread.join)
