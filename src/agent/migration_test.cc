@@ -1,7 +1,6 @@
 // A guest that migrates between hosts, as the agents of all of them see it: its port is bound at the destination before it
 // runs there (contract: plug, mm-ctl).
 #include "agent/many_hosts_bed.h"
-#include "model/taken_from.h"
 #include "topology/attach.h"
 #include "topology/ports.h"
 
@@ -53,7 +52,9 @@ class Migration : public ManyHosts {
     return {};
   }
   model::Port record() { return *model::decode<model::Port>(cloud.node(paths::port(id(1)))->value); }
-  std::optional<model::TakenFrom> taken_from() { return model::taken_from(cloud.node(paths::port(id(1)))->value); }
+  std::optional<model::TakenFrom> taken_from() {
+    return model::decode<model::Port>(cloud.node(paths::port(id(1)))->value)->taken_from();
+  }
 
   void guest_is_at_the_source() {
     EXPECT_TRUE(has_mac(source));

@@ -104,6 +104,7 @@ bool is_taken(const Field& field, Form form) {
     case Use::create_only: return form != Form::update;
     case Use::read_only:
     case Use::derived: return form == Form::answer;
+    case Use::internal: return false;
   }
   return false;
 }

@@ -98,6 +98,7 @@ std::string use_of(Use use) {
     case Use::create_only: return "at creation";
     case Use::read_only: return "read-only";
     case Use::derived: return "derived";
+    case Use::internal: break;
   }
   return "";
 }
@@ -134,8 +135,9 @@ std::string reference(const std::vector<Route>& routes) {
     out += fmt::format("\n## {}\n\n{}", table->name, table->doc);
     if (table->version != 0) out += fmt::format(" Media type `{}`.", table->media_type());
     out += "\n\n| property | type | use | |\n|---|---|---|---|\n";
-    for (const Field& field : table->fields)
-      out += fmt::format("| `{}` | {} | {} | {} |\n", field.name, type_of(field), use_of(field.use), rules_of(field));
+    for (const Field* field : table->rest_fields())
+      out +=
+          fmt::format("| `{}` | {} | {} | {} |\n", field->name, type_of(*field), use_of(field->use), rules_of(*field));
   }
   return out;
 }

@@ -49,6 +49,7 @@ std::string plain(const Json& value) {
 }
 
 bool is_column(const model::Field& field) {
+  if (field.use == model::Use::internal) return false;
   // Always empty: there for published clients alone.
   if (field.use == model::Use::derived && field.choices.empty() && !field.refusal.empty()) return false;
   return field.kind != model::Kind::uri && field.kind != model::Kind::object && field.kind != model::Kind::objects;
@@ -237,7 +238,8 @@ std::string interface_list(const Json& interfaces, const Look& look) {
 std::string details(std::string_view resource, const Json& entity, const Look& look) {
   if (look.format == Format::json) return json_text(entity);
   std::vector<Row> rows;
-  for (const model::Field& field : table_of(resource).fields) {
+  for (const model::Field* each : table_of(resource).rest_fields()) {
+    const model::Field& field = *each;
     if (field.name == "status") {
       rows.push_back({"state", state_cell(entity)});
       if (!reason_of(entity).empty()) rows.push_back({"reason", reason_of(entity)});

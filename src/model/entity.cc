@@ -105,7 +105,8 @@ bool settable(Use use, Writing writing) {
     case Use::optional: return true;
     case Use::create_only: return writing == Writing::create;
     case Use::read_only:
-    case Use::derived: return false;
+    case Use::derived:
+    case Use::internal: return false;
   }
   return false;
 }
@@ -161,7 +162,7 @@ const std::vector<const Field*>& fields_by_name(const Table& table) {
   thread_local std::map<const Table*, std::vector<const Field*>> known;
   std::vector<const Field*>& fields = known[&table];
   if (!fields.empty()) return fields;
-  for (const Field& field : table.fields) fields.push_back(&field);
+  fields = table.rest_fields();
   std::sort(fields.begin(), fields.end(), [](const Field* a, const Field* b) { return a->name < b->name; });
   return fields;
 }
@@ -209,6 +210,7 @@ Result<Json> parse_object(std::string_view text) {
 std::vector<Violation> read_entity(const Table& table, const Json& body, Writing writing, void* record) {
   std::vector<Violation> violations;
   for (const Field& field : table.fields) {
+    if (field.use == Use::internal) continue;
     const auto given = body.find(field.name);
     const std::optional<Json> converted = given == body.end() ? std::nullopt : typed(field, *given);
     const Json* value = converted ? &*converted : given == body.end() ? nullptr : &*given;
@@ -235,10 +237,11 @@ std::vector<Violation> read_entity(const Table& table, const Json& body, Writing
 
 Json entity(const Table& table, const void* record, const std::string& base_uri, const Json& derived) {
   Json out = Json::object();
-  for (const Field& field : table.fields) out[field.name] = value_of(field, record, derived);
+  const std::vector<const Field*> fields = table.rest_fields();
+  for (const Field* field : fields) out[field->name] = value_of(*field, record, derived);
   const auto value = [&out](const std::string& name) -> const Json& { return out.at(name); };
-  for (const Field& field : table.fields)
-    if (is_link(field)) out[field.name] = expand(field, value, base_uri);
+  for (const Field* field : fields)
+    if (is_link(*field)) out[field->name] = expand(*field, value, base_uri);
   return out;
 }
 

@@ -209,11 +209,27 @@ TEST(Entity, AnAnswerSentBackChangesNothing) {
   expect_answers_can_be_sent_back(host);
 }
 
+TEST(Entity, InternalFieldsAreNeitherAnsweredNorTaken) {
+  Port port;
+  port.set_taken_from(TakenFrom{*Uuid::parse(id_text), "tap1"});
+  EXPECT_EQ(entity_text(table<Port>(), &port, "http://h", {}).find("taken"), std::string::npos);
+  const Json answer = entity(table<Port>(), &port, "http://h", {});
+  EXPECT_EQ(answer.size(), table<Port>().rest_fields().size());
+  EXPECT_FALSE(answer.contains("") || answer.contains("takenFromHost"));
+
+  const Port before = port;
+  const Json body = {{"takenFromHost", "nonsense"}, {"takenFromInterface", "tap2"}, {"", "tap3"}};
+  EXPECT_TRUE(read_entity(table<Port>(), body, Writing::update, &port).empty());
+  EXPECT_EQ(port, before);
+}
+
 TEST(Table, EveryFieldHasOneNameADocSentenceAndLinksThatResolve) {
   for (const Table* table : {&table<Bridge>(), &table<Port>(), &table<Host>(), &table<Alive>(), &table<Interface>(),
                              &table<Binding>(), &table<BoundInterface>(), &table<PortStatus>()}) {
     for (const Field& field : table->fields) {
-      EXPECT_EQ(table->find(field.name), &field) << table->name << '.' << field.name;
+      const bool internal = field.use == Use::internal;
+      EXPECT_EQ(table->find(field.name), internal ? nullptr : &field) << table->name << '.' << field.name;
+      EXPECT_EQ(field.name.empty(), internal) << table->name << '.' << field.record;
       EXPECT_TRUE(field.doc.size() > 5 && field.doc.back() == '.') << table->name << '.' << field.name;
       EXPECT_EQ(field.use == Use::derived, !field.read) << table->name << '.' << field.name;
     }

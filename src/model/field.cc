@@ -8,8 +8,16 @@ namespace midonet::model {
 
 const Field* Table::find(const std::string& field) const {
   for (const Field& f : fields)
-    if (f.name == field) return &f;
+    if (f.name == field && f.use != Use::internal) return &f;
   return nullptr;
+}
+
+std::vector<const Field*> Table::rest_fields() const {
+  std::vector<const Field*> out;
+  out.reserve(fields.size());
+  for (const Field& f : fields)
+    if (f.use != Use::internal) out.push_back(&f);
+  return out;
 }
 
 namespace {

@@ -45,10 +45,11 @@ enum class Use {
   create_only,  // a create may give it; afterwards what a client sends is ignored
   read_only,    // the server's; what a client sends is ignored
   derived,      // as read_only, and made anew for each answer: it has no member and is not stored
+  internal,     // of the stored record alone, from program to program: it has no name, and no client sees or sets it
 };
 
 struct Field {
-  std::string name;    // over REST
+  std::string name;    // over REST; empty: internal
   std::string record;  // in the stored record; empty: not stored (it stands in the path, or is derived)
   Kind kind = Kind::string;
   Use use = Use::optional;
@@ -95,6 +96,7 @@ struct Table {
   std::vector<int> later_versions{};  // of the media type, which are understood and answered too
 
   const Field* find(const std::string& field) const;  // by its name over REST
+  std::vector<const Field*> rest_fields() const;      // all but the internal ones
   std::string media_type() const;                     // application/vnd.org.midonet.Bridge-v4+json
   std::string collection_media_type() const;          // application/vnd.org.midonet.collection.Bridge-v4+json
   // Of every version, the table's own first.
@@ -236,6 +238,14 @@ Field field(std::string name, T R::*member, Use use, std::string doc) {
     return {};
   };
   f.write = [member](const void* record, Json& value) { codec::write(static_cast<const R*>(record)->*member, value); };
+  return f;
+}
+
+// A key of the stored record alone. A value that cannot be read counts as absent, and null is not written.
+template <class R, class T>
+Field internal(std::string record, std::optional<T> R::*member, std::string doc) {
+  Field f = field(std::move(record), member, Use::internal, std::move(doc));
+  f.name.clear();
   return f;
 }
 

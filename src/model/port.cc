@@ -14,6 +14,16 @@ Status check_guest_mac(std::string_view text) {
 constexpr std::int64_t most_elements = 1000;  // of each array: a port's record stays far below what a store takes
 }  // namespace
 
+std::optional<TakenFrom> Port::taken_from() const {
+  if (!taken_from_host || !taken_from_interface) return {};
+  return TakenFrom{*taken_from_host, *taken_from_interface};
+}
+
+void Port::set_taken_from(const std::optional<TakenFrom>& from) {
+  taken_from_host = from ? std::optional(from->host_id) : std::nullopt;
+  taken_from_interface = from ? std::optional(from->interface_name) : std::nullopt;
+}
+
 Status check_address_or_prefix(std::string_view text) {
   const std::size_t slash = text.find('/');
   const Result<Ip> ip = Ip::parse(text.substr(0, slash));
@@ -122,6 +132,8 @@ const Table& table<Port>() {
           empty("preOutFilterMirrorIds", Kind::uuids, "there are no mirrors; must be null or empty"),
           empty("insertionIds", Kind::uuids, "there are no service insertions; must be null or empty"),
           empty("qosPolicyId", Kind::uuid, "there are no QoS policies; must be null"),
+          internal("takenFromHost", &Port::taken_from_host, "The host that it was taken over from."),
+          internal("takenFromInterface", &Port::taken_from_interface, "The interface that it was bound to there."),
       },
       {4}};
   return port;

@@ -1,6 +1,5 @@
 // An exterior port of a bridge. Record at /ports/<id>. hostId and interfaceName say where it is bound; they
-// change only with the binding at /hosts/<hostId>/ports/<id>, in one commit. Where it was taken over from stands in the
-// record, too, beside the table: taken_from.h.
+// change only with the binding at /hosts/<hostId>/ports/<id>, in one commit.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +28,13 @@ struct AddressPair {
   bool operator==(const AddressPair&) const = default;
 };
 
+// A place to which a port is or was bound.
+struct TakenFrom {
+  Uuid host_id;
+  std::string interface_name;
+  bool operator==(const TakenFrom&) const = default;
+};
+
 struct Port {
   Uuid id;
   Uuid bridge_id;  // "bridgeId" in the record, "deviceId" over REST
@@ -46,6 +52,14 @@ struct Port {
   std::optional<std::int64_t> tunnel_key;
   std::optional<Uuid> inbound_filter_id;
   std::optional<Uuid> outbound_filter_id;
+  std::optional<Uuid> taken_from_host;
+  std::optional<std::string> taken_from_interface;
+
+  // Where the port was bound before it was taken over, so that its guest may still run there (ADR 9). Attach and detach write
+  // it; it stays until the port is unbound, given back or taken over again.
+  std::optional<TakenFrom> taken_from() const;
+  void set_taken_from(const std::optional<TakenFrom>& from);
+
   bool operator==(const Port&) const = default;
 };
 

@@ -13,7 +13,7 @@ Status decode_into(const Table& table, std::string_view value, void* record) {
     if (field.record.empty()) continue;
     const auto member = json.find(field.record);
     if (member == json.end()) continue;
-    if (Status status = field.read(record, *member); !status)
+    if (Status status = field.read(record, *member); !status && field.use != Use::internal)
       return fail(Code::internal, "damaged {} record: '{}' {}", table.name, field.record, status.error().message);
   }
   return {};
@@ -23,8 +23,12 @@ std::string encode_from(const Table& table, const void* record, std::string_view
   Json json = Json::object();
   if (!previous.empty()) json = parse_json(previous);
   if (!json.is_object()) json = Json::object();
-  for (const Field& field : table.fields)
-    if (!field.record.empty()) field.write(record, json[field.record]);
+  for (const Field& field : table.fields) {
+    if (field.record.empty()) continue;
+    Json& value = json[field.record];
+    field.write(record, value);
+    if (field.use == Use::internal && value.is_null()) json.erase(field.record);
+  }
   // A name that is not UTF-8 (an interface's may be any bytes) must not stop the record from being written.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

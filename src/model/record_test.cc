@@ -11,7 +11,6 @@
 #include "model/offer.h"
 #include "model/port.h"
 #include "model/port_vni.h"
-#include "model/taken_from.h"
 #include "model/tunnel_zone.h"
 
 namespace midonet::model::record_test {
@@ -72,7 +71,6 @@ TEST(Record, ADeeplyNestedValueIsDamagedAndHarmsNothingElse) {
     EXPECT_FALSE(decode<Bridge>(nested));
     EXPECT_EQ(encode(Bridge{}, nested), encode(Bridge{}));
     EXPECT_EQ(with_port_vni(nested, *Vni::from(1)), nested);
-    EXPECT_EQ(with_taken_from(nested, TakenFrom{a, "tap0"}), nested);
     EXPECT_FALSE(decode_bridge_host(nested));
     EXPECT_FALSE(decode_offer_chunk(nested));
     EXPECT_EQ(encode(OfferChunk{}, nested), encode(OfferChunk{}));
@@ -95,6 +93,40 @@ TEST(Record, UnknownKeysOfANewerProgramAreKept) {
   EXPECT_EQ(written["colour"], Json::parse(R"({"r": 1})"));
   EXPECT_EQ(written["name"], "new");
   EXPECT_EQ(written["vni"], 5);
+}
+
+// Internal fields are read and written as all others, but for two things: an absent one leaves no key behind, and a value
+// that cannot be read harms no other field.
+TEST(Record, InternalFieldsComeBackAndLeaveNoKeyWhenTheyAreAbsent) {
+  const std::string plain = encode(Port{}, R"({"theirs": 1})");
+  EXPECT_EQ(plain.find("taken"), std::string::npos);
+  Port port = *decode<Port>(plain);
+  EXPECT_FALSE(port.taken_from());
+  port.set_taken_from(TakenFrom{a, "tap1"});
+  const std::string taken = encode(port, plain);
+  EXPECT_EQ(Json::parse(taken)["takenFromHost"], a.to_string());
+  EXPECT_EQ(Json::parse(taken)["takenFromInterface"], "tap1");
+
+  port = *decode<Port>(taken);
+  EXPECT_EQ(port.taken_from(), (TakenFrom{a, "tap1"}));
+  port.name = "another";
+  port = *decode<Port>(encode(port, taken));
+  EXPECT_EQ(port.taken_from(), (TakenFrom{a, "tap1"})) << "an update of another field keeps it";
+  port.name.clear();
+  port.set_taken_from({});
+  EXPECT_EQ(encode(port, taken), plain);
+}
+
+TEST(Record, AnInternalFieldThatCannotBeReadCountsAsAbsent) {
+  for (const char* record : {R"({"takenFromHost": 7, "takenFromInterface": "tap1"})",
+                             R"({"takenFromHost": "no id", "takenFromInterface": "tap1"})",
+                             R"({"takenFromHost": "aaaaaaaa-0000-4000-8000-000000000001"})",
+                             R"({"takenFromHost": "aaaaaaaa-0000-4000-8000-000000000001", "takenFromInterface": []})",
+                             R"({"takenFromHost": null, "takenFromInterface": null})"}) {
+    const auto port = decode<Port>(record);
+    ASSERT_TRUE(port) << port.error().message;
+    EXPECT_FALSE(port->taken_from()) << record;
+  }
 }
 
 TEST(Record, MissingKeysAndNullsKeepTheDefault) {

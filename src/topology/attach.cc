@@ -45,7 +45,8 @@ void record_binding(store::Transaction& t, const Stored<Port>& stored, const mod
   port.interface_name = place.interface_name;
   const std::string path = paths::binding(place.host_id, port.id);
   const std::string binding = encode(Binding{port.id, place.interface_name});
-  const std::string record = model::with_taken_from(encode(port, stored.node->value), taken_from);
+  port.set_taken_from(taken_from);
+  const std::string record = encode(port, stored.node->value);
   t.create(path, binding);
   t.create(paths::bound_interface(place.host_id, place.interface_name), encode(BoundInterface{port.id}));
   t.set(paths::port(port.id), record);
@@ -156,7 +157,8 @@ Result<Detached> detach(store::Transaction& t, const Uuid& port_id, std::optiona
   }
   port.host_id.reset();
   port.interface_name.reset();
-  t.set(paths::port(port.id), model::with_taken_from(encode(port, stored->node->value), {}));
+  port.set_taken_from({});
+  t.set(paths::port(port.id), encode(port, stored->node->value));
   return Detached{true};
 }
 

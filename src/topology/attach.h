@@ -10,7 +10,6 @@
 #include "base/uuid.h"
 #include "model/binding.h"
 #include "model/port.h"
-#include "model/taken_from.h"
 #include "store/transaction.h"
 
 namespace midonet::topology {

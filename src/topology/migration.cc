@@ -65,7 +65,7 @@ Result<bool> unfinished(store::Transaction& t, const Port& port, const TakenFrom
 Result<std::optional<TakenFrom>> origin_of(store::Transaction& t, const Stored<Port>& stored, const Uuid& host) {
   const Port& port = stored.record;
   if (!port.host_id || !port.interface_name) return std::optional<TakenFrom>();
-  std::optional<TakenFrom> from = model::taken_from(stored.node->value);
+  std::optional<TakenFrom> from = port.taken_from();
   if (from) {
     const auto still_there = unfinished(t, port, *from, Guarded::no);
     if (!still_there) return failed(still_there);
@@ -79,7 +79,7 @@ Result<std::optional<TakenFrom>> origin_of(store::Transaction& t, const Stored<P
 Result<std::optional<TakenFrom>> way_back(store::Transaction& t, const Stored<Port>& stored) {
   const std::optional<TakenFrom> none;
   const Port& port = stored.record;
-  const std::optional<TakenFrom> from = model::taken_from(stored.node->value);
+  const std::optional<TakenFrom> from = port.taken_from();
   if (!from || !port.host_id || from->host_id == *port.host_id) return none;
   const Result<bool> there = unfinished(t, port, *from, Guarded::yes);
   const Result<bool> taken = exists(t, paths::bound_interface(from->host_id, from->interface_name));

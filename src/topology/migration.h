@@ -7,7 +7,6 @@
 
 #include "base/uuid.h"
 #include "model/port.h"
-#include "model/taken_from.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
 

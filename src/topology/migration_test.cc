@@ -3,7 +3,6 @@
 
 #include "model/offer.h"
 #include "model/paths.h"
-#include "model/taken_from.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
 #include "topology/hosts.h"
@@ -75,7 +74,9 @@ class Migration : public ::testing::Test {
       return {};
     }));
   }
-  std::optional<TakenFrom> from() { return model::taken_from(fixture.get(paths::port(port_1))->value); }
+  std::optional<TakenFrom> from() {
+    return model::decode<model::Port>(fixture.get(paths::port(port_1))->value)->taken_from();
+  }
   void expect_bound(const Uuid& host, const std::string& interface) {
     const auto record = model::decode<model::Port>(fixture.get(paths::port(port_1))->value);
     EXPECT_EQ(record->host_id, host);

@@ -22,7 +22,9 @@ std::optional<std::string> folder_of(const std::string& resource) {
 Status check_references(store::View& view, const model::Table& table, const void* record) {
   Steps steps;
   for (const model::Field& field : table.fields) {
-    if (field.refers.empty() || field.use == model::Use::read_only || field.use == model::Use::derived) continue;
+    if (field.refers.empty() || field.use == model::Use::read_only || field.use == model::Use::derived ||
+        field.use == model::Use::internal)
+      continue;
     model::Json id;
     field.write(record, id);
     if (!id.is_string()) continue;

@@ -14,7 +14,6 @@
 #include "model/port.h"
 #include "model/port_vni.h"
 #include "model/record.h"
-#include "model/taken_from.h"
 #include "model/tunnel_zone.h"
 
 namespace {
@@ -42,13 +41,9 @@ void check_offers(std::string_view value) {
   if (const Latest again = decode_latest(encode_latest(latest)); !again.empty() && again != latest) std::abort();
 }
 
-// Keys that stand beside the port's own.
+// A key that stands beside the port's own.
 void check_additions(const std::string& value) {
   using namespace midonet::model;
-  static const midonet::Uuid host = *midonet::Uuid::parse("aaaaaaaa-0000-4000-8000-00000000000a");
-  const TakenFrom from{host, "tap0"};
-  const std::string taken = with_taken_from(value, from);
-  if (taken != value && !(taken_from(taken) == from)) std::abort();
   const midonet::Vni vni = *midonet::Vni::from(7);
   const std::string numbered = with_port_vni(value, vni);
   if (numbered != value && port_vni(numbered) != vni) std::abort();

@@ -46,7 +46,7 @@ void read_port(const store::Node& node, BoundPort& out) {
     return;
   }
   port->id = out.id;
-  out.taken_from = model::taken_from(node.value);
+  out.taken_from = port->taken_from();
   out.port = std::make_shared<const model::Port>(*std::move(port));
 }
 

@@ -30,7 +30,6 @@
 #include "model/bridge.h"
 #include "model/offer.h"
 #include "model/port.h"
-#include "model/taken_from.h"
 #include "store/store.h"
 
 namespace midonet::agent {
