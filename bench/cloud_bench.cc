@@ -127,7 +127,7 @@ class Bench {
         [=, host = host.id](store::Transaction& t) -> Status {
           if (Status made = topology::create_port(t, port); !made) return made;
           const auto attached = topology::attach(t, {.port_id = port.id, .host_id = host, .interface_name = tap});
-          if (!attached) return tl::unexpected<Error>(attached.error());
+          if (!attached) return failed(attached);
           return {};
         },
         [done](const Result<store::Revision>& made) {

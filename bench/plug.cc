@@ -25,12 +25,12 @@ Status plug(const std::string& pin_dir, const datapath::Desired& desired) {
   options.pin_dir = pin_dir;
   options.tcx = false;  // as midolman attaches by default
   const auto opened = datapath::EbpfDatapath::open(loop, options);
-  if (!opened) return tl::unexpected(opened.error());
+  if (!opened) return failed(opened);
   const datapath::Applied applied = (*opened)->apply(desired, datapath::Sweep::yes);
   for (const auto& [id, status] : applied.ports) {
     if (!status) return status;
   }
-  if (!applied.errors.empty()) return tl::unexpected(applied.errors.front());
+  if (!applied.errors.empty()) return failed(applied.errors.front());
   return applied.tunnel;
 }
 
@@ -47,7 +47,7 @@ Result<datapath::Desired> desired_from(int argc, char** argv) {
     const auto split = word.find_first_of("=@");
     if (split == std::string_view::npos) return fail(Code::invalid, "{}: INTERFACE=MAC or @MAC is wanted", word);
     const auto mac = midonet::Mac::parse(word.substr(split + 1));
-    if (!mac) return tl::unexpected(mac.error());
+    if (!mac) return failed(mac);
     if (word[split] == '@') {
       bridge.remote_macs.emplace(*mac, datapath::RemoteMac{*remote, true});
       continue;
@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto desired = desired_from(argc, argv);
-  const Status done = desired ? plug(argv[1], *desired) : tl::unexpected(desired.error());
+  const Status done = desired ? plug(argv[1], *desired) : failed(desired);
   if (done) return 0;
   fmt::print(stderr, "plug: {}\n", done.error().message);
   return 3;

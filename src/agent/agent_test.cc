@@ -132,7 +132,7 @@ TEST_F(AgentOnFakes, ADeletedBridgeLeavesNothing) {
   ASSERT_TRUE(reaches(1, PortState::active));
   ASSERT_TRUE(bed.verb([](store::Transaction& t) -> Status {
     const auto deleted = topology::delete_bridge(t, net);
-    if (!deleted) return topology::failed(deleted);
+    if (!deleted) return failed(deleted);
     return {};
   }));
   ASSERT_TRUE(bed.until([&] { return bed.kernel.plugged().ports.empty() && bed.kernel.plugged().bridges.empty(); }));

@@ -77,7 +77,7 @@ class History {
         // As mm-ctl does: a port whose guest runs elsewhere is given back to it.
         if (cloud_.verb([&](store::Transaction& t) -> Status {
               const auto detached = topology::detach(t, id(port), host.id);
-              if (!detached) return topology::failed(detached);
+              if (!detached) return failed(detached);
               return {};
             }))
           look_up(port);

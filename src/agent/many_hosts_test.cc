@@ -473,7 +473,7 @@ TEST_F(ManyHosts, ADeletedBridgeLeavesNothing) {
   ASSERT_TRUE(cloud.settle());
   ASSERT_TRUE(cloud.verb([](store::Transaction& t) -> Status {
     const auto deleted = topology::delete_bridge(t, net);
-    if (!deleted) return topology::failed(deleted);
+    if (!deleted) return failed(deleted);
     return {};
   }));
   ASSERT_TRUE(cloud.settle());

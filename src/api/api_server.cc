@@ -88,7 +88,7 @@ class ApiServer::Impl {
 
   Result<std::string> listen() {
     const Result<http::Endpoint> endpoint = http::Endpoint::parse(options_.listen);
-    if (!endpoint) return tl::unexpected(endpoint.error());
+    if (!endpoint) return failed(endpoint);
     if (!endpoint->is_loopback() && options_.auth.kind == AuthOptions::Kind::none && !options_.allow_unauthenticated)
       return fail(
           Code::invalid,
@@ -103,10 +103,10 @@ class ApiServer::Impl {
                                        .allowed_hosts = options_.allowed_hosts,
                                        .allowed_origins = options_.allowed_origins,
                                        .trusted_proxies = options_.trusted_proxies});
-    if (!front) return tl::unexpected(front.error());
+    if (!front) return failed(front);
     router_.set_front(*std::move(front));
     auto auth = make_authenticator(loop_, store_, options_.auth);
-    if (!auth) return tl::unexpected(auth.error());
+    if (!auth) return failed(auth);
     auth_ = *std::move(auth);
     router_.set_guard([this](const http::Request& request, const Visit&, const std::function<void(Status)>& passed) {
       if (auth_->asks_nobody() && router_.needs_no_store(request)) return passed({});

@@ -130,7 +130,7 @@ Result<std::optional<std::chrono::milliseconds>> requested_wait(const Call& call
   const auto [end, error] =
       std::from_chars(text->data(), text->data() + text->size(), seconds, std::chars_format::fixed);
   if (error != std::errc{} || end != text->data() + text->size() || !std::isfinite(seconds) || seconds < 0)
-    return tl::unexpected<Error>(
+    return failed(
         Error{Code::invalid, fmt::format("wait must be a number of seconds, not '{}'", text->substr(0, 32)), "wait"});
   const double capped = std::min(seconds, static_cast<double>(max_wait.count()));
   return std::chrono::milliseconds(static_cast<std::int64_t>(capped * 1000));

@@ -24,8 +24,7 @@ Result<std::pair<A, B>> parse_name(const Call& call) {
   const Result<A> a = A::parse(std::string_view(name).substr(0, middle));
   const Result<B> b = B::parse(std::string_view(name).substr(std::min(middle + 1, name.size())));
   if (a && b) return std::pair(*a, *b);
-  return tl::unexpected<Error>(
-      Error{Code::invalid, fmt::format("'{}' is not the name of an entry", name.substr(0, 80)), "entry"});
+  return failed(Error{Code::invalid, fmt::format("'{}' is not the name of an entry", name.substr(0, 80)), "entry"});
 }
 
 Result<MacPort> entry_in_path(const Call& call, const MacPort&) {

@@ -171,7 +171,7 @@ void EventFeed::Impl::look() {
   std::vector<std::string> names;
   const Status read = root->read([&names](store::View& view) -> Status {
     auto listed = view.list(model::paths::hosts);
-    if (!listed && listed.error().code != Code::not_found) return tl::unexpected(listed.error());
+    if (!listed && listed.error().code != Code::not_found) return failed(listed);
     if (listed) names = *std::move(listed);
     return {};
   });

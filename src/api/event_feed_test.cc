@@ -136,7 +136,7 @@ struct Events : ::testing::Test {
   void bind(int n, const Uuid& host) {
     write([=](Transaction& t) -> Status {
       const auto known = topology::exists(t, paths::port(port(n)));
-      if (!known) return topology::failed(known);
+      if (!known) return failed(known);
       if (*known) return {};
       model::Port made;
       made.id = port(n);
@@ -146,14 +146,14 @@ struct Events : ::testing::Test {
     write([=](Transaction& t) -> Status {
       const auto attached =
           topology::attach(t, {port(n), host, fmt::format("tap{}", n), {}, topology::Takeover::allow});
-      if (!attached) return topology::failed(attached);
+      if (!attached) return failed(attached);
       return {};
     });
   }
   void unbind(int n) {
     write([=](Transaction& t) -> Status {
       const auto detached = topology::detach(t, port(n));
-      if (!detached) return topology::failed(detached);
+      if (!detached) return failed(detached);
       return {};
     });
   }
@@ -162,7 +162,7 @@ struct Events : ::testing::Test {
         model::PortStatus{state, "", revision(paths::binding(host, port(n))), 7, "2026-01-31T12:00:00.123Z", 1450});
     write([=](Transaction& t) -> Status {
       const auto known = topology::exists(t, paths::status(host, port(n)));
-      if (!known) return topology::failed(known);
+      if (!known) return failed(known);
       *known ? t.set(paths::status(host, port(n)), status) : t.create_ephemeral(paths::status(host, port(n)), status);
       return {};
     });
@@ -227,7 +227,7 @@ TEST_F(Events, TellOfHostsThatComeAreRenamedAndGo) {
   listener.events.clear();
   write([](Transaction& t) -> Status {
     const auto step = topology::delete_host(t, beta);
-    if (!step) return topology::failed(step);
+    if (!step) return failed(step);
     return {};
   });
   ASSERT_TRUE(hears(listener, "host gamma away"));

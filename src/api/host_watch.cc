@@ -44,9 +44,9 @@ Status HostWatch::read(store::View& view) {
   const auto record = view.get(paths::host(id_));
   const auto alive = view.get(paths::alive(id_));
   const auto names = view.list(paths::bindings(id_));
-  if (!is_answer(record)) return topology::failed(record);
-  if (!is_answer(alive)) return topology::failed(alive);
-  if (!is_answer(names)) return topology::failed(names);
+  if (!is_answer(record)) return failed(record);
+  if (!is_answer(alive)) return failed(alive);
+  if (!is_answer(names)) return failed(names);
   const bool was_alive = alive_;
   const std::string old_name = name_;
   read_self(record, alive);
@@ -62,7 +62,7 @@ Status HostWatch::read(store::View& view) {
     const auto status = view.get(paths::status(id_, *port));
     const auto known = ports_.extract(*port);
     if (!is_answer(binding) || !is_answer(status)) {
-      outcome = is_answer(binding) ? topology::failed(status) : topology::failed(binding);
+      outcome = is_answer(binding) ? failed(status) : failed(binding);
       if (known) now.emplace(*port, std::move(known.mapped()));
       continue;
     }

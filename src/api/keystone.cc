@@ -47,7 +47,7 @@ class Keystone final : public Authenticator {
                                  done(logged_in(response));
                                });
                 },
-                [done](const Error& error) { done(tl::unexpected(error)); }, asker});
+                [done](const Error& error) { done(failed(error)); }, asker});
   }
 
   void check(const std::string& token, const Asker& asker, CheckDone done) override {
@@ -70,7 +70,7 @@ class Keystone final : public Authenticator {
                                  tell(checked(token, response));
                                });
                 },
-                [tell](const Error& error) { tell(tl::unexpected(error)); },
+                [tell](const Error& error) { tell(failed(error)); },
                 {}});
   }
 
@@ -134,7 +134,7 @@ class Keystone final : public Authenticator {
       return cannot_say("it answers {} to a login", response->status);
     const auto said = parse_keystone_answer(response->body, options_.admin_roles);
     if (!said) return cannot_say("its answer is not one of v3");
-    if (const Status admitted = admit(token->second, *said); !admitted) return tl::unexpected(admitted.error());
+    if (const Status admitted = admit(token->second, *said); !admitted) return failed(admitted);
     return Grant{token->second, said->expires};
   }
 

@@ -53,11 +53,11 @@ class Refusals {
   void refuse(const std::string& client, const Reply& reply, const Error& error) {
     const auto delay = error.code == Code::unauthenticated ? failures_.add(client, Failures::Clock::now())
                                                            : std::chrono::milliseconds(0);
-    if (delay.count() == 0) return reply(tl::unexpected(error));
+    if (delay.count() == 0) return reply(failed(error));
     const std::uint64_t number = ++last_;
     timers_[number] = loop_.after(delay, [this, number, reply, error] {
       const Timer mine = std::move(timers_.extract(number).mapped());
-      reply(tl::unexpected(error));
+      reply(failed(error));
     });
   }
 

@@ -29,7 +29,6 @@ using model::Json;
 using model::Table;
 using store::Transaction;
 using store::View;
-using topology::failed;
 
 class EventFeed;
 class Waits;  // the attaches whose clients wait for the kernel (attach_resource.cc)

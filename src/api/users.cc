@@ -218,10 +218,10 @@ class Users final : public Authenticator {
   // A file that has become unreadable stops everything: whom it does not name (any more) must not stay.
   Status refresh() {
     const Result<FileState> now = look_at(path_);
-    if (!now) return tl::unexpected(now.error());
+    if (!now) return failed(now);
     if (now->same_as(read_)) return {};
     Result<Hashes> users = read_file(path_);
-    if (!users) return tl::unexpected(users.error());
+    if (!users) return failed(users);
     users_ = *std::move(users);
     read_ = *now;
     return {};
@@ -233,7 +233,7 @@ class Users final : public Authenticator {
     const Status read = mirror_.read([&](store::View& view) -> Status {
       const auto node = view.get(key_path);
       absent = !node && node.error().code == Code::not_found;
-      if (!node) return tl::unexpected(node.error());
+      if (!node) return failed(node);
       const auto json = parse_json((*node)->value);
       const auto key = json.is_object() ? json.find("key") : json.end();
       const bool good = json.is_object() && key != json.end() && key->is_string();
@@ -253,7 +253,7 @@ class Users final : public Authenticator {
         [value = nlohmann::json{{"key", random_token_key()}}.dump()](store::Transaction& t) -> Status {
           const auto node = t.get(key_path);
           if (node) return {};
-          if (node.error().code != Code::not_found) return tl::unexpected(node.error());
+          if (node.error().code != Code::not_found) return failed(node);
           t.create(key_path, value);
           return {};
         },
@@ -289,7 +289,7 @@ Result<std::unique_ptr<Authenticator>> make_users(Loop& loop, store::Store& stor
   if (options.users_file.empty())
     return fail(Code::invalid, "--auth users needs --users-file, a file with name:hash lines");
   auto users = std::make_unique<Users>(loop, store, options);
-  if (const Status started = users->start(); !started) return tl::unexpected(started.error());
+  if (const Status started = users->start(); !started) return failed(started);
   return users;
 }
 

@@ -43,7 +43,7 @@ std::string rest_of(std::istringstream& words) {
 }
 
 Status status_of(const Result<store::NodePtr>& node) {
-  if (!node) return tl::unexpected<Error>(node.error());
+  if (!node) return failed(node);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace midonet {
 
@@ -43,6 +44,17 @@ using Status = Result<void>;
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail(Code code, fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// return failed(read);  The error of a call, passed on by another one: the one spelling for that.
+[[nodiscard]] inline tl::unexpected<Error> failed(Error error) { return tl::unexpected<Error>(std::move(error)); }
+template <class T>
+[[nodiscard]] tl::unexpected<Error> failed(const Result<T>& result) {
+  return failed(result.error());
+}
+template <class T>
+[[nodiscard]] tl::unexpected<Error> failed(Result<T>&& result) {
+  return failed(std::move(result).error());
 }
 
 // An Error for a failed system call: `fail_errno(ENODEV, "attach {}", "tap42")` reads

@@ -49,7 +49,7 @@ Result<ReleaseTap> parse_release_tap(std::string_view text) {
 
 Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& file) {
   const auto lines = parse_config(text, file);
-  if (!lines) return tl::unexpected<Error>(lines.error());
+  if (!lines) return failed(lines);
   AgentConfig config;
   for (const ConfigLine& line : *lines) {
     // Sections belong to midolman's sub-commands.
@@ -79,7 +79,7 @@ Result<AgentConfig> read_agent_config(const std::optional<std::string>& named) {
   const Result<std::string> text = read_file(file);
   if (!text) {
     if (!named && text.error().code == Code::not_found) return AgentConfig{};
-    return tl::unexpected<Error>(text.error());
+    return failed(text);
   }
   return parse_agent_config(*text, file);
 }
@@ -110,7 +110,7 @@ Result<Uuid> read_host_id(const std::string& file) {
   if (text) return parse_host_id(*text, file);
   Error error = text.error();
   error.message = fmt::format("there is no host id: {}", error.message);
-  return tl::unexpected<Error>(std::move(error));
+  return failed(std::move(error));
 }
 
 }  // namespace midonet::cli

@@ -81,7 +81,7 @@ Result<http::Response> call_over_tls(const std::string& endpoint, const std::str
                                      const std::string& target, const http::Headers& headers, const std::string& body,
                                      std::chrono::milliseconds deadline) {
   const auto url = http::Url::parse(endpoint);
-  if (!url) return tl::unexpected<Error>(url.error());
+  if (!url) return failed(url);
   Loop loop;
   http::AsyncClient client(loop, {.ca_file = ca_file, .longest_answer = longest_answer});
   std::optional<Result<http::Response>> answer;
@@ -103,7 +103,7 @@ http::Headers headers_of(const std::string& accept, const std::string& token) {
 
 Result<Api> Api::at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials,
                     std::string ca_file) {
-  if (const Status good = check(credentials); !good) return tl::unexpected<Error>(good.error());
+  if (const Status good = check(credentials); !good) return failed(good);
   const auto location = split(url);
   if (!location) return fail(Code::invalid, "'{}' is not the URL of an API: give one like http://127.0.0.1:8181", url);
   Api api;
@@ -156,7 +156,7 @@ Result<std::string> Api::log_in() const {
   http::Headers headers{{"Authorization", basic_authorization(credentials_.user, credentials_.password)}};
   if (!credentials_.project.empty()) headers.emplace("X-Auth-Project", credentials_.project);
   const auto response = exchange(root_ + "/login", "POST", std::move(headers), "{}", timeout_);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   if (response->status != 200) {
     Error error = error_of(*response, endpoint_);
     error.message =
@@ -164,7 +164,7 @@ Result<std::string> Api::log_in() const {
                     credentials_.project.empty() ? "" : " of project '" + credentials_.project + "'", error.message);
     if (error.code == Code::unauthenticated)
       error.message += " Set --user, --password-file (or MIDONET_PASSWORD) and, for Keystone, --project";
-    return tl::unexpected<Error>(std::move(error));
+    return failed(std::move(error));
   }
   const std::string token = text_of(parse_json(response->body), "key");
   if (const Status good = check({.token = token}); token.empty() || !good)
@@ -179,7 +179,7 @@ Result<http::Response> Api::call(const std::string& path, const std::string& met
   // It did nothing but ask, so that the same request may be sent once more.
   if (response && response->status == 401 && token_.empty()) {
     auto token = log_in();
-    if (!token) return tl::unexpected<Error>(token.error());
+    if (!token) return failed(token);
     token_ = *std::move(token);
     response = exchange(target, method, headers_of(accept, token_), body, deadline);
   }
@@ -187,12 +187,12 @@ Result<http::Response> Api::call(const std::string& path, const std::string& met
   Error error = error_of(*response, endpoint_);
   if (error.code == Code::unauthenticated && !credentials_.token.empty())
     error.message += " Set another --token or MIDONET_TOKEN, or none, and --user and --password-file";
-  return tl::unexpected<Error>(std::move(error));
+  return failed(std::move(error));
 }
 
 Result<Json> Api::get(const std::string& path) const {
   const auto response = call(path, "GET", {}, timeout_);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   return parse(response->body, endpoint_);
 }
 
@@ -205,9 +205,9 @@ Result<std::string> Api::download(const std::string& path, const std::string& me
 
 Result<std::string> Api::create(const std::string& path, const Json& body) const {
   const auto text = serialized(body);
-  if (!text) return tl::unexpected<Error>(text.error());
+  if (!text) return failed(text);
   const auto response = call(path, "POST", *text, timeout_);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   const auto location = response->headers.find("Location");
   if (location == response->headers.end())
     return fail(Code::internal, "{} does not say where it made what was asked for", endpoint_);
@@ -216,15 +216,15 @@ Result<std::string> Api::create(const std::string& path, const Json& body) const
 
 Status Api::remove(const std::string& path) const {
   const auto response = call(path, "DELETE", {}, timeout_);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   return {};
 }
 
 Result<Json> Api::post(const std::string& path, const Json& body, std::chrono::milliseconds more_time) const {
   const auto text = serialized(body);
-  if (!text) return tl::unexpected<Error>(text.error());
+  if (!text) return failed(text);
   const auto response = call(path, "POST", *text, timeout_ + more_time);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   return parse(response->body, endpoint_);
 }
 
@@ -232,12 +232,12 @@ Result<http::Response> call_agent(const std::string& socket, const std::string& 
                                   std::chrono::milliseconds timeout) {
   auto response = http::call("unix:" + socket, method, target, {}, {}, timeout);
   if (!response || response->status == 200) return response;
-  return tl::unexpected<Error>(error_of(*response, socket));
+  return failed(error_of(*response, socket));
 }
 
 Result<Json> agent_status(const std::string& socket, std::chrono::milliseconds timeout) {
   const auto response = call_agent(socket, "GET", "/status", timeout);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   return parse(response->body, socket);
 }
 

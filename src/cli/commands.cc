@@ -20,7 +20,7 @@ std::string class_of(const std::string& noun) {
   return noun == "bridge" ? "Bridge" : noun == "host" ? "Host" : noun == "port" ? "Port" : "TunnelZone";
 }
 
-tl::unexpected<Failure> failed(const Error& error) { return tl::unexpected<Failure>(failure(error)); }
+tl::unexpected<Failure> give_up(const Error& error) { return tl::unexpected<Failure>(failure(error)); }
 
 // An array, even of an API that says something else.
 Result<Json> all_of(const Session& session, const std::string& noun) {
@@ -52,7 +52,7 @@ Result<Json> find(const Session& session, const std::string& noun, const std::st
   auto all = all_of(session, noun);
   if (!all) return all;
   const auto id = find_one(noun, wanted, candidates(noun, *all));
-  if (!id) return tl::unexpected<Error>(id.error());
+  if (!id) return failed(id);
   for (Json& one : *all) {
     if (text_of(one, "id") == *id) return std::move(one);
   }
@@ -64,11 +64,11 @@ struct Everything {
 };
 Result<Everything> everything(const Session& session) {
   auto hosts = all_of(session, "host");
-  if (!hosts) return tl::unexpected<Error>(hosts.error());
+  if (!hosts) return failed(hosts);
   auto bridges = all_of(session, "bridge");
-  if (!bridges) return tl::unexpected<Error>(bridges.error());
+  if (!bridges) return failed(bridges);
   auto ports = all_of(session, "port");
-  if (!ports) return tl::unexpected<Error>(ports.error());
+  if (!ports) return failed(ports);
   Everything all{sorted_by_name(*std::move(hosts)), sorted_by_name(*std::move(bridges)), {}};
   all.ports = sorted_ports(*std::move(ports), all.bridges, all.hosts);
   return all;
@@ -89,7 +89,7 @@ Result<Json> zones_with_hosts(const Session& session) {
 // "3 of its ports are bound: 2 on cmp1, 1 on cmp2"; empty when none is.
 Result<std::string> bound_ports(const Session& session, const std::string& bridge_id) {
   const auto ports = session.api.get("/bridges/" + bridge_id + "/ports");
-  if (!ports) return tl::unexpected<Error>(ports.error());
+  if (!ports) return failed(ports);
   std::map<std::string, std::size_t> hosts;
   std::size_t bound = 0;
   for (const Json& port : *ports) {
@@ -100,7 +100,7 @@ Result<std::string> bound_ports(const Session& session, const std::string& bridg
   }
   if (bound == 0) return std::string();
   const auto all = all_of(session, "host");
-  if (!all) return tl::unexpected<Error>(all.error());
+  if (!all) return failed(all);
   const Labels labels(*all, session.look);
   std::string out = bound == 1 ? "1 of its ports is bound:" : fmt::format("{} of its ports are bound:", bound);
   std::size_t named = 0;
@@ -122,7 +122,7 @@ Result<std::string> taken_along(const Session& session, const std::string& noun,
   }
   if (noun != "tunnel-zone") return std::string();
   const auto members = session.api.get("/tunnel_zones/" + id + "/hosts");
-  if (!members) return tl::unexpected<Error>(members.error());
+  if (!members) return failed(members);
   if (members->empty()) return std::string();
   return fmt::format(
       "has {} host{}, whose tunnels would end: `midonet tunnel-zone remove-host` them first, or delete it with its "
@@ -229,14 +229,14 @@ Outcome status(const Session& session, std::optional<std::chrono::milliseconds> 
 
 Outcome show(const Session& session) {
   const auto all = everything(session);
-  if (!all) return failed(all.error());
+  if (!all) return give_up(all.error());
   return tree(all->hosts, all->bridges, all->ports, session.look);
 }
 
 Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant) {
   if (noun != "port") {
     auto all = all_of(session, noun);
-    if (!all) return failed(all.error());
+    if (!all) return give_up(all.error());
     if (bridge_or_tenant)
       std::erase_if(all->get_ref<Json::array_t&>(),
                     [&](const Json& one) { return text_of(one, "tenantId") != *bridge_or_tenant; });
@@ -246,10 +246,10 @@ Outcome list(const Session& session, const std::string& noun, const std::optiona
                             : tunnel_zone_list(sorted, session.look);
   }
   const auto all = everything(session);
-  if (!all) return failed(all.error());
+  if (!all) return give_up(all.error());
   if (!bridge_or_tenant) return port_list(all->ports, all->bridges, all->hosts, session.look);
   const auto bridge = find_one("bridge", *bridge_or_tenant, candidates("bridge", all->bridges));
-  if (!bridge) return failed(bridge.error());
+  if (!bridge) return give_up(bridge.error());
   Json ports = all->ports;
   std::erase_if(ports.get_ref<Json::array_t&>(),
                 [&](const Json& port) { return text_of(port, "deviceId") != *bridge; });
@@ -258,24 +258,24 @@ Outcome list(const Session& session, const std::string& noun, const std::optiona
 
 Outcome show_one(const Session& session, const std::string& noun, const std::string& which) {
   const auto one = find(session, noun, which);
-  if (!one) return failed(one.error());
+  if (!one) return give_up(one.error());
   std::string out = details(class_of(noun), *one, session.look);
   if (session.look.format == Format::json || noun == "port") return out;
   const std::string id = text_of(*one, "id");
   if (noun == "tunnel-zone") {
     const auto members = session.api.get("/tunnel_zones/" + id + "/hosts");
-    if (!members) return failed(members.error());
+    if (!members) return give_up(members.error());
     const auto hosts = all_of(session, "host");
-    if (!hosts) return failed(hosts.error());
+    if (!hosts) return give_up(hosts.error());
     return members->empty() ? out : out + "\n" + tunnel_zone_host_list(*members, *hosts, session.look);
   }
   if (noun == "host") {
     const auto interfaces = session.api.get("/hosts/" + id + "/interfaces");
-    if (!interfaces) return failed(interfaces.error());
+    if (!interfaces) return give_up(interfaces.error());
     if (!interfaces->empty()) out += "\n" + interface_list(sorted_by_name(*interfaces), session.look);
   }
   const auto all = everything(session);
-  if (!all) return failed(all.error());
+  if (!all) return give_up(all.error());
   Json ports = all->ports;
   std::erase_if(ports.get_ref<Json::array_t&>(),
                 [&](const Json& port) { return text_of(port, noun == "host" ? "hostId" : "deviceId") != id; });
@@ -289,9 +289,9 @@ Outcome remove(const Session& session, const std::string& noun, const std::vecto
   std::vector<Json> found;
   for (const std::string& wanted : which) {
     auto one = find(session, noun, wanted);
-    if (!one) return failed(one.error());
+    if (!one) return give_up(one.error());
     const auto alongside = with_contents ? Result<std::string>() : taken_along(session, noun, *one);
-    if (!alongside) return failed(alongside.error());
+    if (!alongside) return give_up(alongside.error());
     if (!alongside->empty())
       return tl::unexpected<Failure>(Failure{midonet_exit::refused, fmt::format("{} {} {}", noun, wanted, *alongside)});
     found.push_back(*std::move(one));
@@ -317,10 +317,10 @@ namespace {
 // The id of what was made, or all of it as JSON.
 Outcome made(const Session& session, std::string_view resource, const std::string& path, const Json& body) {
   const auto location = session.api.create(path, body);
-  if (!location) return failed(location.error());
+  if (!location) return give_up(location.error());
   if (session.look.format == Format::table) return location->substr(location->rfind('/') + 1) + "\n";
   const auto entity = session.api.get(*location);
-  if (!entity) return failed(entity.error());
+  if (!entity) return give_up(entity.error());
   return details(resource, *entity, session.look);
 }
 
@@ -335,7 +335,7 @@ Outcome create_bridge(const Session& session, const NewBridge& bridge) {
 
 Outcome create_port(const Session& session, const NewPort& port) {
   const auto bridge = find(session, "bridge", port.bridge);
-  if (!bridge) return failed(bridge.error());
+  if (!bridge) return give_up(bridge.error());
   Json body = Json::object();
   if (!port.mac.empty()) body["macAddress"] = port.mac;
   if (!port.id.empty()) body["id"] = port.id;
@@ -350,26 +350,26 @@ Outcome create_tunnel_zone(const Session& session, const NewTunnelZone& zone) {
 
 Outcome add_to_tunnel_zone(const Session& session, const ZoneMember& member) {
   const auto zone = find(session, "tunnel-zone", member.zone);
-  if (!zone) return failed(zone.error());
+  if (!zone) return give_up(zone.error());
   const auto host = find(session, "host", member.host);
-  if (!host) return failed(host.error());
+  if (!host) return give_up(host.error());
   const auto location = session.api.create("/tunnel_zones/" + text_of(*zone, "id") + "/hosts",
                                            {{"hostId", text_of(*host, "id")}, {"ipAddress", member.address}});
-  if (!location) return failed(location.error());
+  if (!location) return give_up(location.error());
   const auto entity = session.api.get(*location);
-  if (!entity) return failed(entity.error());
+  if (!entity) return give_up(entity.error());
   if (session.look.format == Format::json) return json_text(*entity);
   return tunnel_zone_host_list(Json::array({*entity}), Json::array({*host}), session.look);
 }
 
 Outcome remove_from_tunnel_zone(const Session& session, const ZoneMember& member) {
   const auto zone = find(session, "tunnel-zone", member.zone);
-  if (!zone) return failed(zone.error());
+  if (!zone) return give_up(zone.error());
   const auto host = find(session, "host", member.host);
-  if (!host) return failed(host.error());
+  if (!host) return give_up(host.error());
   const std::string host_id = text_of(*host, "id");
   const Status removed = session.api.remove("/tunnel_zones/" + text_of(*zone, "id") + "/hosts/" + host_id);
-  if (!removed) return failed(removed.error());
+  if (!removed) return give_up(removed.error());
   if (session.look.format == Format::json) return std::string();
   return fmt::format("host {} left tunnel zone {}\n", printable(name_in(Json::array({*host}), host_id)),
                      printable(text_of(*zone, "name")));
@@ -377,18 +377,18 @@ Outcome remove_from_tunnel_zone(const Session& session, const ZoneMember& member
 
 Outcome attach(const Session& session, const Attach& attach) {
   const auto port = find(session, "port", attach.port);
-  if (!port) return failed(port.error());
+  if (!port) return give_up(port.error());
   const auto host = find(session, "host", attach.host);
-  if (!host) return failed(host.error());
+  if (!host) return give_up(host.error());
   Json body{{"hostId", text_of(*host, "id")}, {"interface", attach.interface}};
   if (attach.move_from) {
     const auto from = find(session, "host", *attach.move_from);
-    if (!from) return failed(from.error());
+    if (!from) return give_up(from.error());
     body["previousHostId"] = text_of(*from, "id");
   }
   // The API says where to attach a port; the path is never made here.
   std::string uri = text_of(*port, "attach_interface");
-  if (uri.empty()) return failed(Error{Code::internal, "the API does not say where to attach a port", {}});
+  if (uri.empty()) return give_up(Error{Code::internal, "the API does not say where to attach a port", {}});
   if (attach.wait) uri += fmt::format("?wait={}", std::chrono::duration<double>(*attach.wait).count());
   const auto posted = session.api.post(uri, body, attach.wait.value_or(std::chrono::milliseconds(0)));
   if (!posted) {
@@ -418,10 +418,10 @@ Outcome attach(const Session& session, const Attach& attach) {
 
 Outcome detach(const Session& session, const std::string& which) {
   const auto port = find(session, "port", which);
-  if (!port) return failed(port.error());
+  if (!port) return give_up(port.error());
   const std::string uri = text_of(*port, "attach_interface");
-  if (uri.empty()) return failed(Error{Code::internal, "the API does not say where to detach a port", {}});
-  if (const Status detached = session.api.remove(uri); !detached) return failed(detached.error());
+  if (uri.empty()) return give_up(Error{Code::internal, "the API does not say where to detach a port", {}});
+  if (const Status detached = session.api.remove(uri); !detached) return give_up(detached.error());
   if (session.look.format == Format::json) return std::string();
   const std::string interface = text_of(*port, "interfaceName");
   if (interface.empty()) return fmt::format("port {} was not attached\n", text_of(*port, "id"));

@@ -36,7 +36,7 @@ Status bind_directly(const DirectRequest& request, Deadline deadline) {
   Loop loop;
   Result<std::unique_ptr<store::Store>> opened =
       store::open(loop, request.store_uri, {.patience = left_until(deadline), .secret_file = request.secret_file});
-  if (!opened) return tl::unexpected<Error>(opened.error());
+  if (!opened) return failed(opened);
 
   std::optional<Status> outcome;
   store::transact(
@@ -46,14 +46,12 @@ Status bind_directly(const DirectRequest& request, Deadline deadline) {
           topology::AttachRequest attach{request.port_id, request.host_id, *request.interface_name};
           attach.takeover = topology::Takeover::allow;
           const auto attached = topology::attach(t, attach);
-          return attached ? Status{} : tl::unexpected<Error>(attached.error());
+          return attached ? Status{} : failed(attached);
         }
         const auto detached = topology::detach(t, request.port_id, request.host_id);
-        return detached ? Status{} : tl::unexpected<Error>(detached.error());
+        return detached ? Status{} : failed(detached);
       },
-      [&outcome](const Result<store::Revision>& revision) {
-        outcome = revision ? Status{} : tl::unexpected<Error>(revision.error());
-      });
+      [&outcome](const Result<store::Revision>& revision) { outcome = revision ? Status{} : failed(revision); });
   if (!loop.run_until([&outcome] { return outcome.has_value(); }, left_until(deadline)))
     return fail(Code::unavailable, "the store {} does not answer in time", request.store_uri);
   return *outcome;

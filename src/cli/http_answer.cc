@@ -109,13 +109,13 @@ Result<std::optional<HttpAnswer>> read_http_answer(std::string_view bytes, bool 
       return incomplete();
     }
     const Result<Head> head = read_head(bytes.substr(0, blank + 2));
-    if (!head) return tl::unexpected<Error>(head.error());
+    if (!head) return failed(head);
     bytes.remove_prefix(blank + 4);
     if (head->status < 200) continue;  // interim; the answer follows
     if (head->status == 204 || head->status == 304) return HttpAnswer{head->status, {}};
     if (head->chunked) {
       Result<std::optional<std::string>> body = read_chunks(bytes);
-      if (!body) return tl::unexpected<Error>(body.error());
+      if (!body) return failed(body);
       if (!*body) return incomplete();
       return HttpAnswer{head->status, **std::move(body)};
     }

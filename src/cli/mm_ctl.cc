@@ -31,7 +31,7 @@ struct Failure {
 int exit_status_of(Code code) {
   return code == Code::forbidden || code == Code::unauthenticated ? mm_ctl_exit::not_permitted : mm_ctl_exit::failure;
 }
-tl::unexpected<Failure> failed(const Error& error) {
+tl::unexpected<Failure> give_up(const Error& error) {
   return tl::unexpected<Failure>(Failure{exit_status_of(error.code), error.message});
 }
 
@@ -102,7 +102,7 @@ tl::expected<void, Failure> carry_out(const Task& task) {
             Failure{forbidden ? mm_ctl_exit::not_permitted : mm_ctl_exit::failure, message_of(*answer)});
       why = message_of(*answer);
     } else if (answer.error().code != Code::unavailable) {
-      return failed(answer.error());
+      return give_up(answer.error());
     } else {
       auto bound = bind_without_agent(task);
       if (bound) return {};
@@ -117,13 +117,13 @@ tl::expected<void, Failure> carry_out(const Task& task) {
 tl::expected<void, Failure> run(const MmCtlCommand& command) {
   const Deadline deadline = Clock::now() + command.timeout;
   const Result<Uuid> port_id = Uuid::parse(command.port_id);
-  if (!port_id) return failed(port_id.error());
+  if (!port_id) return give_up(port_id.error());
   const bool bind = command.verb == MmCtlCommand::Verb::bind;
   if (bind) {
-    if (const Status valid = check_interface_name(command.interface_name); !valid) return failed(valid.error());
+    if (const Status valid = check_interface_name(command.interface_name); !valid) return give_up(valid.error());
   }
   Result<AgentConfig> config = read_agent_config(command.config_file);
-  if (!config) return failed(config.error());
+  if (!config) return give_up(config.error());
   if (command.run_dir) config->run_dir = *command.run_dir;
 
   Task task{*port_id,

@@ -95,11 +95,11 @@ Result<MmCtlCommand> parse_mm_ctl(std::span<const char* const> arguments) {
       command.host_id_file = value;
     } else if (flag == "--timeout") {
       const auto timeout = parse_timeout(value);
-      if (!timeout) return tl::unexpected<Error>(timeout.error());
+      if (!timeout) return failed(timeout);
       command.timeout = *timeout;
     } else if (flag == "--release-tap") {
       const auto choice = parse_release_tap(value);
-      if (!choice) return tl::unexpected<Error>(choice.error());
+      if (!choice) return failed(choice);
       command.release_tap = *choice;
     } else {
       return fail(Code::invalid, "{} is not known", flag);

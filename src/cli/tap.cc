@@ -115,9 +115,9 @@ int libvirt_version(std::string_view target) {
 }  // namespace
 
 Result<Tap> find_tap(const std::string& interface_name) {
-  if (const Status valid = check_interface_name(interface_name); !valid) return tl::unexpected<Error>(valid.error());
+  if (const Status valid = check_interface_name(interface_name); !valid) return failed(valid);
   const auto answer = ask_kernel(RTM_GETLINK, 0, 0, interface_name);
-  if (!answer) return tl::unexpected<Error>(answer.error());
+  if (!answer) return failed(answer);
   const Bytes payload = Bytes(*answer).subspan(sizeof(nlmsghdr));
   if (payload.size() < sizeof(ifinfomsg)) return fail(Code::internal, "{}: an answer cut short", interface_name);
 
@@ -143,11 +143,11 @@ Status release_tap(const std::string& interface_name) {
   const Result<Tap> tap = find_tap(interface_name);
   if (!tap) {
     if (tap.error().code == Code::not_found || tap.error().code == Code::conflict) return {};
-    return tl::unexpected<Error>(tap.error());
+    return failed(tap);
   }
   if (!tap->persistent || tap->open) return {};
   const auto deleted = ask_kernel(RTM_DELLINK, NLM_F_ACK, tap->ifindex, interface_name);
-  if (!deleted && deleted.error().code != Code::not_found) return tl::unexpected<Error>(deleted.error());
+  if (!deleted && deleted.error().code != Code::not_found) return failed(deleted);
   return {};
 }
 

@@ -100,7 +100,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     });
     resolver_.async_resolve(url_.host, url_.port,
                             [self = shared_from_this()](error_code error, const tcp::resolver::results_type& found) {
-                              if (error) return self->failed("cannot look the name up", error);
+                              if (error) return self->broke_off("cannot look the name up", error);
                               self->connect(found);
                             });
   }
@@ -108,7 +108,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
  private:
   std::string name() const { return (url_.tls ? "https://" : "http://") + url_.authority() + url_.path; }
 
-  void failed(const char* what, error_code error) {
+  void broke_off(const char* what, error_code error) {
     finish(fail(Code::unavailable, "{}: {}: {}", name(), what, error.message()));
   }
 
@@ -128,7 +128,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void connect(const tcp::resolver::results_type& found) {
     if (!done_) return;
     lowest().async_connect(found, [self = shared_from_this()](error_code error, const tcp::endpoint&) {
-      if (error) return self->failed("cannot connect", error);
+      if (error) return self->broke_off("cannot connect", error);
       self->url_.tls ? self->shake_hands() : self->write();
     });
   }
@@ -151,7 +151,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void not_shaken(error_code error) {
     const long verdict = SSL_get_verify_result(stream_.native_handle());
-    if (verdict == X509_V_OK) return failed("TLS", error);
+    if (verdict == X509_V_OK) return broke_off("TLS", error);
     finish(fail(Code::unauthenticated, "{}: its certificate is not good: {}", name(),
                 X509_verify_cert_error_string(verdict)));
   }
@@ -159,7 +159,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void write() {
     if (!done_) return;
     const auto written = [self = shared_from_this()](error_code error, std::size_t) {
-      if (error) return self->failed("cannot send", error);
+      if (error) return self->broke_off("cannot send", error);
       self->read();
     };
     if (url_.tls)
@@ -171,7 +171,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void read() {
     if (!done_) return;
     const auto answered = [self = shared_from_this()](error_code error, std::size_t) {
-      if (error) return self->failed("cannot receive", error);
+      if (error) return self->broke_off("cannot receive", error);
       self->answer();
     };
     if (url_.tls)

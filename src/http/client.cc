@@ -111,7 +111,7 @@ class Exchange {
       } else if (errno == EPIPE || errno == ECONNRESET) {
         return {};
       } else if (errno != EINTR) {
-        return failed(errno);
+        return system_error(errno);
       }
     }
     return {};
@@ -126,7 +126,7 @@ class Exchange {
       parser.skip(head);
       parser.body_limit(longest_answer_bytes);
       parser.header_limit(256 * 1024);
-      if (Status read = receive_one(parser, buffer); !read) return tl::unexpected(std::move(read).error());
+      if (Status read = receive_one(parser, buffer); !read) return failed(std::move(read));
       auto message = parser.release();
       if (message.result_int() / 100 == 1) continue;
       Response response;
@@ -140,17 +140,17 @@ class Exchange {
  private:
   Status connect_to(const SocketAddress& address) {
     socket_.reset(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket_) return failed(errno);
+    if (!socket_) return system_error(errno);
     const int on = 1;
     if (address.storage.ss_family != AF_UNIX) ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     // The one place where the kernel's address type is cast.
     if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0) return {};
-    if (errno != EINPROGRESS) return failed(errno);
+    if (errno != EINPROGRESS) return system_error(errno);
     if (Status ready = wait(POLLOUT); !ready) return ready;
     int error = 0;
     socklen_t length = sizeof error;
     ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return failed(error);
+    if (error != 0) return system_error(error);
     return {};
   }
 
@@ -176,7 +176,7 @@ class Exchange {
       } else if (errno == EAGAIN) {
         if (Status ready = wait(POLLIN); !ready) return ready;
       } else if (errno != EINTR) {
-        return failed(errno);
+        return system_error(errno);
       }
     }
   }
@@ -193,15 +193,15 @@ class Exchange {
       pollfd poll_fd{socket_.get(), static_cast<short>(events), 0};
       const int ready = ::poll(&poll_fd, 1, static_cast<int>(std::min<std::int64_t>(left, 3'600'000)));
       if (ready > 0) return {};
-      if (ready < 0 && errno != EINTR) return failed(errno);
+      if (ready < 0 && errno != EINTR) return system_error(errno);
     }
   }
 
   // Whatever the reason: nobody answers there.
-  Status failed(int error_number) const {
+  Status system_error(int error_number) const {
     Error error = fail_errno(error_number, "{}", place_.text).value();
     if (error.code != Code::forbidden) error.code = Code::unavailable;
-    return tl::unexpected(std::move(error));
+    return failed(std::move(error));
   }
 
   const Place& place_;
@@ -217,7 +217,7 @@ Result<Response> call(const std::string& endpoint, const std::string& method, co
                       const Headers& headers, const std::string& body, std::chrono::milliseconds deadline) {
   const auto end = Clock::now() + deadline;
   const Result<Place> place = find(endpoint);
-  if (!place) return tl::unexpected(place.error());
+  if (!place) return failed(place);
   std::string bytes = method + " " + target + " HTTP/1.1\r\n";
   if (headers.find(std::string_view("host")) == headers.end()) bytes += "Host: " + place->authority + "\r\n";
   bool legal = has_no_line_end(method) && has_no_line_end(target) && target.find(' ') == target.npos;
@@ -232,8 +232,8 @@ Result<Response> call(const std::string& endpoint, const std::string& method, co
   bytes += body;
 
   Exchange exchange(*place, end);
-  if (Status connected = exchange.connect(); !connected) return tl::unexpected(std::move(connected).error());
-  if (Status sent = exchange.send(bytes); !sent) return tl::unexpected(std::move(sent).error());
+  if (Status connected = exchange.connect(); !connected) return failed(std::move(connected));
+  if (Status sent = exchange.send(bytes); !sent) return failed(std::move(sent));
   return exchange.receive(method == "HEAD");
 }
 

@@ -36,18 +36,18 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 
   Result<std::string> listen_tcp(const std::string& address) {
     const Result<Endpoint> endpoint = Endpoint::parse(address);
-    if (!endpoint) return tl::unexpected(endpoint.error());
+    if (!endpoint) return failed(endpoint);
     Result<UniqueFd> socket = listen_tcp_socket(*endpoint);
-    if (!socket) return tl::unexpected(std::move(socket).error());
+    if (!socket) return failed(std::move(socket));
     const Result<Endpoint> bound = bound_endpoint(socket->get());
-    if (!bound) return tl::unexpected(bound.error());
+    if (!bound) return failed(bound);
     add_listener(*std::move(socket), bound->ip.is_v4() ? AF_INET : AF_INET6);
     return bound->to_string();
   }
 
   Status listen_unix(const std::string& path, unsigned mode) {
     Result<UniqueFd> socket = listen_unix_socket(path, mode);
-    if (!socket) return tl::unexpected(std::move(socket).error());
+    if (!socket) return failed(std::move(socket));
     Listener& listener = add_listener(*std::move(socket), AF_UNIX);
     listener.path = path;
     ::lstat(path.c_str(), &listener.file);

@@ -99,9 +99,9 @@ Result<Query> parse_query(std::string_view text) {
     if (pair.empty()) continue;
     const std::size_t equals = std::min(pair.find('='), pair.size());
     Result<std::string> key = decode(pair.substr(0, equals), true);
-    if (!key) return tl::unexpected(key.error());
+    if (!key) return failed(key);
     Result<std::string> value = decode(pair.substr(std::min(equals + 1, pair.size())), true);
-    if (!value) return tl::unexpected(value.error());
+    if (!value) return failed(value);
     query.emplace(*std::move(key), *std::move(value));
   }
   return query;
@@ -114,7 +114,7 @@ Result<std::vector<std::string>> split_path(std::string_view path) {
     path.remove_prefix(1);
     const std::size_t end = std::min(path.find('/'), path.size());
     Result<std::string> segment = percent_decode(path.substr(0, end));
-    if (!segment) return tl::unexpected(segment.error());
+    if (!segment) return failed(segment);
     segments.push_back(*std::move(segment));
     path.remove_prefix(end);
   }
@@ -144,9 +144,9 @@ Result<Target> parse_target(std::string_view text) {
   if (origin.find('#') != std::string_view::npos) return fail(Code::invalid, "a '#' in the request target");
   const std::size_t mark = std::min(origin.find('?'), origin.size());
   Result<std::string> path = percent_decode(origin.substr(0, mark));
-  if (!path) return tl::unexpected(path.error());
+  if (!path) return failed(path);
   Result<Query> query = parse_query(origin.substr(std::min(mark + 1, origin.size())));
-  if (!query) return tl::unexpected(query.error());
+  if (!query) return failed(query);
   target.path = *std::move(path);
   target.query = *std::move(query);
   return target;

@@ -111,7 +111,7 @@ Status read(const Json& value, Vni& out) {
 Status read(const Json& value, PortState& out) {
   if (!value.is_string()) return fail(Code::invalid, "must be the name of a state");
   const Result<PortState> state = parse_port_state(value.get_ref<const std::string&>());
-  if (!state) return tl::unexpected<Error>(state.error());
+  if (!state) return failed(state);
   out = *state;
   return {};
 }

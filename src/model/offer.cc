@@ -44,7 +44,7 @@ Status read_set(const Json& value, std::vector<T>& out, Read read) {
   out.reserve(value.size());
   for (const Json& element : value) {
     const auto one = read(element);
-    if (!one) return tl::unexpected<Error>(one.error());
+    if (!one) return failed(one);
     out.push_back(*one);
   }
   std::sort(out.begin(), out.end());
@@ -58,9 +58,9 @@ Status read_map(const Json& value, std::map<Key, Value>& out, Read read) {
   if (!value.is_object()) return fail(Code::invalid, "must be an object");
   for (const auto& [name, element] : value.items()) {
     const auto key = Key::parse(name);
-    if (!key) return tl::unexpected<Error>(key.error());
+    if (!key) return failed(key);
     const auto one = read(element);
-    if (!one) return tl::unexpected<Error>(one.error());
+    if (!one) return failed(one);
     out.emplace(*key, *one);
   }
   return {};
@@ -180,8 +180,7 @@ Result<OfferChunk> decode_offer_chunk(std::string_view value) {
   OfferChunk out;
   out.ports.reserve(ports.size());
   for (const Json& port : ports)
-    if (const Status read = read_port(port, out.ports.emplace_back()); !read)
-      return tl::unexpected<Error>(read.error());
+    if (const Status read = read_port(port, out.ports.emplace_back()); !read) return failed(read);
   return out;
 }
 

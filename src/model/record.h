@@ -21,7 +21,7 @@ std::string encode_from(const Table& table, const void* record, std::string_view
 template <class R>
 Result<R> decode(std::string_view value) {
   R record{};
-  if (Status status = decode_into(table<R>(), value, &record); !status) return tl::unexpected<Error>(status.error());
+  if (Status status = decode_into(table<R>(), value, &record); !status) return failed(status);
   return record;
 }
 

@@ -40,10 +40,10 @@ std::size_t Monitor::AddressHash::operator()(const std::pair<std::uint32_t, Ip>&
 
 Result<std::unique_ptr<Monitor>> Monitor::open(Loop& loop, Registry& registry, int buffer_bytes) {
   auto socket = Socket::open(link_and_address_groups, buffer_bytes);
-  if (!socket) return tl::unexpected<Error>(std::move(socket).error());
+  if (!socket) return failed(std::move(socket));
   std::unique_ptr<Monitor> monitor(new Monitor(loop, registry, *std::move(socket), buffer_bytes));
   auto routes = Routes::open(loop, [self = monitor.get()] { self->notify(); });
-  if (!routes) return tl::unexpected<Error>(std::move(routes).error());
+  if (!routes) return failed(std::move(routes));
   monitor->routes_ = *std::move(routes);
   monitor->watch();
   monitor->begin_dump();

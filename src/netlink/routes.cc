@@ -37,7 +37,7 @@ Destination Routes::anywhere_v6() { return {*Ip::parse("2001:db8::1"), {}}; }
 
 Result<std::unique_ptr<Routes>> Routes::open(Loop& loop, std::function<void()> changed) {
   auto events = Socket::open(route_groups, event_bytes);
-  if (!events) return tl::unexpected<Error>(std::move(events).error());
+  if (!events) return failed(std::move(events));
   std::unique_ptr<Routes> out(new Routes(loop, std::move(changed), *std::move(events)));
   out->questions_.reset(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!out->questions_) return fail_errno(errno, "open an rtnetlink socket");

@@ -70,7 +70,7 @@ std::string host_name() {
 Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const Flags& flags,
                                                               const agent::RunDirectory& run_directory) {
   raise_memory_lock();
-  if (const Status mounted = agent::ensure_bpffs(flags.bpffs); !mounted) return tl::unexpected<Error>(mounted.error());
+  if (const Status mounted = agent::ensure_bpffs(flags.bpffs); !mounted) return failed(mounted);
   datapath::EbpfOptions options;
   options.pin_dir = agent::pin_directory(flags.bpffs, run_directory.path());
   options.tunnel_device = flags.tunnel_device;

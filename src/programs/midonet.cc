@@ -68,7 +68,7 @@ Result<cli::Credentials> credentials(const Flags& flags) {
     return out;
   }
   auto password = cli::read_password(flags.password_file);
-  if (!password) return tl::unexpected<Error>(password.error());
+  if (!password) return failed(password);
   out.password = *std::move(password);
   return out;
 }
@@ -76,10 +76,10 @@ Result<cli::Credentials> credentials(const Flags& flags) {
 Result<Session> open_session(const Flags& flags) {
   const auto timeout = std::chrono::milliseconds(static_cast<std::int64_t>(flags.timeout_s * 1000));
   auto who = credentials(flags);
-  if (!who) return tl::unexpected<Error>(who.error());
+  if (!who) return failed(who);
   std::string ca_file = flags.ca_file.empty() ? environment("OS_CACERT") : flags.ca_file;
   auto api = cli::Api::at(flags.api, timeout, *std::move(who), std::move(ca_file));
-  if (!api) return tl::unexpected<Error>(api.error());
+  if (!api) return failed(api);
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
   const char* terminal = std::getenv("TERM");
   const bool colour = ::isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0') &&

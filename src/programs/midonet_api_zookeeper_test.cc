@@ -187,11 +187,11 @@ TEST_F(MidonetApiOnZookeeper, AStoreOfANewerProgramEndsItWithTheReason) {
       **store,
       [](store::Transaction& t) -> Status {
         const auto version = t.get("/version");
-        if (!version) return tl::unexpected(version.error());
+        if (!version) return failed(version);
         t.set("/version", R"({"layout": 9, "minReader": 9})");
         return {};
       },
-      [&](const Result<store::Revision>& done) { written = done ? Status() : tl::unexpected(done.error()); });
+      [&](const Result<store::Revision>& done) { written = done ? Status() : failed(done); });
   ASSERT_TRUE(loop.run_until([&] { return written.has_value(); }, 60s));
   ASSERT_TRUE(*written) << written->error().message;
   const Ended ended =

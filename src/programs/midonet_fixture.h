@@ -49,7 +49,7 @@ class SmallAgent {
     std::map<Uuid, std::pair<store::Revision, std::string>> bindings;
     const Status read = mirror_.read([&](store::View& view) -> Status {
       const auto names = view.list(model::paths::bindings(host_));
-      if (!names) return tl::unexpected<Error>(names.error());
+      if (!names) return failed(names);
       bool complete = true;
       for (const std::string& name : *names) {
         const auto node = view.get(model::paths::binding(host_, id(name)));
@@ -74,7 +74,7 @@ class SmallAgent {
           store_,
           [path = model::paths::status(host_, port), status](store::Transaction& t) -> Status {
             const auto present = t.get(path);
-            if (!present && present.error().code == Code::pending) return tl::unexpected<Error>(present.error());
+            if (!present && present.error().code == Code::pending) return failed(present);
             if (present) t.remove(path);
             t.create_ephemeral(path, model::encode(status));
             return {};

@@ -70,11 +70,11 @@ class MmCtlAlone : public MmCtl {
     std::string found;
     store.run([&](store::Transaction& t) -> Status {
       const auto record = topology::read_port(t, id(which));
-      if (!record) return tl::unexpected<Error>(record.error());
+      if (!record) return failed(record);
       found.clear();
       if (!record->record.host_id) return {};
       const auto binding = t.get(model::paths::binding(*record->record.host_id, id(which)));
-      if (!binding) return tl::unexpected<Error>(binding.error());
+      if (!binding) return failed(binding);
       found = *record->record.interface_name + "@" + record->record.host_id->to_string();
       EXPECT_THAT((*binding)->value, HasSubstr(*record->record.interface_name));
       return {};
@@ -85,7 +85,7 @@ class MmCtlAlone : public MmCtl {
     OpenStore store(store_uri);
     store.run([&](store::Transaction& t) -> Status {
       const auto attached = topology::attach(t, {id(which), id(where), interface});
-      return attached ? Status{} : tl::unexpected<Error>(attached.error());
+      return attached ? Status{} : failed(attached);
     });
   }
 };

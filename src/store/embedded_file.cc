@@ -81,7 +81,7 @@ Status make_file(const std::string& path) {
   }
   {
     auto connection = SqliteConnection::open(fresh);
-    if (!connection) return tl::unexpected<Error>(std::move(connection).error());
+    if (!connection) return failed(std::move(connection));
     const std::string statements = fmt::format("BEGIN; {} COMMIT;", schema);
     if (auto made = connection->run(statements.c_str()); !made) {
       ::unlink(fresh.c_str());
@@ -141,7 +141,7 @@ Status check_content(SqliteConnection& connection, const std::string& path) {
   const bool answered = check.step();
   const std::string answer(answered ? check.text(0) : std::string_view());
   if (auto error = connection.take_error()) {
-    if (error->code != Code::internal) return tl::unexpected<Error>(*std::move(error));
+    if (error->code != Code::internal) return failed(*std::move(error));
     return fail(Code::internal, "embedded store {}: damaged ({}); restore it from a backup", path, error->message);
   }
   if (answer != "ok")
@@ -183,7 +183,7 @@ Status settle(EmbeddedFile& store, const std::string& path, bool accept_loss) {
     if (read.with("revision").step()) revision = read.number(0);
     read.reset();
   }
-  if (auto error = db.take_error()) return tl::unexpected<Error>(*std::move(error));
+  if (auto error = db.take_error()) return failed(*std::move(error));
   const auto& mark = store.mark.content();
   if (!backup.empty()) {
     log::warning("embedded store {}: restored from the backup of {}, commit {}", path, backup, revision);
@@ -224,9 +224,9 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
     if (!file.is_absolute() || !file.has_filename()) {
       return fail(Code::invalid, "embedded store \"{}\": not the absolute path of a file", path);
     }
-    if (auto made = make_directory(file.parent_path()); !made) return tl::unexpected<Error>(std::move(made).error());
+    if (auto made = make_directory(file.parent_path()); !made) return failed(std::move(made));
     auto locked = FileLock::acquire(path, patience);
-    if (!locked) return tl::unexpected<Error>(std::move(locked).error());
+    if (!locked) return failed(std::move(locked));
     lock = *std::move(locked);
     struct stat found {};
     const bool present = ::stat(path.c_str(), &found) == 0;
@@ -234,17 +234,17 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
     if (present && !S_ISREG(found.st_mode)) return fail(Code::invalid, "embedded store {}: not a regular file", path);
     const bool fresh = !present || found.st_size == 0;
     auto marked = EmbeddedMark::open(path + ".mark");
-    if (!marked) return tl::unexpected<Error>(std::move(marked).error());
+    if (!marked) return failed(std::move(marked));
     mark = *std::move(marked);
     const auto ready = [&]() -> Status {
       if (!fresh) return check_header(path);
       if (auto absent = check_absence(path, mark, accept_loss); !absent) return absent;
       return make_file(path);
     }();
-    if (!ready) return tl::unexpected<Error>(ready.error());
+    if (!ready) return failed(ready);
   }
   auto connection = SqliteConnection::open(path);
-  if (!connection) return tl::unexpected<Error>(std::move(connection).error());
+  if (!connection) return failed(std::move(connection));
   const auto ready = [&]() -> Status {
     if (auto set = connection->run(settings); !set) return set;
     if (in_memory) {
@@ -255,10 +255,10 @@ Result<EmbeddedFile> EmbeddedFile::open(const std::string& path, std::chrono::mi
     }
     return connection->run(ephemerals);
   }();
-  if (!ready) return tl::unexpected<Error>(ready.error());
+  if (!ready) return failed(ready);
   EmbeddedFile store{std::move(lock), *std::move(connection), std::move(mark)};
   if (!in_memory) {
-    if (auto settled = settle(store, path, accept_loss); !settled) return tl::unexpected<Error>(settled.error());
+    if (auto settled = settle(store, path, accept_loss); !settled) return failed(settled);
   }
   return store;
 }

@@ -29,7 +29,7 @@ class EmbeddedLoss : public testing::Test {
 
   Result<std::unique_ptr<Store>> open(bool accept_loss = false) {
     auto database = EmbeddedDatabase::open(loop_, path_, 0ms, accept_loss);
-    if (!database) return tl::unexpected<Error>(database.error());
+    if (!database) return failed(database);
     return (*database)->session();
   }
   Error refusal() {

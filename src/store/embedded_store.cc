@@ -123,7 +123,7 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
     if (path_ != ":memory:") {
       auto ended = back_up_some();
       if (ended && !*ended) return back_up_later();
-      copy = ended ? backup_->finish() : Result<UniqueFd>(tl::unexpect, ended.error());
+      copy = ended ? backup_->finish() : Result<UniqueFd>(failed(ended));
     }
     backup_.reset();
     const auto [session, done] = std::move(backups_.front());
@@ -135,7 +135,7 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
   Result<bool> back_up_some() {
     if (!backup_) {
       auto begun = tree_->backup(path_);
-      if (!begun) return tl::unexpected<Error>(std::move(begun).error());
+      if (!begun) return failed(std::move(begun));
       backup_ = *std::move(begun);
     }
     return backup_->step();
@@ -191,25 +191,24 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
     if (storage) storage = tree_->finish();
     if (storage) return answers;
     tree_->rollback();
-    return tl::unexpected<Error>(std::move(storage).error());
+    return failed(std::move(storage));
   }
 
   Answer evaluate_call(const Get& get, const Session&, const std::optional<Error>&, const std::optional<Error>& no) {
-    if (auto well_formed = check_path(get.path); !well_formed)
-      return Result<NodePtr>(tl::unexpect, well_formed.error());
-    return no ? Result<NodePtr>(tl::unexpect, *no) : tree_->get(get.path);
+    if (auto well_formed = check_path(get.path); !well_formed) return Result<NodePtr>(failed(well_formed));
+    return no ? Result<NodePtr>(failed(*no)) : tree_->get(get.path);
   }
   Answer evaluate_call(const List& list, const Session&, const std::optional<Error>&, const std::optional<Error>& no) {
     using Names = Result<std::vector<std::string>>;
-    if (auto well_formed = check_path(list.path); !well_formed) return Names(tl::unexpect, well_formed.error());
-    return no ? Names(tl::unexpect, *no) : tree_->list(list.path);
+    if (auto well_formed = check_path(list.path); !well_formed) return Names(failed(well_formed));
+    return no ? Names(failed(*no)) : tree_->list(list.path);
   }
   Answer evaluate_call(const Commit& commit, const Session& session, const std::optional<Error>& no,
                        const std::optional<Error>&) {
     if (auto well_formed = check_ops(commit.ops); !well_formed) {
-      return Result<Applied>(tl::unexpect, well_formed.error());
+      return Result<Applied>(failed(well_formed));
     }
-    return no ? Result<Applied>(tl::unexpect, *no) : tree_->apply(commit.ops, session.id);
+    return no ? Result<Applied>(failed(*no)) : tree_->apply(commit.ops, session.id);
   }
   Answer evaluate_call(const End&, const Session& session, const std::optional<Error>&, const std::optional<Error>&) {
     return tree_->end_session(session.id);
@@ -244,11 +243,11 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
 
   void deliver_error(Request& request, const Error& error) {
     if (std::holds_alternative<Get>(request.call)) {
-      deliver(request, Result<NodePtr>(tl::unexpect, error));
+      deliver(request, Result<NodePtr>(failed(error)));
     } else if (std::holds_alternative<List>(request.call)) {
-      deliver(request, Result<std::vector<std::string>>(tl::unexpect, error));
+      deliver(request, Result<std::vector<std::string>>(failed(error)));
     } else if (std::holds_alternative<Commit>(request.call)) {
-      deliver(request, Result<Applied>(tl::unexpect, error));
+      deliver(request, Result<Applied>(failed(error)));
     } else {
       requests_.push_front({request.session, End{}});  // must not be lost: tried again with the next call
     }
@@ -303,7 +302,7 @@ void EmbeddedStore::backup(BackupDone done) { database_->backup(session_, std::m
 Result<std::shared_ptr<EmbeddedDatabase>> EmbeddedDatabase::open(Loop& loop, const std::string& path,
                                                                  std::chrono::milliseconds patience, bool accept_loss) {
   auto tree = EmbeddedTree::open(path, patience, accept_loss);
-  if (!tree) return tl::unexpected<Error>(std::move(tree).error());
+  if (!tree) return failed(std::move(tree));
   return std::make_shared<Database>(loop, path, *std::move(tree));
 }
 

@@ -62,7 +62,7 @@ class EmbeddedTree::Impl {
 
   Status storage() const {
     if (!file.connection.error()) return {};
-    return tl::unexpected<Error>(*file.connection.error());
+    return failed(*file.connection.error());
   }
 
   // Nothing when there is no such node.
@@ -199,9 +199,9 @@ EmbeddedTree::~EmbeddedTree() = default;
 Result<std::unique_ptr<EmbeddedTree>> EmbeddedTree::open(const std::string& path, std::chrono::milliseconds patience,
                                                          bool accept_loss) {
   auto file = EmbeddedFile::open(path, patience, accept_loss);
-  if (!file) return tl::unexpected<Error>(std::move(file).error());
+  if (!file) return failed(std::move(file));
   auto impl = std::make_unique<Impl>(*std::move(file));
-  if (auto started = impl->start(); !started) return tl::unexpected<Error>(std::move(started).error());
+  if (auto started = impl->start(); !started) return failed(std::move(started));
   return std::unique_ptr<EmbeddedTree>(new EmbeddedTree(std::move(impl)));
 }
 
@@ -216,8 +216,8 @@ Result<std::unique_ptr<EmbeddedBackup>> EmbeddedTree::backup(const std::string& 
 
 Result<NodePtr> EmbeddedTree::get(const std::string& path) {
   std::optional<Node> node = impl_->find(path);
-  if (auto ok = impl_->storage(); !ok) return tl::unexpected<Error>(std::move(ok).error());
-  if (!node) return tl::unexpected<Error>(Error{Code::not_found, not_there(path)});
+  if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
+  if (!node) return failed(Error{Code::not_found, not_there(path)});
   return std::make_shared<const Node>(*std::move(node));
 }
 
@@ -227,8 +227,8 @@ Result<std::vector<std::string>> EmbeddedTree::list(const std::string& path) {
   while (statement.step()) names.emplace_back(statement.text(0));
   statement.reset();
   const bool exists = !names.empty() || impl_->find_stat(path);
-  if (auto ok = impl_->storage(); !ok) return tl::unexpected<Error>(std::move(ok).error());
-  if (!exists) return tl::unexpected<Error>(Error{Code::not_found, not_there(path)});
+  if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
+  if (!exists) return failed(Error{Code::not_found, not_there(path)});
   return names;
 }
 
@@ -240,15 +240,15 @@ Result<Applied> EmbeddedTree::apply(const std::vector<Op>& ops, std::int64_t ses
   for (const Op& op : ops) {
     outcome = impl_->apply(op, session, applied);
     // Before the answer of the operation: a read that failed looks like a node that is absent.
-    if (auto ok = impl_->storage(); !ok) return tl::unexpected<Error>(std::move(ok).error());
+    if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
     if (!outcome) break;
   }
   if (!outcome) impl_->rollback_to.run();
   impl_->release.run();
-  if (auto ok = impl_->storage(); !ok) return tl::unexpected<Error>(std::move(ok).error());
+  if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
   if (!outcome) {
     impl_->durable_change = durable_before;
-    return tl::unexpected<Error>(std::move(outcome).error());
+    return failed(std::move(outcome));
   }
   impl_->revision = applied.revision;
   impl_->counted = true;
@@ -266,7 +266,7 @@ Result<Applied> EmbeddedTree::end_session(std::int64_t session) {
   }
   owned.reset();
   if (!applied.changes.empty()) impl_->remove_owned.with(session).run();
-  if (auto ok = impl_->storage(); !ok) return tl::unexpected<Error>(std::move(ok).error());
+  if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
   if (!applied.changes.empty()) impl_->revision = applied.revision;  // not written: there is nobody who was told of it
   return applied;
 }

@@ -108,7 +108,7 @@ class FlakyStore : public Store {
   template <class T, class Done>
   void refuse(Code code, Done done) {
     GetDone then = [code, done = std::move(done)](const Result<NodePtr>&) {
-      done(Result<T>(tl::unexpect, Error{code, "told to fail"}));
+      done(Result<T>(failed(Error{code, "told to fail"})));
     };
     inner_->get("/", expect<NodePtr>(std::move(then)), {});
   }

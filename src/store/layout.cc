@@ -40,14 +40,14 @@ Status make_layout(Transaction& t) {
     else if (node.error().code == Code::not_found)
       missing.push_back(folder);
     else
-      return tl::unexpected<Error>(node.error());
+      return failed(node);
   }
   if (version) {
     if (auto readable = check_version((*version)->value); !readable) return readable;
   } else if (version.error().code == Code::not_found) {
     t.create(paths::version, fmt::format(R"({{"layout":{},"minReader":{}}})", layout_version, layout_version));
   } else {
-    return tl::unexpected<Error>(version.error());
+    return failed(version);
   }
   if (pending) return fail(Code::pending, "the layout is being read");
   for (const std::string& folder : missing) t.create(folder, "");
@@ -57,9 +57,8 @@ Status make_layout(Transaction& t) {
 }  // namespace
 
 void ensure_layout(Store& store, std::function<void(Status)> done) {
-  transact(store, make_layout, [done = std::move(done)](const Result<Revision>& made) {
-    done(made ? Status() : Status(tl::unexpect, made.error()));
-  });
+  transact(store, make_layout,
+           [done = std::move(done)](const Result<Revision>& made) { done(made ? Status() : Status(failed(made))); });
 }
 
 }  // namespace midonet::store

@@ -41,7 +41,7 @@ class MirrorTest : public testing::Test {
   Status read_children() {
     return mirror_.read([&](View& view) -> Status {
       const auto names = view.list("/p");
-      if (!names) return tl::unexpected<Error>(names.error());
+      if (!names) return failed(names);
       std::map<std::string, std::string> seen;
       Status status;
       for (const std::string& name : *names) {
@@ -49,7 +49,7 @@ class MirrorTest : public testing::Test {
         if (node) {
           seen[name] = (*node)->value;
         } else if (status) {
-          status = tl::unexpected<Error>(node.error());
+          status = failed(node);
         }
       }
       if (status) seen_ = seen;
@@ -385,7 +385,7 @@ TEST(MirrorProperty, TheLastViewEqualsTheStore) {
         const auto names = view.list(path.empty() ? "/" : path);
         for (const auto* error : {node ? nullptr : &node.error(), names ? nullptr : &names.error()}) {
           // A child may be gone since its parent's list was read: then that list is on its way.
-          if (error != nullptr && error->code != Code::not_found) status = tl::unexpected<Error>(*error);
+          if (error != nullptr && error->code != Code::not_found) status = failed(*error);
         }
         if (node) tree[path] = (*node)->value;
         if (!names) return;

@@ -81,7 +81,7 @@ Result<std::string> read_secret(const std::string& path) {
 Result<ZookeeperSession> read_session(const std::string& path, const std::string& owner) {
   const auto text = read_private("session file", path);
   if (!text && text.error().code == Code::not_found) return ZookeeperSession{};
-  if (!text) return tl::unexpected<Error>(text.error());
+  if (!text) return failed(text);
   const std::string_view number = line_of(*text, "id");
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id, 16);

@@ -51,7 +51,7 @@ class RecentTest : public testing::Test {
           ++runs_;
           recalled_ = t.recall({"/a", "/b"});
           const auto node = t.get("/a");
-          if (!node) return tl::unexpected<Error>(node.error());
+          if (!node) return failed(node);
           before_done();
           if ((*node)->value == "full") return fail(Code::exhausted, "it is full");
           t.set("/a", (*node)->value + "+");
@@ -200,7 +200,7 @@ TEST_F(RecentTest, WhatACommitFoundAbsentIsNotFollowed) {
         const auto node = t.get("/a");
         const auto absent = t.get("/absent");
         const auto names = t.list("/absent");
-        if (!node) return tl::unexpected<Error>(node.error());
+        if (!node) return failed(node);
         if (absent || names || absent.error().code == Code::pending) return fail(Code::pending, "it is read");
         t.set("/a", "2");
         return {};

@@ -45,7 +45,7 @@ Result<SqliteConnection> SqliteConnection::open(const std::string& file) {
   if (rc != SQLITE_OK) {
     Error error = error_of(db, rc, file);
     sqlite3_close(db);
-    return tl::unexpected<Error>(std::move(error));
+    return failed(std::move(error));
   }
   return SqliteConnection(db, file);
 }
@@ -63,7 +63,7 @@ Status SqliteConnection::run(const char* sql) {
   const int rc = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   if (rc == SQLITE_OK) return {};
   note_error(rc);
-  return tl::unexpected<Error>(error_of(db_, rc, file_));
+  return failed(error_of(db_, rc, file_));
 }
 
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
@@ -72,7 +72,7 @@ std::optional<Error> SqliteConnection::take_error() { return std::exchange(error
 
 Result<SqliteBackup> SqliteBackup::begin(SqliteConnection& to, SqliteConnection& from) {
   sqlite3_backup* backup = sqlite3_backup_init(to.db_, "main", from.db_, "main");
-  if (backup == nullptr) return tl::unexpected<Error>(error_of(to.db_, sqlite3_extended_errcode(to.db_), to.file_));
+  if (backup == nullptr) return failed(error_of(to.db_, sqlite3_extended_errcode(to.db_), to.file_));
   return SqliteBackup(backup, to);
 }
 
@@ -84,12 +84,12 @@ SqliteBackup::~SqliteBackup() { sqlite3_backup_finish(backup_); }
 Result<bool> SqliteBackup::step(int pages) {
   const int rc = sqlite3_backup_step(backup_, pages);
   if (rc == SQLITE_OK || rc == SQLITE_DONE) return rc == SQLITE_DONE;
-  return tl::unexpected<Error>(error_of(db_, rc, file_));
+  return failed(error_of(db_, rc, file_));
 }
 
 Status SqliteBackup::finish() {
   const int rc = sqlite3_backup_finish(std::exchange(backup_, nullptr));
-  if (rc != SQLITE_OK) return tl::unexpected<Error>(error_of(db_, rc, file_));
+  if (rc != SQLITE_OK) return failed(error_of(db_, rc, file_));
   return {};
 }
 

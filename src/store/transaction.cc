@@ -150,7 +150,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       next_ = Next::answer;
       answer_ = outcome.error().code == Code::pending
                     ? Result<Revision>(fail(Code::internal, "transaction: waits for something it did not ask for"))
-                    : Result<Revision>(tl::unexpect, std::move(outcome).error());
+                    : Result<Revision>(failed(std::move(outcome)));
     } else if (transaction_.ops_.empty()) {
       next_ = Next::answer;
       answer_ = Revision(0);

@@ -83,12 +83,12 @@ void transact(Store& store, std::function<Result<T>(Transaction&)> body, std::fu
       store,
       [value, body = std::move(body)](Transaction& t) -> Status {
         Result<T> outcome = body(t);
-        if (!outcome) return tl::unexpected<Error>(std::move(outcome).error());
+        if (!outcome) return failed(std::move(outcome));
         *value = *std::move(outcome);
         return {};
       },
       [value, done = std::move(done)](Result<Revision> revision) {
-        if (!revision) return done(tl::unexpected<Error>(std::move(revision).error()));
+        if (!revision) return done(failed(std::move(revision)));
         done(**std::move(value));
       });
 }

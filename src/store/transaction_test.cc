@@ -49,7 +49,7 @@ class TransactionTest : public testing::Test {
   std::string value(const std::string& path) {
     const auto node = run<std::string>([&](Transaction& t) -> Result<std::string> {
       const auto read = t.get(path);
-      if (!read) return tl::unexpected<Error>(read.error());
+      if (!read) return failed(read);
       return (*read)->value;
     });
     return node ? *node : std::string(name(node.error().code));
@@ -64,7 +64,7 @@ class TransactionTest : public testing::Test {
 // Adds a digit to what stands in /a.
 Status add(Transaction& t, const std::string& digit) {
   const auto node = t.get("/a");
-  if (!node) return tl::unexpected<Error>(node.error());
+  if (!node) return failed(node);
   t.set("/a", (*node)->value + digit);
   return {};
 }
@@ -90,8 +90,8 @@ TEST_F(TransactionTest, ABodyThatDoesNotTouchTheStoreIsAnsweredLater) {
 
 TEST_F(TransactionTest, TheBodysErrorPassesThroughUnchangedAndNothingIsWritten) {
   const auto failed = run<int>([](Transaction& t) -> Result<int> {
-    if (auto added = add(t, "x"); !added) return tl::unexpected<Error>(added.error());
-    return tl::unexpected<Error>(Error{Code::conflict, "held by host h", "interface"});
+    if (auto added = add(t, "x"); !added) return failed(added);
+    return failed(Error{Code::conflict, "held by host h", "interface"});
   });
   EXPECT_EQ(failed.error(), (Error{Code::conflict, "held by host h", "interface"}));
   EXPECT_EQ(store_.commits, 0);
@@ -107,9 +107,9 @@ TEST_F(TransactionTest, AllThatOneRunAskedForIsReadInOneRound) {
     const auto names = t.list("/a");
     const auto none = t.list("/absent");
     for (const auto* node : {&a, &b}) {
-      if (!*node) return tl::unexpected<Error>(node->error());
+      if (!*node) return failed(*node);
     }
-    if (!names) return tl::unexpected<Error>(names.error());
+    if (!names) return failed(names);
     EXPECT_EQ(absent.error().code, Code::not_found);
     EXPECT_EQ(none.error().code, Code::not_found);
     return names->size();
@@ -149,7 +149,7 @@ TEST_F(TransactionTest, TheLoserOfARaceMayFindThatItHasNothingToDoOrMayNot) {
   const auto failed = run<int>([](Transaction& t) -> Result<int> {
     const auto node = t.get("/new");
     if (node) return fail(Code::conflict, "/new is {}", (*node)->value);
-    if (node.error().code != Code::not_found) return tl::unexpected<Error>(node.error());
+    if (node.error().code != Code::not_found) return failed(node);
     t.create("/new", "ours");
     return 0;
   });
@@ -160,7 +160,7 @@ TEST_F(TransactionTest, ANodeThatVanishesMeanwhileIsALostRaceToo) {
   race(1, [] { return std::vector<Op>{Op::remove("/b")}; });
   const auto failed = run_untyped([](Transaction& t) -> Status {
     const auto node = t.get("/b");
-    if (!node) return tl::unexpected<Error>(node.error());
+    if (!node) return failed(node);
     t.set("/b", "x");
     return {};
   });
@@ -187,7 +187,7 @@ TEST_F(TransactionTest, AGuardMakesALostRaceOfAChangeToWhatWasOnlyRead) {
   const auto copy = [](bool guarded) {
     return [guarded](Transaction& t) -> Status {
       const auto node = t.get("/b");
-      if (!node) return tl::unexpected<Error>(node.error());
+      if (!node) return failed(node);
       if (guarded) t.guard("/b");
       t.set("/a", (*node)->value);
       return {};
@@ -205,7 +205,7 @@ TEST_F(TransactionTest, AGuardHoldsForWhatWasAbsent) {
   const auto when_absent = [](Transaction& t) -> Status {
     const auto node = t.get("/a/alive");
     if (node) return fail(Code::forbidden, "it is alive");
-    if (node.error().code != Code::not_found) return tl::unexpected<Error>(node.error());
+    if (node.error().code != Code::not_found) return failed(node);
     t.guard("/a/alive");
     t.set("/b", "done");
     return {};
@@ -241,9 +241,9 @@ TEST_F(TransactionTest, ReadsSeeWhatWasStaged) {
     const auto a = t.get("/a");
     const auto names = t.list("/a");
     const auto root = t.list("/");
-    if (!a) return tl::unexpected<Error>(a.error());
-    if (!names) return tl::unexpected<Error>(names.error());
-    if (!root) return tl::unexpected<Error>(root.error());
+    if (!a) return failed(a);
+    if (!names) return failed(names);
+    if (!root) return failed(root);
 
     t.set("/a", "new");
     EXPECT_EQ((*t.get("/a"))->value, "new");
@@ -285,7 +285,7 @@ TEST_F(TransactionTest, ReadsSeeWhatWasStaged) {
 TEST_F(TransactionTest, WhatWasReadGuardsTheFirstWriteAndWhatWasNotDoesNot) {
   ASSERT_TRUE(run_untyped([](Transaction& t) -> Status {
     const auto a = t.get("/a");
-    if (!a) return tl::unexpected<Error>(a.error());
+    if (!a) return failed(a);
     t.set("/a", "x");
     t.set("/a", "y");
     t.set("/b", "blind");

@@ -22,7 +22,7 @@ constexpr std::string_view embedded = "embedded:";
 Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options) {
   if (uri.starts_with(ZookeeperAddress::scheme)) {
     const auto address = ZookeeperAddress::parse(uri);
-    if (!address) return tl::unexpected<Error>(address.error());
+    if (!address) return failed(address);
     return connect_zookeeper(loop, *address, options);
   }
   if (!uri.starts_with(embedded)) {
@@ -32,7 +32,7 @@ Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const
                 uri);
   }
   auto database = EmbeddedDatabase::open(loop, uri.substr(embedded.size()), options.patience, options.accept_loss);
-  if (!database) return tl::unexpected<Error>(std::move(database).error());
+  if (!database) return failed(std::move(database));
   return (*database)->session();
 }
 

@@ -88,7 +88,7 @@ Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view uri) {
   while (true) {
     const auto comma = servers.find(',');
     auto server = parse_server(uri, servers.substr(0, comma));
-    if (!server) return tl::unexpected<Error>(std::move(server).error());
+    if (!server) return failed(std::move(server));
     address.servers.push_back(*std::move(server));
     if (comma == std::string_view::npos) return address;
     servers.remove_prefix(comma + 1);

@@ -48,7 +48,7 @@ void ZookeeperConnection::look_for_servers() {
         if (!self || self->ended_) return;
         self->lookup_.reset();
         if (servers) self->found_servers(*servers);
-        const Status opened = servers ? self->open_handle() : Status(tl::unexpect, servers.error());
+        const Status opened = servers ? self->open_handle() : Status(failed(servers));
         if (opened) return;
         self->problem_ = opened.error().message;
         log::warning("store {}: {}", self->address_.uri(), self->problem_);
@@ -84,7 +84,7 @@ Status ZookeeperConnection::open_handle() {
                                          if (const auto self = weak.lock(); self && !self->ended_)
                                            self->listener_.event(event, path);
                                        }});
-  if (!handle) return tl::unexpected<Error>(std::move(handle).error());
+  if (!handle) return failed(std::move(handle));
   handle_ = *std::move(handle);
   fresh_handle_ = true;
   lost_at_.reset();

@@ -335,7 +335,7 @@ Result<std::unique_ptr<ZookeeperHandle>> ZookeeperHandle::open(Loop& loop, const
                                                                const std::string& secret, Listener listener) {
   auto impl = std::make_shared<Impl>(loop, secret, std::move(listener));
   if (auto started = impl->start(servers, session_timeout, resumed); !started) {
-    return tl::unexpected<Error>(std::move(started).error());
+    return failed(std::move(started));
   }
   return std::unique_ptr<ZookeeperHandle>(new ZookeeperHandle(std::move(impl)));
 }

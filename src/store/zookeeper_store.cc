@@ -77,8 +77,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     auto call = new_call(Call::Kind::get, path);
     call->get_done = std::move(done);
     call->watch = std::move(watch);
-    if (auto well_formed = check_path(path); !well_formed)
-      call->node = Result<NodePtr>(tl::unexpect, well_formed.error());
+    if (auto well_formed = check_path(path); !well_formed) call->node = Result<NodePtr>(failed(well_formed));
     begin(call, call->node.has_value());
   }
 
@@ -86,8 +85,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     auto call = new_call(Call::Kind::list, path);
     call->list_done = std::move(done);
     call->watch = std::move(watch);
-    if (auto well_formed = check_path(path); !well_formed)
-      call->names = Result<Names>(tl::unexpect, well_formed.error());
+    if (auto well_formed = check_path(path); !well_formed) call->names = Result<Names>(failed(well_formed));
     begin(call, call->names.has_value());
   }
 
@@ -95,7 +93,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     auto call = new_call(Call::Kind::commit, "/");
     call->commit_done = std::move(done);
     if (auto possible = check_zookeeper_commit(ops, address_.root); !possible) {
-      call->revision = Result<Revision>(tl::unexpect, possible.error());
+      call->revision = Result<Revision>(failed(possible));
     }
     call->ops = std::move(ops);
     begin(call, call->revision.has_value());
@@ -255,7 +253,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       call->node = std::make_shared<const Node>(Node{std::move(reply.value), reply.stat});
       call->then = Call::Then::arm;
     } else {
-      call->node = Result<NodePtr>(tl::unexpect, read_error(reply.rc, call->path));
+      call->node = Result<NodePtr>(failed(read_error(reply.rc, call->path)));
     }
     call->stage = Call::Stage::answered;
   }
@@ -267,7 +265,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       call->names = std::move(reply.names);
       call->then = Call::Then::arm;
     } else {
-      call->names = Result<Names>(tl::unexpect, read_error(reply.rc, call->path));
+      call->names = Result<Names>(failed(read_error(reply.rc, call->path)));
     }
     call->stage = Call::Stage::answered;
   }
@@ -283,9 +281,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     Error error = read_error(answer ? ZNONODE : reply.rc, call->path);
     if (answer) call->then = reply.rc == ZOK ? Call::Then::fire : Call::Then::arm;
     if (call->kind == Call::Kind::get) {
-      call->node = Result<NodePtr>(tl::unexpect, std::move(error));
+      call->node = Result<NodePtr>(failed(std::move(error)));
     } else {
-      call->names = Result<Names>(tl::unexpect, std::move(error));
+      call->names = Result<Names>(failed(std::move(error)));
     }
     call->stage = Call::Stage::answered;
   }
@@ -312,7 +310,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
 
   void have_commit(const CallPtr& call, ZookeeperReply reply) {
     if (reply.rc != ZOK) {
-      call->revision = Result<Revision>(tl::unexpect, commit_error(call->ops, reply));
+      call->revision = Result<Revision>(failed(commit_error(call->ops, reply)));
       call->stage = Call::Stage::answered;
     } else if (reply.revision != 0) {
       call->revision = reply.revision;
@@ -333,10 +331,9 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
       return ask_after_tick(call);
     } else {
       call->revision = Result<Revision>(
-          tl::unexpect,
-          Error{Code::unavailable, fmt::format("commit of {} operations, the first on {}: it was done, but "
-                                               "its revision cannot be read: {}",
-                                               call->ops.size(), call->ops.front().path, rc_text(rc))});
+          failed(Error{Code::unavailable, fmt::format("commit of {} operations, the first on {}: it was done, but "
+                                                      "its revision cannot be read: {}",
+                                                      call->ops.size(), call->ops.front().path, rc_text(rc))}));
     }
     call->stage = Call::Stage::answered;
   }
@@ -450,12 +447,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     if (call->kind == Call::Kind::commit && !call->committed) {
       call->heard = true;
       call->stage = Call::Stage::answered;
-      call->revision = Result<Revision>(
-          tl::unexpect,
+      call->revision = Result<Revision>(failed(
           Error{Code::unavailable,
                 fmt::format("commit of {} operations, the first on {}: {}: the connection to {} was lost before the "
                             "answer came; whether it was done is not known",
-                            call->ops.size(), call->ops.front().path, rc_text(rc), uri())});
+                            call->ops.size(), call->ops.front().path, rc_text(rc), uri())}));
       return;
     }
     call->heard = false;
@@ -502,11 +498,11 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
     call.stage = Call::Stage::answered;
     call.heard = true;
     if (call.kind == Call::Kind::get) {
-      call.node = Result<NodePtr>(tl::unexpect, error);
+      call.node = Result<NodePtr>(failed(error));
     } else if (call.kind == Call::Kind::list) {
-      call.names = Result<Names>(tl::unexpect, error);
+      call.names = Result<Names>(failed(error));
     } else {
-      call.revision = Result<Revision>(tl::unexpect, error);
+      call.revision = Result<Revision>(failed(error));
     }
   }
 
@@ -617,7 +613,7 @@ Result<std::unique_ptr<Store>> connect_zookeeper(Loop& loop, const ZookeeperAddr
   std::string secret;
   if (!options.secret_file.empty()) {
     auto read = read_secret(options.secret_file);
-    if (!read) return tl::unexpected<Error>(std::move(read).error());
+    if (!read) return failed(std::move(read));
     secret = *std::move(read);
   }
   ZookeeperSession resumed;

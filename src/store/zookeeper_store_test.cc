@@ -286,7 +286,7 @@ TEST_F(ZookeeperStoreTest, AMirrorConvergesAcrossRestartsAndLostSessions) {
   const auto read = [&] {
     static_cast<void>(mirror->read([&](View& view) -> Status {
       const auto names = view.list("/p");
-      if (!names) return tl::unexpected<Error>(names.error());
+      if (!names) return failed(names);
       std::map<std::string, std::string> now;
       for (const std::string& name : *names) {
         if (const auto node = view.get("/p/" + name)) now[name] = (*node)->value;

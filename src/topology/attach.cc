@@ -97,7 +97,7 @@ Status unbind(store::Transaction& t, const Port& port) {
 
 Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
   if (Status name = check_interface_name(request.interface_name); !name)
-    return tl::unexpected<Error>(Error{Code::invalid, name.error().message, "interface"});
+    return failed(Error{Code::invalid, name.error().message, "interface"});
   const model::TakenFrom place{request.host_id, request.interface_name};
   if (!t.refused()) {
     // The usual case takes one round, or none: the commit fails when the host is not there or the interface is taken.

@@ -90,7 +90,7 @@ Result<std::map<Mac, Claim>> read_learned(store::View& view, const Uuid& bridge)
 
 template <class... Args>
 tl::unexpected<Error> refused(Code code, std::string property, fmt::format_string<Args...> format, Args&&... args) {
-  return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...), std::move(property)});
+  return failed(Error{code, fmt::format(format, std::forward<Args>(args)...), std::move(property)});
 }
 
 }  // namespace

@@ -17,12 +17,6 @@
 
 namespace midonet::topology {
 
-// The failure of one call as the failure of the caller.
-template <class T>
-[[nodiscard]] tl::unexpected<Error> failed(const Result<T>& result) {
-  return tl::unexpected<Error>(result.error());
-}
-
 // A record and the node that it was read from, whose value a rewrite keeps the unknown keys of.
 template <class R>
 struct Stored {

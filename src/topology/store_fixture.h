@@ -32,7 +32,7 @@ class StoreFixture {
     store::transact(*store, std::move(body),
                     [&outcome](Result<store::Revision> result) { outcome = std::move(result); });
     EXPECT_TRUE(loop.run_until([&outcome] { return outcome.has_value(); }, std::chrono::seconds(10)));
-    if (!*outcome) return tl::unexpected<Error>(outcome->error());
+    if (!*outcome) return failed(*outcome);
     return {};
   }
 
@@ -59,7 +59,7 @@ class StoreFixture {
   void put(const std::string& path, const std::string& value) {
     ASSERT_TRUE(run([=](store::Transaction& t) -> Status {
       const auto node = t.get(path);
-      if (!node && node.error().code == Code::pending) return tl::unexpected<Error>(node.error());
+      if (!node && node.error().code == Code::pending) return failed(node);
       node ? t.set(path, value) : t.create(path, value);
       return {};
     })) << path;

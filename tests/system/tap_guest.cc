@@ -93,7 +93,7 @@ ifreq request_for(const std::string& name) {
 
 // Opens a tap in the present namespace.
 Result<End> open_tap(const std::string& name, bool existing) {
-  if (auto valid = midonet::check_interface_name(name); !valid) return tl::unexpected(valid.error());
+  if (auto valid = midonet::check_interface_name(name); !valid) return failed(valid);
   const bool exists = ::if_nametoindex(name.c_str()) != 0;
   if (exists && !existing) return fail(midonet::Code::conflict, "{} exists already; --existing opens it", name);
   if (!exists && existing) return fail(midonet::Code::not_found, "there is no {}", name);
@@ -116,7 +116,7 @@ Status bring_up(const std::string& name, const std::string& mac) {
   ifreq request = request_for(name);
   if (!mac.empty()) {
     const auto parsed = midonet::Mac::parse(mac);
-    if (!parsed) return tl::unexpected(parsed.error());
+    if (!parsed) return failed(parsed);
     request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
     std::memcpy(request.ifr_hwaddr.sa_data, parsed->bytes().data(), parsed->bytes().size());
     if (::ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0)
@@ -147,13 +147,13 @@ Status open_ends(const Options& options, std::array<End, 2>& ends) {
     if (auto entered = enter_netns(options.host_netns); !entered) return entered;
   }
   auto host = open_tap(options.tap, options.existing);
-  if (!host) return tl::unexpected(host.error());
+  if (!host) return failed(host);
   if (!options.existing) {
     if (auto up = bring_up(options.tap, ""); !up) return up;
   }
   if (auto entered = enter_netns(options.guest_netns); !entered) return entered;
   auto guest = open_tap(options.guest_interface, false);
-  if (!guest) return tl::unexpected(guest.error());
+  if (!guest) return failed(guest);
   if (auto up = bring_up(options.guest_interface, options.guest_mac); !up) return up;
   ends = {std::move(*host), std::move(*guest)};
   return {};
