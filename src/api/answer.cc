@@ -8,10 +8,6 @@ namespace midonet::api {
 namespace {
 
 // What others sent may stand in a message: a byte that is not UTF-8 must not fail the answer.
-std::string text_of(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 nlohmann::ordered_json error_json(int status, std::string_view message) {
   return {{"message", std::string(message)}, {"code", status}};
 }
@@ -33,7 +29,7 @@ Answer error_answer(const Error& error) {
     nlohmann::ordered_json json = error_json(400, error.message);
     json["violations"] = nlohmann::ordered_json::array();
     if (!error.property.empty()) json["violations"].push_back(violation_json({error.property, error.message}));
-    return {400, error_media_type, text_of(json)};
+    return {400, error_media_type, dump_json(json)};
   }
   return status_answer(http::status_of(error.code), error.message);
 }
@@ -45,11 +41,11 @@ Answer invalid_answer(const std::vector<Violation>& violations) {
   nlohmann::ordered_json json = error_json(400, message);
   json["violations"] = nlohmann::ordered_json::array();
   for (const Violation& violation : violations) json["violations"].push_back(violation_json(violation));
-  return {400, error_media_type, text_of(json)};
+  return {400, error_media_type, dump_json(json)};
 }
 
 Answer status_answer(int status, std::string_view message) {
-  Answer answer{status, error_media_type, text_of(error_json(status, message))};
+  Answer answer{status, error_media_type, dump_json(error_json(status, message))};
   if (status == 401) answer.headers.emplace("WWW-Authenticate", "Basic realm=\"midonet\"");
   if (status == 503) answer.headers.emplace("Retry-After", "1");
   return answer;

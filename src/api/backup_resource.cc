@@ -15,7 +15,7 @@ void back_up(Context& context, const Call& call, const Reply& reply) {
   context.store.backup([reply, media_type = call.media_type, under_way](Result<UniqueFd> copy) {
     if (!copy) {
       log::warning("back up the store: {}", copy.error().message);
-      return reply(tl::unexpected(copy.error()));
+      return reply(failed(copy));
     }
     const auto file = http::file_source(*std::move(copy));
     reply(Answer{.media_type = media_type,

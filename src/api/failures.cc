@@ -1,6 +1,8 @@
 #include "api/failures.h"
 
-#include <algorithm>
+#include <map>
+
+#include "base/backoff.h"
 
 namespace midonet::api {
 
@@ -13,9 +15,7 @@ std::chrono::milliseconds Failures::add(const std::string& client, Clock::time_p
   count.last = now;
   ++count.failures;
   if (count.failures <= free_of_charge) return std::chrono::milliseconds(0);
-  constexpr int enough_doublings = 10;
-  const int doublings = std::min(count.failures - free_of_charge - 1, enough_doublings);
-  return std::min(shortest * (1 << doublings), longest);
+  return Backoff(shortest, longest).after(count.failures - free_of_charge);
 }
 
 }  // namespace midonet::api

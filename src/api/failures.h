@@ -15,7 +15,7 @@ namespace midonet::api {
 class Failures {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr int free_of_charge = 3;
+  static constexpr unsigned free_of_charge = 3;
   static constexpr std::chrono::milliseconds shortest{100};
   static constexpr std::chrono::milliseconds longest{5000};
   static constexpr std::chrono::seconds memory{60};
@@ -27,7 +27,7 @@ class Failures {
 
  private:
   struct Count {
-    int failures = 0;
+    unsigned failures = 0;
     Clock::time_point last{};
   };
   std::map<std::string, Count> clients_;

@@ -14,8 +14,7 @@ using OrderedJson = nlohmann::ordered_json;
 namespace {
 
 EventText message(const char* event, const OrderedJson& data) {
-  return std::make_shared<const std::string>(
-      fmt::format("event: {}\ndata: {}\n\n", event, data.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)));
+  return std::make_shared<const std::string>(fmt::format("event: {}\ndata: {}\n\n", event, dump_json(data)));
 }
 
 // Whether this is what the store has to say.

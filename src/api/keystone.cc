@@ -39,7 +39,7 @@ class Keystone final : public Authenticator {
     const json body{
         {"auth",
          {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}, {"scope", {{"project", scope}}}}}};
-    const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
+    const std::string text = dump_json(body);
     ask(asker, {[this, text, done](const Answered& answered) {
                   client_.call(url_, "POST", tokens_path, {{"Content-Type", "application/json"}}, text, patience,
                                [this, done, answered](const Result<http::Response>& response) {

@@ -38,7 +38,7 @@ Result<std::string> entities_text(View& view, const Call& call, const Table& tab
     const bool wanted = std::all_of(filters.begin(), filters.end(), [&entity](const auto& filter) {
       return entity->at(filter.first) == filter.second;
     });
-    return wanted ? entity->dump(-1, ' ', false, Json::error_handler_t::replace) : std::string();
+    return wanted ? dump_json(*entity) : std::string();
   };
   topology::Steps steps;
   std::vector<std::string> damaged;

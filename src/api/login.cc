@@ -79,7 +79,7 @@ void login(const std::unique_ptr<Authenticator>& authenticator, const std::share
   const auto done = [reply, refusals, visit = call.visit, media_type = call.media_type](const Result<Grant>& grant) {
     if (!grant) return refusals->refuse(visit.client, reply, grant.error());
     const nlohmann::ordered_json body = {{"key", grant->token}, {"expires", rfc3339(grant->expires)}};
-    Answer answer = ok(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), media_type);
+    Answer answer = ok(dump_json(body), media_type);
     answer.headers.emplace("Set-Cookie", fmt::format("sessionId={}; Path={}; HttpOnly; SameSite=Strict{}", grant->token,
                                                      visit.cookie_path, visit.secure ? "; Secure" : ""));
     answer.headers.emplace("Cache-Control", "no-store");

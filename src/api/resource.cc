@@ -9,9 +9,7 @@ void answer(Context& context, std::function<Result<Answer>(Transaction&)> body, 
   store::transact<Answer>(context.store, std::move(body), std::move(reply));
 }
 
-Answer ok_json(const Call& call, const Json& json) {
-  return ok(json.dump(-1, ' ', false, Json::error_handler_t::replace), call.media_type);
-}
+Answer ok_json(const Call& call, const Json& json) { return ok(dump_json(json), call.media_type); }
 
 Result<Uuid> id_in_path(const Call& call, std::string_view parameter) {
   Result<Uuid> id = Uuid::parse(call.parameter(parameter));

@@ -17,6 +17,7 @@
 
 #include "api/token.h"
 #include "base/json.h"
+#include "base/liveness.h"
 #include "base/log.h"
 #include "http/fair_queue.h"
 #include "store/mirror.h"
@@ -159,7 +160,7 @@ class Users final : public Authenticator {
   void hash(Login login) {
     hashing_ = true;
     const bool known = users_.contains(login.credentials.user);
-    boost::asio::post(thread_, [this, alive = std::weak_ptr(alive_), &loop = loop_, login = std::move(login),
+    boost::asio::post(thread_, [this, alive = liveness_.token(), &loop = loop_, login = std::move(login),
                                 hash = hash_for(login.credentials.user), usual = usual_, known]() mutable {
       const bool right = is_password(login.credentials.password, hash, usual) && known;
       loop.post([this, alive, name = login.credentials.user, hash, right, done = std::move(login.done)] {
@@ -201,7 +202,7 @@ class Users final : public Authenticator {
   void end_wait_for_key() {
     key_is_late_.cancel();
     if (wait_for_key_.empty()) return;
-    loop_.post([alive = std::weak_ptr(alive_), tasks = std::exchange(wait_for_key_, {})] {
+    loop_.post([alive = liveness_.token(), tasks = std::exchange(wait_for_key_, {})] {
       for (const auto& task : tasks)
         if (!alive.expired()) task();
     });
@@ -257,10 +258,10 @@ class Users final : public Authenticator {
           t.create(key_path, value);
           return {};
         },
-        [this, alive = std::weak_ptr(alive_)](const Result<store::Revision>& made) {
-          if (!alive.expired()) drawing_ = false;
+        liveness_.guard([this](const Result<store::Revision>& made) {
+          drawing_ = false;
           if (!made) log::warning("{}: {}", key_path, made.error().message);
-        });
+        }));
   }
 
   Loop& loop_;
@@ -279,7 +280,7 @@ class Users final : public Authenticator {
   bool hashing_ = false;
   const std::string usual_ = usual_hash();
   store::Mirror mirror_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Liveness liveness_;
   boost::asio::thread_pool thread_{1};
 };
 

@@ -19,6 +19,11 @@ bool nested_too_deep(std::string_view text);
 // Discarded (is_discarded()) when the text is not JSON or is nested too deep. Never throws for what the text is.
 nlohmann::json parse_json(std::string_view text);
 
+// Writes JSON: on one line, or with that many spaces for each level. Bytes that are not UTF-8 (the name of an interface may have
+// any) become U+FFFD; it never throws for what a string holds.
+std::string dump_json(const nlohmann::json& json, int indent = -1);
+std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
+
 }  // namespace midonet
 
 extern template class nlohmann::basic_json<>;

@@ -33,7 +33,7 @@ Status write_whole(const std::string& file, std::string_view bytes) {
 Result<std::string> copy_of_store(const Session& session) {
   auto copy = call_agent(session.socket, "GET", "/backup", backup_time);
   if (copy) return std::move(copy->body);
-  if (copy.error().code != Code::unavailable) return tl::unexpected<Error>(copy.error());
+  if (copy.error().code != Code::unavailable) return failed(copy);
   return session.api.download("/backup", "application/vnd.sqlite3", backup_time);
 }
 

@@ -199,7 +199,7 @@ Result<Json> Api::get(const std::string& path) const {
 Result<std::string> Api::download(const std::string& path, const std::string& media_type,
                                   std::chrono::milliseconds more_time) const {
   auto response = call(path, "GET", {}, timeout_ + more_time, media_type);
-  if (!response) return tl::unexpected<Error>(response.error());
+  if (!response) return failed(response);
   return std::move(response->body);
 }
 

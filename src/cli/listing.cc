@@ -45,7 +45,7 @@ std::string plain(const Json& value) {
     for (const Json& item : value) out += (out.empty() ? "" : " ") + plain(item);
     return out;
   }
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(value);
 }
 
 bool is_column(const model::Field& field) {
@@ -254,6 +254,6 @@ std::string details(std::string_view resource, const Json& entity, const Look& l
   return text_fields(rows, look.colour, look.width());
 }
 
-std::string json_text(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string json_text(const Json& value) { return dump_json(value, 2) + "\n"; }
 
 }  // namespace midonet::cli

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/backoff.h"
 #include "base/interface_name.h"
 #include "base/json.h"
 #include "cli/agent_socket.h"
@@ -83,13 +84,12 @@ tl::expected<void, Failure> carry_out(const Task& task) {
   AgentRequest request{"DELETE", "/binding/" + task.port_id.to_string(), {}};
   if (task.interface_name) {
     request.method = "PUT";
-    request.body = nlohmann::json{{"interfaceName", *task.interface_name}}.dump(
-        -1, ' ', false, nlohmann::json::error_handler_t::replace);
+    request.body = dump_json(nlohmann::json{{"interfaceName", *task.interface_name}});
   }
   // An agent that took the request and is silent gets half of the time; the other half is for the store.
   const Deadline agents_part = Clock::now() + (task.deadline - Clock::now()) / 2;
 
-  for (std::chrono::milliseconds pause = 2ms;; pause = std::min(pause * 2, 100ms)) {
+  for (Backoff backoff(2ms, 100ms);;) {
     std::string why;
     const Deadline now = Clock::now();
     const Result<HttpAnswer> answer = ask_agent(task.socket, request, now < agents_part ? agents_part : task.deadline);
@@ -109,6 +109,7 @@ tl::expected<void, Failure> carry_out(const Task& task) {
       why = fmt::format("{}; without it: {}", answer.error().message, bound.error().why);
       if (!bound.error().passing) return tl::unexpected<Failure>(Failure{bound.error().exit_status, why});
     }
+    const auto pause = backoff.next();
     if (Clock::now() + pause >= task.deadline) return tl::unexpected<Failure>(Failure{mm_ctl_exit::failure, why});
     (void)::poll(nullptr, 0, static_cast<int>(pause.count()));
   }

@@ -167,9 +167,7 @@ const std::vector<const Field*>& fields_by_name(const Table& table) {
   return fields;
 }
 
-std::string dumped(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-// What dumped() gives, without a serializer for what is simple.
+// What dump_json() gives, without a serializer for what is simple.
 void append_text(const Json& value, std::string& out) {
   const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   switch (value.type()) {
@@ -183,7 +181,7 @@ void append_text(const Json& value, std::string& out) {
         return;
       }
       [[fallthrough]];
-    default: out += dumped(value);
+    default: out += dump_json(value);
   }
 }
 

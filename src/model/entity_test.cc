@@ -155,8 +155,7 @@ TEST(Entity, NullsAreWrittenAndLinksAreAbsolute) {
 TEST(Entity, AsTextIsWhatTheTreeOfValuesGives) {
   const auto expect_same = [](const auto& record, const Json& derived) {
     using Record = std::remove_cvref_t<decltype(record)>;
-    return entity_text(table<Record>(), &record, base, derived) ==
-           entity(record, base, derived).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return entity_text(table<Record>(), &record, base, derived) == dump_json(entity(record, base, derived));
   };
   EXPECT_TRUE(rc::check([&](const std::string& name, const std::string& reason, bool up, std::int64_t number) {
     Port port;

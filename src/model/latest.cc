@@ -15,7 +15,7 @@ std::string encode_latest(const Latest& latest) {
     Json json = parse_json(record);
     if (json.is_object()) records[path] = std::move(json);
   }
-  return Json{{"latest", std::move(records)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(Json{{"latest", std::move(records)}});
 }
 
 Latest decode_latest(std::string_view value) {
@@ -26,7 +26,7 @@ Latest decode_latest(std::string_view value) {
   const auto records = json.find("latest");
   if (records == json.end() || !records->is_object()) return out;
   for (const auto& [path, record] : records->items())
-    if (record.is_object()) out.emplace(path, record.dump(-1, ' ', false, Json::error_handler_t::replace));
+    if (record.is_object()) out.emplace(path, dump_json(record));
   return out;
 }
 

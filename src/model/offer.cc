@@ -169,7 +169,7 @@ std::string encode(const BridgeHost& record, std::string_view previous) {
   Json& zones = json["zones"] = Json::object();
   for (const auto& [zone, ip] : record.zones) zones[zone.to_string()] = ip.to_string();
   json["chunks"] = record.chunks;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(json);
 }
 
 Result<OfferChunk> decode_offer_chunk(std::string_view value) {
@@ -197,7 +197,7 @@ std::string encode(const OfferChunk& chunk, std::string_view previous) {
     write_port(port, ports.emplace_back(old != before.end() ? std::move(old->second) : Json::object()));
   }
   json["ports"] = std::move(ports);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(json);
 }
 
 }  // namespace midonet::model

@@ -29,8 +29,7 @@ std::string encode_from(const Table& table, const void* record, std::string_view
     field.write(record, value);
     if (field.use == Use::internal && value.is_null()) json.erase(field.record);
   }
-  // A name that is not UTF-8 (an interface's may be any bytes) must not stop the record from being written.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(json);
 }
 
 }  // namespace midonet::model

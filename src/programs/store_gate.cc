@@ -1,6 +1,5 @@
 #include "programs/store_gate.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -12,8 +11,6 @@ namespace {
 
 // A store that has not answered by then is talked of.
 constexpr std::chrono::milliseconds patience{2'000};
-constexpr std::chrono::milliseconds first_delay{100};
-constexpr std::chrono::milliseconds last_delay{10'000};
 
 }  // namespace
 
@@ -36,22 +33,20 @@ void StoreGate::say(const std::string& why) {
 }
 
 void StoreGate::look_after_loss() {
-  store_.get(model::paths::version, [this, alive = std::weak_ptr(alive_)](const Result<store::NodePtr>& version) {
-    if (alive.expired() || version || version.error().code != Code::not_found) return;
+  store_.get(model::paths::version, liveness_.guard([this](const Result<store::NodePtr>& version) {
+    if (version || version.error().code != Code::not_found) return;
     log::error("store {}: it has lost its data: its layout is made anew", store_.uri());
-    store::ensure_layout(store_, [this, alive](const Status& made) {
-      if (!alive.expired() && !made) log::error("store {}: {}", store_.uri(), made.error().message);
-    });
-  });
+    store::ensure_layout(store_, liveness_.guard([this](const Status& made) {
+      if (!made) log::error("store {}: {}", store_.uri(), made.error().message);
+    }));
+  }));
 }
 
 void StoreGate::look() {
   if (looking_ || done_) return;
   looking_ = true;
   again_.cancel();
-  store::ensure_layout(store_, [this, alive = std::weak_ptr(alive_)](const Status& layout) {
-    if (!alive.expired()) looked(layout);
-  });
+  store::ensure_layout(store_, liveness_.guard([this](const Status& layout) { looked(layout); }));
 }
 
 void StoreGate::looked(const Status& layout) {
@@ -69,8 +64,7 @@ void StoreGate::looked(const Status& layout) {
   }
   say(layout.error().message);
   if (store_.state() == store::State::disconnected) return;  // on_state tells
-  delay_ = std::clamp(delay_ * 2, first_delay, last_delay);
-  again_ = loop_.after(delay_, [this] { look(); });
+  again_ = loop_.after(backoff_.next(), [this] { look(); });
 }
 
 }  // namespace midonet::programs

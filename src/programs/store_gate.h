@@ -9,9 +9,10 @@
 
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <string>
 
+#include "base/backoff.h"
+#include "base/liveness.h"
 #include "base/loop.h"
 #include "store/store.h"
 
@@ -41,10 +42,10 @@ class StoreGate {
   bool done_ = false;
   bool opened_ = false;
   bool said_ = false;
-  std::chrono::milliseconds delay_{0};
+  Backoff backoff_{std::chrono::milliseconds(100), std::chrono::milliseconds(10'000)};
   Timer again_, say_;
   store::Store::Subscription subscription_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Liveness liveness_;
 };
 
 }  // namespace midonet::programs

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <thread>
 
+#include "base/backoff.h"
+
 namespace midonet::store {
 namespace {
 
@@ -46,7 +48,7 @@ Result<FileLock> FileLock::acquire(const std::string& file, std::chrono::millise
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  std::chrono::nanoseconds pause = std::chrono::milliseconds(1);
+  Backoff backoff(std::chrono::milliseconds(1), std::chrono::milliseconds(50));
   while (::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
     if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, "lock {}", lock_file);
     const auto left = deadline - std::chrono::steady_clock::now();
@@ -54,8 +56,7 @@ Result<FileLock> FileLock::acquire(const std::string& file, std::chrono::millise
       return fail(Code::unavailable, "embedded store {} is in use by {}", file, holder_of(fd.get()));
     }
     // The kernel tells nobody that a lock was let go unless a thread blocks for it without a time limit.
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, left));
-    pause = std::min<std::chrono::nanoseconds>(pause * 2, std::chrono::milliseconds(50));
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(backoff.next(), left));
   }
   // The number is for other processes' messages alone: a full disk is no reason to refuse the store here.
   static_cast<void>(write_holder(fd.get(), lock_file));

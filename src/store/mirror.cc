@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "base/backoff.h"
+
 namespace midonet::store {
 namespace {
 
@@ -177,7 +179,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
         entry->value = std::move(result);
         note_change();
       }
-      if (answer) retry_delay_ = first_retry;
+      if (answer) backoff_.reset();
       if (entry->again) fetch(entry);
     }
     notify_if_due();
@@ -222,7 +224,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   void on_state(State state) {
     if (state == State::disconnected) return;
     retry_.cancel();
-    retry_delay_ = first_retry;
+    backoff_.reset();
     if (state == State::new_session) {
       disarm_and_look_again(nodes_);
       disarm_and_look_again(lists_);
@@ -251,10 +253,9 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
 
   void retry_later() {
     if (retry_.armed()) return;
-    retry_ = loop_.after(retry_delay_, [weak = weak_from_this()] {
+    retry_ = loop_.after(backoff_.next(), [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (!self) return;
-      self->retry_delay_ = std::min(self->retry_delay_ * 2, last_retry);
       self->retry(self->nodes_);
       self->retry(self->lists_);
     });
@@ -306,7 +307,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   bool notify_due_ = false;  // and `changed` is to be posted after `notify_after_` answers
   bool posted_ = false;
   Timer retry_;
-  std::chrono::milliseconds retry_delay_ = first_retry;
+  Backoff backoff_{first_retry, last_retry};
 };
 
 Mirror::Mirror(Loop& loop, Store& store, std::function<void()> changed)

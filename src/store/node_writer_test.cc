@@ -68,7 +68,7 @@ class Bed {
     std::optional<Result<Revision>> answer;
     other->commit(std::move(ops), [&](Result<Revision> result) { answer = std::move(result); });
     wait(answer);
-    if (!*answer) return tl::unexpected<Error>(answer->error());
+    if (!*answer) return failed(*answer);
     return {};
   }
   std::optional<Node> node(const std::string& path) {

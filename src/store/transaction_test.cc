@@ -84,16 +84,16 @@ TEST_F(TransactionTest, ABodyThatStagesNothingWritesNothing) {
 
 TEST_F(TransactionTest, ABodyThatDoesNotTouchTheStoreIsAnsweredLater) {
   EXPECT_EQ(run<int>([](Transaction&) -> Result<int> { return 7; }), 7);
-  const auto failed = run<int>([](Transaction&) -> Result<int> { return fail(Code::invalid, "no"); });
-  EXPECT_EQ(failed.error(), (Error{Code::invalid, "no", ""}));
+  const auto ended = run<int>([](Transaction&) -> Result<int> { return fail(Code::invalid, "no"); });
+  EXPECT_EQ(ended.error(), (Error{Code::invalid, "no", ""}));
 }
 
 TEST_F(TransactionTest, TheBodysErrorPassesThroughUnchangedAndNothingIsWritten) {
-  const auto failed = run<int>([](Transaction& t) -> Result<int> {
+  const auto ended = run<int>([](Transaction& t) -> Result<int> {
     if (auto added = add(t, "x"); !added) return failed(added);
     return failed(Error{Code::conflict, "held by host h", "interface"});
   });
-  EXPECT_EQ(failed.error(), (Error{Code::conflict, "held by host h", "interface"}));
+  EXPECT_EQ(ended.error(), (Error{Code::conflict, "held by host h", "interface"}));
   EXPECT_EQ(store_.commits, 0);
 }
 
@@ -122,8 +122,8 @@ TEST_F(TransactionTest, AllThatOneRunAskedForIsReadInOneRound) {
 
 TEST_F(TransactionTest, WhatTheStoreCannotReadReachesTheBodyAndTheCaller) {
   store_.fail_next(Code::unavailable);
-  const auto failed = run_untyped([](Transaction& t) { return add(t, "x"); });
-  EXPECT_EQ(failed.error().code, Code::unavailable);
+  const auto ended = run_untyped([](Transaction& t) { return add(t, "x"); });
+  EXPECT_EQ(ended.error().code, Code::unavailable);
   EXPECT_EQ(value("/a"), "1");
 }
 
@@ -131,8 +131,8 @@ TEST_F(TransactionTest, ACommitThatTheStoreCannotDoIsNotTriedAgain) {
   for (const Code code : {Code::unavailable, Code::exhausted, Code::invalid, Code::internal}) {
     store_.commits = 0;
     store_.before_commit([&] { store_.fail_next(code); });
-    const auto failed = run_untyped([](Transaction& t) { return add(t, "x"); });
-    EXPECT_EQ(failed.error().code, code);
+    const auto ended = run_untyped([](Transaction& t) { return add(t, "x"); });
+    EXPECT_EQ(ended.error().code, code);
     EXPECT_EQ(store_.commits, 1);
   }
 }
@@ -146,33 +146,33 @@ TEST_F(TransactionTest, ALostRaceRunsTheBodyAgainOnWhatIsThereNow) {
 
 TEST_F(TransactionTest, TheLoserOfARaceMayFindThatItHasNothingToDoOrMayNot) {
   race(1, [] { return std::vector<Op>{Op::create("/new", "theirs")}; });
-  const auto failed = run<int>([](Transaction& t) -> Result<int> {
+  const auto ended = run<int>([](Transaction& t) -> Result<int> {
     const auto node = t.get("/new");
     if (node) return fail(Code::conflict, "/new is {}", (*node)->value);
     if (node.error().code != Code::not_found) return failed(node);
     t.create("/new", "ours");
     return 0;
   });
-  EXPECT_EQ(failed.error(), (Error{Code::conflict, "/new is theirs", ""}));
+  EXPECT_EQ(ended.error(), (Error{Code::conflict, "/new is theirs", ""}));
 }
 
 TEST_F(TransactionTest, ANodeThatVanishesMeanwhileIsALostRaceToo) {
   race(1, [] { return std::vector<Op>{Op::remove("/b")}; });
-  const auto failed = run_untyped([](Transaction& t) -> Status {
+  const auto ended = run_untyped([](Transaction& t) -> Status {
     const auto node = t.get("/b");
     if (!node) return failed(node);
     t.set("/b", "x");
     return {};
   });
-  EXPECT_EQ(failed.error().code, Code::not_found);
+  EXPECT_EQ(ended.error().code, Code::not_found);
   EXPECT_EQ(store_.commits, 1);
 }
 
 TEST_F(TransactionTest, WhoLosesTooOftenIsToldSo) {
   race(1000, [] { return std::vector<Op>{Op::set("/a", "theirs")}; });
-  const auto failed = run_untyped([](Transaction& t) { return add(t, "+ours"); });
-  EXPECT_EQ(failed.error().code, Code::conflict);
-  EXPECT_THAT(failed.error().message, HasSubstr("/a"));
+  const auto ended = run_untyped([](Transaction& t) { return add(t, "+ours"); });
+  EXPECT_EQ(ended.error().code, Code::conflict);
+  EXPECT_THAT(ended.error().message, HasSubstr("/a"));
   EXPECT_EQ(store_.commits, max_races + 1);
   EXPECT_EQ(value("/a"), "theirs");
 }
@@ -300,8 +300,8 @@ TEST_F(TransactionTest, WhatWasReadGuardsTheFirstWriteAndWhatWasNotDoesNot) {
 }
 
 TEST_F(TransactionTest, ABodyThatWaitsForNothingIsAnErrorAndNotALoop) {
-  const auto failed = run_untyped([](Transaction&) -> Status { return fail(Code::pending, "for what"); });
-  EXPECT_EQ(failed.error().code, Code::internal);
+  const auto ended = run_untyped([](Transaction&) -> Status { return fail(Code::pending, "for what"); });
+  EXPECT_EQ(ended.error().code, Code::internal);
 }
 
 TEST_F(TransactionTest, ADestroyedStoreEndsItsTransactionsInSilence) {

@@ -88,7 +88,7 @@ Status ZookeeperConnection::open_handle() {
   handle_ = *std::move(handle);
   fresh_handle_ = true;
   lost_at_.reset();
-  recheck_delay_ = first_recheck;
+  recheck_delay_.reset();
   recheck_later();
   watch_attempts();
   return {};
@@ -115,10 +115,9 @@ void ZookeeperConnection::begin_anew() {
 // --- while there is no connection ---
 
 void ZookeeperConnection::recheck_later() {
-  recheck_timer_ = loop_.after(recheck_delay_, [weak = weak_from_this()] {
+  recheck_timer_ = loop_.after(recheck_delay_.next(), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->recheck();
   });
-  recheck_delay_ = std::min(recheck_delay_ * 2, last_recheck);
 }
 
 void ZookeeperConnection::recheck() {
@@ -146,11 +145,9 @@ void ZookeeperConnection::use_addresses(std::vector<std::string> servers) {
 }
 
 void ZookeeperConnection::try_later() {
-  std::uniform_int_distribution<std::int64_t> jitter(delay_.count() / 2, delay_.count());
-  retry_ = loop_.after(std::chrono::milliseconds(jitter(random_)), [weak = weak_from_this()] {
+  retry_ = loop_.after(delay_.next(random_), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->look_for_servers();
   });
-  delay_ = std::min(delay_ * 2, last_delay);
 }
 
 // --- attempts that take too long ---
@@ -208,7 +205,7 @@ void ZookeeperConnection::on_up() {
   resumed_ = {};
   problem_.clear();
   session_over_ = false;
-  delay_ = first_delay;
+  delay_.reset();
   look_ = first_look;
   silent_servers_.clear();
   attempt_.cancel();
@@ -229,7 +226,7 @@ void ZookeeperConnection::on_down() {
   if (std::exchange(up_, false)) {
     log::warning("store {}: the connection is lost; looking for another server", address_.uri());
     lost_at_ = std::chrono::steady_clock::now();
-    recheck_delay_ = first_recheck;
+    recheck_delay_.reset();
     recheck_later();
   }
   watch_attempts();

@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/loop.h"
 #include "store/uri.h"
 #include "store/zookeeper_address.h"
@@ -77,19 +78,12 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   void on_expired();
   void save_session();
 
-  // Between handles: a new session, or another look for servers' names. Doubled each time, and less by up to a half.
-  static constexpr std::chrono::milliseconds first_delay{100};
-  static constexpr std::chrono::milliseconds last_delay{10'000};
   // An attempt at a connection that has lasted from one look at it to the next is given up. The library alone waits for two
   // thirds of the session time-out, and that is what some attempts come to: a ZooKeeper 3.8 server that is on its own and
   // starting takes connections before it has its database, fails inside when it turns them away, and leaves them open
   // without a word; and a machine that is gone does not refuse. A server that is asked again gets three times as long: it
   // may only be slow.
   static constexpr std::chrono::milliseconds first_look{1000};
-
-  // Between looks at names and at how long there has been no connection.
-  static constexpr std::chrono::milliseconds first_recheck{1'000};
-  static constexpr std::chrono::milliseconds last_recheck{10'000};
 
   Loop& loop_;
   const ZookeeperAddress address_;
@@ -108,10 +102,12 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   std::string problem_;
   std::shared_ptr<void> lookup_;
   Timer retry_;
-  std::chrono::milliseconds delay_ = first_delay;
+  // Between handles: a new session, or another look for servers' names.
+  Backoff delay_{std::chrono::milliseconds(100), std::chrono::milliseconds(10'000)};
   std::vector<std::string> servers_;  // their addresses, since the last lookup
   Timer recheck_timer_;               // while there is no connection
-  std::chrono::milliseconds recheck_delay_ = first_recheck;
+  // Between looks at names and at how long there has been no connection.
+  Backoff recheck_delay_{std::chrono::milliseconds(1'000), std::chrono::milliseconds(10'000)};
   std::optional<std::chrono::steady_clock::time_point> lost_at_;  // this handle's connection
   bool data_in_doubt_ = false;  // another handle was refused, or got no answer, for longer than the session lasts
   Timer attempt_;

@@ -21,6 +21,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/unique_fd.h"
 
 namespace midonet::store {
@@ -197,11 +198,12 @@ bool ZookeeperServers::wait(int seconds) const {
     if (servers_[i].pid <= 0 || servers_[i].stopped) continue;
     // Nothing tells when a server of another program is ready but asking it. One that has just begun to listen may take
     // the question and never answer it (zookeeper_store.cc says why).
-    std::chrono::milliseconds patience = 100ms;
+    Backoff backoff(100ms, most_patience);
+    auto patience = backoff.next();
     for (auto asked = Clock::now(); ask(i, "srvr", patience).find("Mode: ") == std::string::npos;
          asked = Clock::now()) {
       if (Clock::now() > deadline) return false;
-      if (Clock::now() - asked >= patience) patience = std::min(patience * 2, most_patience);
+      if (Clock::now() - asked >= patience) patience = backoff.next();
       ::poll(nullptr, 0, 5);
     }
   }
