@@ -1,12 +1,12 @@
-"""The journal: which objects have to be looked at, and who is looking.
+"""The journal: which objects have to be looked at, and which worker does it.
 
 `write()` is called in the transaction of the change itself, so that a change and its row are committed both or not at
 all. Everything else runs in short transactions of its own.
 
-Any number of workers and servers may work the journal. An object is worked on by one at a time: whoever changes `owner`
-of its row in `midonet_objects` from empty (or from a lease that has run out) to a token of its own; an UPDATE whose
-row count says who won, which every database can do. Rows are deleted by their numbers as read before the object was,
-so a row written meanwhile stays for another look.
+Any number of workers and servers may work the journal. One worker at a time works on an object: the one that changes `owner`
+of its row in `midonet_objects` from empty (or from a lease that has run out) to a token of its own. The row count of that
+UPDATE says whether it won, which every database can do. A worker reads the numbers of the rows, then the object, and deletes the
+rows by these numbers. So a row that is written meanwhile stays for another look.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def due(limit: int, older_than: float = 0.0, all_of_them: bool = False) -> list[
 
 @db_api.retry_db_errors
 def claim(what: Object) -> str | None:
-    """Takes an object to work on; the token to release it with, or None when somebody else has it."""
+    """Takes an object to work on; the token to release it with, or None when another worker has it."""
+
     context = n_context.get_admin_context()
     token = uuidutils.generate_uuid()
     now = timeutils.utcnow()

@@ -2,7 +2,7 @@
 
 A bound port is ACTIVE in Neutron exactly when the record at the REST server is `active` on the host of the port's active
 binding, and DOWN otherwise. `StatusKeeper.compare(port)` reads both and repairs Neutron's; then it reads again, until they
-are the same: whoever wrote last has looked after its write, so that any number of workers and requests may do this at
+are the same. So the last writer has always read after its write, and any number of workers and requests may do this at
 once and in any order.
 
 A port turns ACTIVE by completing the provisioning block that the driver set when it was bound; Neutron then tells Nova
@@ -78,7 +78,7 @@ class StatusKeeper:
             wanted = self._wanted(port_id, port.host, port.admin_state_up)
             if port.status == wanted:
                 if wanted != constants.PORT_STATUS_ACTIVE:
-                    # It may have been active for a moment while somebody else's block, such as the DHCP agent's, remained.
+                    # It may have been active for a moment while another block, such as the DHCP agent's, remained.
                     _block(port_id)
                 return
             LOG.info("port %s on %s: %s -> %s", port_id, port.host, port.status, wanted)
@@ -114,7 +114,8 @@ class StatusKeeper:
 
     @staticmethod
     def _activate(port_id: str) -> bool:
-        """Whether the port is ACTIVE now; not when somebody else's block remains, such as the DHCP agent's."""
+        """Whether the port is ACTIVE now; not when another block remains, such as the DHCP agent's."""
+
         provisioning_blocks.provisioning_complete(
             n_context.get_admin_context(), port_id, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
         )

@@ -1,12 +1,13 @@
 """Comparing Neutron's database with the REST server, both ways, and repairing the REST server.
 
-`compare()` reads both and says what differs; `enqueue()` writes journal rows for the differences, which are worked on like
-any other: what was only different because somebody changed it in between is found to be right by then. So it can run at
-any time, beside any number of servers.
+`compare()` reads both and returns the differences. `enqueue()` writes journal rows for them, which are worked on like any
+other. An object that only differed because a request changed it in between is right by then. So it can run at any time,
+beside any number of servers.
 
-What is at the REST server and not in Neutron is deleted only if it is Neutron's: if its id is one that the driver's tables
-remember (`midonet_objects` keeps those of deleted networks and ports for `tombstone_days`). Bridges and ports that others
-made are listed as unknown and left alone, unless the operator says --delete-unknown.
+A record at the REST server that Neutron does not have is deleted only if it is Neutron's: if the driver's tables remember its id
+(`midonet_objects` keeps those of deleted networks and ports for `tombstone_days`). Bridges and ports of other clients are listed
+as unknown and left alone, unless the operator says --delete-unknown.
+
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ class MidonetWorker(worker.BaseWorker):
         while not self._stopped.is_set():
             port_id, hosts = self._marks.take()
             try:
-                # Nova first: that asks nobody else, and the mark is all that is known of it.
+                # Nova first: that needs no other service, and only this mark knows of it.
+
                 for host in list(hosts):
                     self._keeper.became_active(port_id, host)
                     hosts.remove(host)

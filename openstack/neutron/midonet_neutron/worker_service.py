@@ -3,7 +3,7 @@
     midonet-neutron-worker --config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini
 
 neutron-server starts a worker by itself. Where Neutron's API runs under a WSGI server beside neutron-rpc-server (as Debian sets
-it up), nobody starts the workers of drivers: there this command is needed. One more than needed does no harm.
+it up), no service starts the workers of drivers: there this command is needed. One more than needed does no harm.
 """
 
 # Before anything else is imported, as in every process of Neutron: threads and sockets become green.
@@ -32,7 +32,8 @@ def main() -> int:
     common_config.setup_logging()
     manager.init()
     extensions.PluginAwareExtensionManager.get_instance().extend_resources("2.0", attributes.RESOURCES)
-    # As neutron-server does: a parent that starts the worker anew when it dies, and does not share a connection with it.
+    # As neutron-server does: a parent that starts the worker again when it dies, and does not share a connection with it.
+
     launcher = service.ProcessLauncher(cfg.CONF, wait_interval=1.0, restart_method="mutate")
     db_api.get_context_manager().dispose_pool()
     launcher.launch_service(MidonetWorker(), 1)
