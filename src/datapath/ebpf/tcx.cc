@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace midonet::datapath::tcx {
 namespace {
@@ -19,6 +21,8 @@ constexpr std::uint32_t link_type_tcx = 11;
 constexpr std::uint32_t before = 1U << 3;  // BPF_F_BEFORE; with no relative program: before all
 constexpr std::uint32_t loopback = 1;
 constexpr std::size_t most_programs = 64;  // BPF_MPROG_MAX
+constexpr std::chrono::milliseconds give_up_pause{5};
+constexpr int give_up_tries = 20;
 
 struct LinkCreate {
   std::uint32_t program_fd;
@@ -114,7 +118,12 @@ Status attach(std::uint32_t ifindex, Hook hook, int program_fd, const std::strin
   create.ifindex = ifindex;
   create.attach_type = attach_type(hook);
   create.flags = before;
-  const UniqueFd link(call(BPF_LINK_CREATE, create));
+  UniqueFd link(call(BPF_LINK_CREATE, create));
+  // The kernel gives up a link whose pin was lost in the background, and takes no program twice.
+  for (int i = 0; !link && errno == EEXIST && i < give_up_tries; i++) {
+    std::this_thread::sleep_for(give_up_pause);
+    link.reset(call(BPF_LINK_CREATE, create));
+  }
   if (!link) return fail_errno(errno, "attach a program at {} of interface {}", name(hook), ifindex);
   // Without its pin the link ends with this function.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "replace the pin {}", path);
