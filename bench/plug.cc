@@ -23,7 +23,6 @@ Status plug(const std::string& pin_dir, const datapath::Desired& desired) {
   midonet::Loop loop;
   datapath::EbpfOptions options;
   options.pin_dir = pin_dir;
-  options.tcx = false;  // as midolman attaches by default
   const auto opened = datapath::EbpfDatapath::open(loop, options);
   if (!opened) return failed(opened);
   const datapath::Applied applied = (*opened)->apply(desired, datapath::Sweep::yes);

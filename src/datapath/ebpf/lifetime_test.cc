@@ -23,14 +23,13 @@ using namespace std::chrono_literals;
 const Mac mac_a = mac("02:00:00:00:00:0a");
 const Mac mac_b = mac("02:00:00:00:00:0b");
 
-// With filters in a clsact, as on kernels before 6.6; tcx_test.cc has what is different with tcx.
+// With filters in a clsact, as midolman attaches by default; tcx_test.cc has what is different with tcx.
 class LifetimeTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
     bed_.emplace();
     options_ = bed_->options();
-    options_.tcx = false;
     open();
   }
   void TearDown() override {

@@ -39,7 +39,7 @@ struct EbpfOptions {
   // Frames that a port may flood (broadcast, multicast, to an unknown MAC) in a second, and at once; 0: no limit.
   std::uint32_t flood_limit = 2000;
   // Attach by tcx where the kernel has it (from 6.6 on); else by filters in a clsact qdisc.
-  bool tcx = true;
+  bool tcx = false;
   // How often the tcx hooks of plugged interfaces are looked at for what others have attached meanwhile.
   std::chrono::milliseconds look_every{10'000};
   // Take frames of a bridge only from hosts that serve it; false: from any address of the underlay.

@@ -35,6 +35,7 @@ class TcxTest : public ::testing::Test {
     if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
     bed_.emplace();
     options_ = bed_->options();
+    options_.tcx = true;
     options_.look_every = 100ms;
     open();
   }

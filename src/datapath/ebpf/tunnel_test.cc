@@ -93,14 +93,18 @@ TEST_F(Tunnel, WhatSomebodyElseDoesToTheDeviceIsToldAndMended) {
   expect_mended("ip link set midonet-vxlan alias mine && ip link set midonet-vxlan alias 'midolman " +
                     one_->options.pin_dir + "' && ip link set midonet-vxlan down",
                 "set down");
-  if (one_->datapath->objects().tcx())
-    expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
   expect_mended("ip link set midonet-vxlan down && ip link set midonet-vxlan name other", "renamed to other");
 }
 
-TEST_F(Tunnel, AFilterOrQdiscThatSomebodyElseDeletesIsMendedToo) {
-  one_->options.tcx = false;
+TEST_F(Tunnel, ALinkAtTheDeviceThatSomebodyElseUnpinsIsMended) {
+  if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
+  one_->options.tcx = true;
   one_->open();
+  one_->apply();
+  expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
+}
+
+TEST_F(Tunnel, AFilterOrQdiscThatSomebodyElseDeletesIsMendedToo) {
   one_->apply();
   expect_mended("tc filter del dev midonet-vxlan ingress", "filter of interface");
   expect_mended("tc qdisc del dev midonet-vxlan clsact", "clsact qdisc of interface");
