@@ -12,8 +12,8 @@ SERVER = "/usr/sbin/mariadbd"
 
 
 class MariaDb:
-    """`directory` is its own. Reached by the socket in it, by whoever may open that, and fast, since nothing that it keeps has
-    to outlive a power cut. It has no system tables: nobody has to log in, and making them takes seconds."""
+    """`directory` is its own. It listens on a socket there, for every process that may open the socket. It is fast, since its data need
+    not outlive a power cut. It has no system tables: clients do not log in, and making the tables takes seconds."""
 
     def __init__(self, directory):
         self.directory = directory

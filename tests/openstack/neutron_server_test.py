@@ -305,7 +305,7 @@ class Neutron(OpenStackTest):
             late = self.new_port()
             self.delete("port", doomed)
             self.update("network", self.network, name="meanwhile")
-            tap.down()  # which nobody can tell Neutron now
+            tap.down()  # Neutron cannot hear of it now
         finally:
             api.start()
             api.wait_answering()

@@ -131,9 +131,9 @@ class Vif(VifTest):
         first.close()
         self.unplugged()
 
-    def test_a_stopped_server_keeps_its_binding_and_a_start_plugs_it_anew(self):
+    def test_a_stopped_server_keeps_its_binding_and_a_start_plugs_it_again(self):
         self.assert_well(self.compute.plug(self.port))
-        self.libvirt_starts().close()  # stop and suspend: the device goes, nobody unbinds
+        self.libvirt_starts().close()  # stop and suspend: the device goes, without an unbind
         self.wait_state("pending-interface")
         self.assert_well(self.compute.plug(self.port))  # resume: bound again without an unbind
         tap = self.libvirt_starts()
@@ -154,16 +154,17 @@ class Vif(VifTest):
         self.assertEqual(self.h.namespace.links() & {tap_name(port) for port in ports}, set())
 
     def test_a_port_that_does_not_exist_fails_with_a_reason_that_nova_logs_and_swallows(self):
-        nobody = new_uuid()
-        outcome = self.compute.plug(nobody)
+        unknown = new_uuid()
+        outcome = self.compute.plug(unknown)
         self.assertIsNone(outcome["raised"])
         self.assertIn("Failed while plugging vif", outcome["log"][0])
         self.assertIn("Exit code: 3", outcome["log"][0])
-        self.assertIn(f"mm-ctl: bind port {nobody} to {tap_name(nobody)}: ", outcome["log"][0])
-        # What was not bound is not released: who looks for the reason finds Nova's tap as Nova left it.
-        self.assertIn(tap_name(nobody), self.h.namespace.links())
-        self.assert_well(self.compute.unplug(nobody))
-        self.assertNotIn(tap_name(nobody), self.h.namespace.links())
+        self.assertIn(f"mm-ctl: bind port {unknown} to {tap_name(unknown)}: ", outcome["log"][0])
+        # A tap that was not bound is not released: it stays as Nova left it, for a look at the reason.
+
+        self.assertIn(tap_name(unknown), self.h.namespace.links())
+        self.assert_well(self.compute.unplug(unknown))
+        self.assertNotIn(tap_name(unknown), self.h.namespace.links())
 
     def test_with_the_agent_away_the_binding_is_recorded_and_its_start_plugs(self):
         self.h.kill()
@@ -182,7 +183,7 @@ class Vif(VifTest):
         compute = Compute(self.h, self.user, release_tap="no")
         self.addCleanup(compute.close)
         self.assert_well(compute.plug(self.port))
-        self.wait_state("down")  # it is there, and nobody has it open
+        self.wait_state("down")  # it is there, and no process has it open
         ifindex = self.h.namespace.ifindex(self.tap_name)
         tap = self.tap(self.h, self.tap_name)
         self.wait_active()

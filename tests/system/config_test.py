@@ -143,7 +143,7 @@ class Wrong(SystemTest):
             ("midonet-api", "store = embedded:/x\nstore = embedded:/y\n", "FILE:2: the key 'store' stands in line 1 already"),
             ("midonet-api", "store =\n", "FILE:1: the key 'store' has no value"),
             ("midonet-api", "store\n", "FILE:1: the key 'store' needs a value"),
-            ("midonet-api", "store = embedded:/x\nauth = nobody\n", "FILE:2: auth: nobody not in"),
+            ("midonet-api", "store = embedded:/x\nauth = magic\n", "FILE:2: auth: magic not in"),
             ("midonet-api", "\nsession-timeout = 5\n", "FILE:2: session-timeout: Value 5 not in range"),
             ("midonet-api", "session-timeout = soon\n", "FILE:1: "),
             ("midonet-api", "allow-unauthenticated = perhaps\n", "FILE:1: "),

@@ -60,7 +60,7 @@ class Damaged(ClusterTest):
                 self.wait_both_ways()
                 self.h1.kill()
                 self.h1.start()
-                wait_until(lambda p=path: self.said(p), 20, f"the agent that was started anew names {path}")
+                wait_until(lambda p=path: self.said(p), 20, f"the agent that was started again names {path}")
                 self.wait_both_ways()
                 self.store.set(node, before)
                 wait_until(lambda p=path: not self.said(p), 20, "it is repaired")

@@ -131,7 +131,7 @@ class Declared(ClusterTest):
         self.assertEqual(self.h2.attach(port, "other")["state"], "active")
         self.reason(self.port, [f"fixed address 10.7.0.1 is also that of port {port} on host {self.h2.id}"])
         self.reason(port, [f"fixed address 10.7.0.1 is also that of port {self.port} on host {self.h1.id}"])
-        wait_until(lambda: self.arp_answers() == set(), 20, "nobody answers in their names")
+        wait_until(lambda: self.arp_answers() == set(), 20, "no host answers for these guests")
         self.guest.drain(), tap.drain()
         self.watcher.send_raw(frame.arp_request(self.watcher.mac, "10.7.0.9", "10.7.0.1"))
         for each in (self.guest, tap):

@@ -93,7 +93,7 @@ class Machine:
         log = os.path.join(self.directory, "init.log")
         ready = os.path.join(self.directory, "ready")
         os.mkfifo(ready)
-        held = os.open(ready, os.O_RDWR)  # so that opening it blocks nobody
+        held = os.open(ready, os.O_RDWR)  # so that opening it does not block
         try:
             script = 'exec 9>"$4"; exec /usr/bin/python3 "$1" "$2" "$3" 9'
             init = self._init = Process(

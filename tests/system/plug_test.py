@@ -19,7 +19,7 @@ class Plug(SystemTest):
         self.peer_port, self.peer = self.plugged(self.h, self.bridge, "peer0")
 
     def first_frame(self, tap, since, what):
-        """Asserts that a frame from the peer gets to the tap, sent anew every millisecond, and prints how long it took."""
+        """Asserts that a frame from the peer gets to the tap, sent every millisecond, and prints how long it took."""
         while time.monotonic() - since < SLACK_SECONDS:
             self.peer.send(tap, b"are you there")
             if tap.receive(0.001):
@@ -252,7 +252,7 @@ class Plug(SystemTest):
         self.h.namespace.ip("link", "set", name, "up")
         port = self.h.create_port(self.bridge)
         self.h.attach(port, name, wait=None)
-        self.h.wait_state(port, "down")  # nobody has opened it: no carrier
+        self.h.wait_state(port, "down")  # no process has opened it: no carrier
         tap = self.tap(self.h, name)
         self.first_frame(tap, time.monotonic(), "opened by the hypervisor")
         self.h.wait_state(port, "active")

@@ -55,7 +55,7 @@ class Proxies(SystemTest):
         bound = client.expect(200, "POST", port["attach_interface"], {"hostId": self.h.id, "interface": "tap7"})
         self.assertEqual(bound.json["hostInterfacePort"], f"{base}/hosts/{self.h.id}/ports/{port['id']}")
         self.assertEqual(client.get(bound.json["hostInterfacePort"])["interfaceName"], "tap7")
-        credentials = base64.b64encode(b"somebody:secret").decode()
+        credentials = base64.b64encode(b"user:secret").decode()
         cookie = client.expect(200, "POST", "/login", headers={"Authorization": f"Basic {credentials}"}).headers["Set-Cookie"]
         self.assertEqual(cookie.split("; ")[1:], [f"Path={root}", "HttpOnly", "SameSite=Strict", "Secure"])
         # The proxy's own pages are no other site's.

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Somebody else's hands: what is ours is repaired within a second and logged, what is theirs is left alone."""
+"""Other programs delete things of ours, which are repaired within a second and logged. Their own things are left alone."""
+
 
 import os
 import time

@@ -82,21 +82,21 @@ class Rest(SystemTest):
 
     def test_unknown_things_are_404_and_ill_formed_ids_400(self):
         good = {"hostId": self.h.id, "interface": "tap0"}
-        nobody = new_uuid()
-        self.assert_refused(404, "POST", f"/ports/{nobody}/attach_interface", good)
-        self.assert_refused(404, "POST", f"/ports/{self.port}/attach_interface", {**good, "hostId": nobody})
-        self.assert_refused(404, "GET", f"/ports/{nobody}")
+        unknown = new_uuid()
+        self.assert_refused(404, "POST", f"/ports/{unknown}/attach_interface", good)
+        self.assert_refused(404, "POST", f"/ports/{self.port}/attach_interface", {**good, "hostId": unknown})
+        self.assert_refused(404, "GET", f"/ports/{unknown}")
         self.assert_refused(404, "GET", f"/routers/{self.bridge}")
-        self.assert_refused(404, "DELETE", f"/bridges/{nobody}")
-        self.assert_refused(404, "POST", f"/bridges/{nobody}/ports", {"type": "Bridge"})
+        self.assert_refused(404, "DELETE", f"/bridges/{unknown}")
+        self.assert_refused(404, "POST", f"/bridges/{unknown}/ports", {"type": "Bridge"})
         self.assert_refused(404, "GET", "/no_such_thing")
         for bad in ("7", "not-a-uuid", self.port + "0", "%00", "..%2f" + self.port):
             with self.subTest(id=bad):
                 self.assert_refused(400, "POST", f"/ports/{bad}/attach_interface", good)
                 self.assert_refused(400, "GET", f"/ports/{bad}")
                 self.assert_refused(400, "DELETE", f"/bridges/{bad}")
-        answer = self.assert_refused(404, "GET", f"/ports/{nobody}")
-        self.assertEqual(answer.message, f"There is no Port with ID {nobody}.")
+        answer = self.assert_refused(404, "GET", f"/ports/{unknown}")
+        self.assertEqual(answer.message, f"There is no Port with ID {unknown}.")
 
     def test_wrong_types_and_values_of_fields_are_400_and_name_the_field(self):
         for uri, body, field in (

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What is known of a bridge without anybody having spoken: the addresses of its ports and what is set by hand in its MAC and
-ARP tables, from REST to the frame. On one host, and with those who are spoken of on another."""
+"""Addresses that a bridge knows before a guest has sent a frame: those of its ports and those set by hand in its MAC and ARP
+tables, from REST to the frame. On one host, and with ports on another host."""
+
 
 import os
 

@@ -30,7 +30,7 @@ class Tap:
             self.up()
 
     def up(self):
-        # Whoever reads may have to wait for a processor: what comes meanwhile is kept, and counts as arrived.
+        # The reader may have to wait for a processor: frames that come meanwhile are kept, and count as arrived.
         self.namespace.ip("link", "set", self.name, "txqueuelen", "10000", "up")
 
     def down(self):

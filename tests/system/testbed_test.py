@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""tools/testbed, as somebody uses it by hand."""
+"""tools/testbed, as a developer uses it by hand."""
+
 
 import os
 import signal

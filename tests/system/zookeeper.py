@@ -87,11 +87,11 @@ class Server:
             return ""
 
     def counters(self):
-        """What `mntr` says: {"zk_watch_count": "3", …}; empty while it serves nobody."""
+        """What `mntr` says: {"zk_watch_count": "3", …}; empty while it serves no client."""
         return dict(line.split("\t", 1) for line in self.word("mntr").splitlines() if "\t" in line)
 
     def mode(self, timeout=2.0):
-        """standalone, leader, follower; "" while it serves nobody."""
+        """standalone, leader, follower; "" while it serves no client."""
         lines = self.word("srvr", timeout).splitlines()
         return next((line.split()[1] for line in lines if line.startswith("Mode:")), "")
 

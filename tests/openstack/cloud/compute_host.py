@@ -19,7 +19,7 @@ user = "root"
 group = "root"
 migration_address = "{address}"
 """
-# Live migration without TLS, as docs/openstack.md has it for a network that nobody else is in. `host_uuid`: every "machine" here
+# Live migration without TLS, as docs/openstack.md has it for a network with no other machine. `host_uuid`: every "machine" here
 # reads the same one from the firmware.
 LIBVIRTD_CONF = """unix_sock_group = "libvirt"
 unix_sock_rw_perms = "0770"

@@ -66,7 +66,7 @@ class Console:
         return ids[-1] if ids else ""
 
     def wait_booted(self, before: str) -> None:
-        """Until a run of the kernel after that one reads commands. (A console's log may begin anew with it, or go on.)"""
+        """Until a run of the kernel after that one reads commands. (A console's log may begin again with it, or go on.)"""
         wait_until(lambda: self.boot() not in ("", before), SECONDS, f"the guest of {self.server} boots", interval=0.05)
         self.wait_for(rf"GUEST boot {self.boot()}$(?:.|\n)*^GUEST ready$", "the guest reads commands")
 

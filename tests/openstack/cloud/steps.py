@@ -110,7 +110,7 @@ class Steps:
         self._delete_network(network)
 
     def reboot(self) -> None:
-        """a hard reboot: the tap goes and comes, the guest boots anew"""
+        """a hard reboot: the tap goes and comes, the guest boots again"""
         vm = self.vms[0]
         before, index = vm.console.boot(), vm.host.machine.namespace.ifindex(tap_of(vm.ports["eth0"]))
         since = time.time()
@@ -118,7 +118,7 @@ class Steps:
         vm.console.wait_booted(before)
         vm.wait("ACTIVE")
         checks.agree(self.cloud, self.vms)
-        assert vm.host.machine.namespace.ifindex(tap_of(vm.ports["eth0"])) != index, "the tap was not made anew"
+        assert vm.host.machine.namespace.ifindex(tap_of(vm.ports["eth0"])) != index, "the tap was not made again"
         self.timeline.take(vm, "eth0", since)
         self._check_lease(vm, "eth0", self.network, self.subnet, vm.address)
         self._ping_both()
@@ -154,7 +154,7 @@ class Steps:
         vm.runs = True
         checks.agree(self.cloud, self.vms)
         self.timeline.take(vm, "eth0", since)
-        assert vm.console.run("cat /proc/sys/kernel/random/boot_id") == before, "the guest was started anew"
+        assert vm.console.run("cat /proc/sys/kernel/random/boot_id") == before, "the guest was started again"
         self._ping_both()
 
     def migrate(self) -> None:

@@ -29,7 +29,7 @@ class Moment(NamedTuple):
 
 
 class Events:
-    """A client of GET /events, in a thread of its own: nobody else may be late because of us."""
+    """A client of GET /events, in a thread of its own, so that it delays nothing else."""
 
     def __init__(self, namespace: Namespace, token: str) -> None:
         self.seen: list[tuple[float, str, dict[str, object]]] = []
@@ -81,7 +81,8 @@ class Links:
         self._process.end(signal.SIGKILL)
 
     def of_interface(self, name: str) -> list[Moment]:
-        """When it came, when somebody opened it (carrier), when it went; the last of each in a row."""
+        """When it came, when a process opened it (carrier)
+        , when it went; the last of each in a row."""
         moments: list[Moment] = []
         for line in self._process.output().splitlines():
             found = re.match(rf"\[(\S+?)\](?: \[\S+?\])* ?(Deleted )?\d+: {re.escape(name)}: <(\S*)>", line)
