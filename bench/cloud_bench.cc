@@ -42,7 +42,6 @@ class Bench {
   explicit Bench(const Size& size)
       : size_(size), cloud_(static_cast<int>(size.agents), [this] {
           // The first one makes the store's layout, and is waited for. The others connect later.
-
           const auto open = std::exchange(first_, false) ? store::open : store::connect;
           auto session = open(cloud_.loop, servers_.uri("/midonet"), {.patience = std::chrono::seconds(60)});
           if (!session) fmt::print(stderr, "{}\n", session.error().message), std::abort();

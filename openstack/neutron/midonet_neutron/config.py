@@ -63,7 +63,6 @@ OPTIONS = [
         min=5.0,
         help="Seconds without data from the stream of statuses after which it is opened again. "
         "The server sends something every 15 seconds.",
-
     ),
     cfg.IntOpt("status_threads", default=8, min=1, help="How many statuses a worker carries into Neutron at once."),
 ]

@@ -101,7 +101,6 @@ def due(limit: int, older_than: float = 0.0, all_of_them: bool = False) -> list[
 @db_api.retry_db_errors
 def claim(what: Object) -> str | None:
     """Takes an object to work on; the token to release it with, or None when another worker has it."""
-
     context = n_context.get_admin_context()
     token = uuidutils.generate_uuid()
     now = timeutils.utcnow()

@@ -176,7 +176,6 @@ class MidonetMechanismDriver(api.MechanismDriver):
     def _status_open(context: api.PortContext) -> bool:
         """Whether this port's status may have to change without a further event: the port was bound, activated or switched on
         just now, perhaps on a host where it is plugged already; or it was switched off."""
-
         now, before = context.current, context.original
         if now[portbindings.VIF_TYPE] != VIF_TYPE:
             return False

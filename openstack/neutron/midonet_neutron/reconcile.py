@@ -54,7 +54,6 @@ class Reconciler:
 
     def work_on(self, what: Object, patience: float = 0.0) -> bool:
         """True when nothing is left to do for the object. Waits up to `patience` seconds for one that another worker holds."""
-
         deadline = time.monotonic() + patience
         while True:
             token = journal.claim(what)

@@ -70,7 +70,6 @@ def port_of(port: Json) -> Json:
 
 def asks_for_security(port: Json) -> bool:
     """Whether the port asks for filters of the frames that its guest sends and gets."""
-
     return bool(port.get("port_security_enabled", True) and port.get("security_groups"))
 
 

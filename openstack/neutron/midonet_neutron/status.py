@@ -115,7 +115,6 @@ class StatusKeeper:
     @staticmethod
     def _activate(port_id: str) -> bool:
         """Whether the port is ACTIVE now; not when another block remains, such as the DHCP agent's."""
-
         provisioning_blocks.provisioning_complete(
             n_context.get_admin_context(), port_id, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
         )

@@ -138,7 +138,6 @@ class MidonetWorker(worker.BaseWorker):
             port_id, hosts = self._marks.take()
             try:
                 # Nova first: that needs no other service, and only this mark knows of it.
-
                 for host in list(hosts):
                     self._keeper.became_active(port_id, host)
                     hosts.remove(host)

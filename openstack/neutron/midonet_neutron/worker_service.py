@@ -33,7 +33,6 @@ def main() -> int:
     manager.init()
     extensions.PluginAwareExtensionManager.get_instance().extend_resources("2.0", attributes.RESOURCES)
     # As neutron-server does: a parent that starts the worker again when it dies, and does not share a connection with it.
-
     launcher = service.ProcessLauncher(cfg.CONF, wait_interval=1.0, restart_method="mutate")
     db_api.get_context_manager().dispose_pool()
     launcher.launch_service(MidonetWorker(), 1)

@@ -342,7 +342,6 @@ class Status(DriverTest):
         self.keeper.became_active(self.bound["id"], "cmp2")
         self.notifier.notify_port_active_direct.assert_called_once()
         # Activation: the status falls, and no further event comes.
-
         self.fake.bind(self.bound["id"], self.cmp2)
         self.plugin.activate(self._fresh(), "cmp2", self.bound["id"])
         self.assertEqual(self.status(), "ACTIVE")

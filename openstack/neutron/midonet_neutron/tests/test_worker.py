@@ -110,7 +110,6 @@ class Sync(DriverTest):
         self.delete_port(gone_port)
         self.delete_network(gone)
         # As if the store had been set back to an older state, and another client used it too.
-
         self.fake.bridges.update(kept[0])
         self.fake.ports.update(kept[1])
         del self.fake.ports[port["id"]]
