@@ -90,11 +90,11 @@ class ApiServer::Impl {
     const Result<http::Endpoint> endpoint = http::Endpoint::parse(options_.listen);
     if (!endpoint) return failed(endpoint);
     if (!endpoint->is_loopback() && options_.auth.kind == AuthOptions::Kind::none && !options_.allow_unauthenticated)
-      return fail(
-          Code::invalid,
-          "listen on {}: whoever reaches this address could change every network; listen on a loopback address, "
-          "ask for a login with --auth, or say --allow-unauthenticated",
-          options_.listen);
+      return fail(Code::invalid,
+                  "listen on {}: every client that reaches this address could change every network; listen on a "
+                  "loopback address, "
+                  "ask for a login with --auth, or say --allow-unauthenticated",
+                  options_.listen);
     Result<Front> front = Front::make({.base_uri = options_.base_uri,
                                        .authority = options_.listen,
                                        .loopback = endpoint->is_loopback(),

@@ -33,7 +33,7 @@ class ApiServer {
     bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
     bool gre_means_vxlan = false;     // tunnel zones of type gre are taken for vxlan
     AuthOptions auth{};
-    // Who may read /metrics: "open" (everybody), "login" (as all else), "off" (nobody), or an address of its own to listen on,
+    // Who may read /metrics: "open" (every client), "login" (as all else), "off" (none), or an address of its own to listen on,
     // where there is nothing else.
     std::string metrics = "open";
     bool allow_unauthenticated = false;  // without it and without `auth`, only a loopback address may be listened on

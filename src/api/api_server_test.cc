@@ -220,16 +220,16 @@ TEST_F(ApiServerTest, ALongListIsReadWhileItIsSentAndOnlyWhileSomebodyReads) {
   EXPECT_EQ(entities.size(), 300u);
   EXPECT_EQ(listed, bridges);
   EXPECT_EQ(nlohmann::json::parse(dechunked(list("?tenant_id=third"))).size(), 100u);
-  EXPECT_EQ(dechunked(list("?tenant_id=nobody")), "[]");
+  EXPECT_EQ(dechunked(list("?tenant_id=unknown")), "[]");
 
-  // 300 entities and more are more than the sockets hold: the rest is not read from the store until somebody reads.
+  // 300 entities and more are more than the sockets hold: the rest is not read from the store until a client reads.
   std::vector<std::unique_ptr<http::RawClient>> slow;
   for (int i = 0; i < 4; ++i) {
     slow.push_back(std::make_unique<http::RawClient>(loop, address, 4096));
     slow.back()->read_no_more();
     slow.back()->send("GET /midonet-api/bridges HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
-  EXPECT_EQ(nlohmann::json::parse(dechunked(list(""))).size(), 300u) << "those who do not read hold up nobody";
+  EXPECT_EQ(nlohmann::json::parse(dechunked(list(""))).size(), 300u) << "clients that do not read hold up no other";
   slow[0]->read_again();
   ASSERT_TRUE(loop.run_until([&] { return slow[0]->received().ends_with("\r\n0\r\n\r\n"); }, 30s));
   EXPECT_EQ(nlohmann::json::parse(dechunked(slow[0]->received())).size(), 300u);

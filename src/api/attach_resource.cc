@@ -25,7 +25,7 @@ using topology::AttachRequest;
 namespace {
 
 constexpr std::chrono::seconds max_wait{300};
-constexpr std::size_t max_waits = 10'000;  // clients that gave up waiting are among them; beyond it nobody waits
+constexpr std::size_t max_waits = 10'000;  // clients that gave up waiting are among them; beyond it no client waits
 
 Result<Answer> attached_port(View& view, const AttachRequest& request, const Call& call, int status) {
   topology::read_status_ahead(view, request.host_id, request.port_id);
@@ -189,7 +189,7 @@ void post(Context& context, const Call& call, Reply reply) {
         if (!committed) return reply(failed(committed));
         if (*alive == true) context.recent.follow_node(paths::alive(request.host_id));
         if (wait) return context.waits->add(context, request, call, reply, *wait);
-        // Of a binding that is new nobody can have reported anything. The agent reads it now: the store is left to it.
+        // No agent can have reported on a binding that is new. The agent reads it now: the store is left to it.
         if (const bool made = *committed != 0; made && *alive)
           return reply(ok_json(
               call, port_entity(*bound, topology::effective_status(*committed, **alive, nullptr), call.base_uri)));

@@ -190,7 +190,7 @@ TEST_F(UsersOfAFile, LoseTheirTokensWithTheirPassword) {
   write("bob", "secret");
   EXPECT_EQ(status("GET", "/bridges", again), 401);
   ::unlink(file.c_str());
-  EXPECT_EQ(status("GET", "/bridges", again), 503) << "nobody knows who may";
+  EXPECT_EQ(status("GET", "/bridges", again), 503) << "Keystone cannot be asked";
 }
 
 TEST_F(UsersOfAFile, AllLoseTheirTokensWithTheKey) {

@@ -1,4 +1,4 @@
-// Who may use the API (REST contract, section 2: login). Three kinds: nobody is asked (login.cc), users of a file
+// Who may use the API (REST contract, section 2: login). Three kinds: no login (login.cc), users of a file
 // (users.h), Keystone's (keystone.h). The router asks for each request but login and metrics.
 //
 // On the loop's thread. Answers come now or later, once; none after the authenticator is destroyed.
@@ -43,7 +43,7 @@ class Authenticator {
   using CheckDone = std::function<void(Status)>;
   virtual ~Authenticator() = default;
 
-  // unauthenticated; forbidden (known, but without the role); unavailable (whoever knows cannot be asked).
+  // unauthenticated; forbidden (known, but without the role); unavailable (Keystone or the store does not answer).
   virtual void login(const Credentials& credentials, const Asker& asker, LoginDone done) = 0;
   // Likewise. The token as the client sent it: any bytes.
   virtual void check(const std::string& token, const Asker& asker, CheckDone done) = 0;

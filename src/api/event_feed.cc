@@ -105,7 +105,7 @@ class EventFeed::Stream final : public http::BodySource {
     position_ = feed_->next();
     synced_at_ = position_;
     if (resume()) return;
-    // Without ids: one that breaks off in between has to begin anew.
+    // Without ids: one that breaks off in between has to begin again.
     state_.push_back(std::make_shared<const std::string>("event: reset\ndata: {}\n\n"));
     for (const auto& [id, host] : feed_->hosts) host->describe(state_);
   }

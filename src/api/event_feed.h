@@ -1,10 +1,10 @@
 // What GET /midonet-api/events tells: where ports are bound and what became of that, and which hosts have a live agent. One
-// feed per server, over the store, shared by all streams. It watches only while somebody listens, and for a while after.
+// feed per server, over the store, shared by all streams. It watches only while a client listens, and for a while after.
 //
 //   store --Mirror per host--> state of each (port, host) --differences--> log (bounded, numbered) --> streams
 //
 // A stream is told the state as it was when it began, or what it missed, and then the log; each at its reader's speed. It
-// holds a position in the log, not a queue: a reader that falls behind the log is cut off, and begins anew.
+// holds a position in the log, not a queue: a reader that falls behind the log is cut off, and begins again.
 //
 // On the loop's thread. A store that does not answer leaves the state as it is; once it answers, the differences are told.
 #pragma once

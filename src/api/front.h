@@ -2,9 +2,9 @@
 // proxies in front of it say of themselves. Pure. Used by Router.
 //
 //   * A page of another site has an Origin (RFC 6454), which must be configured; other clients send none.
-//   * A name that somebody else's DNS points to a loopback address (DNS rebinding) is in the Host header: a server on a
+//   * A name that foreign DNS points to a loopback address (DNS rebinding) is in the Host header: a server on a
 //     loopback address answers only to loopback names and to those that are configured. An address is no name. On another
-//     address where nobody has to log in, names are answered that no public DNS has: those without a dot, and the machine's.
+//     address without a login, names are answered that no public DNS has: those without a dot, and the machine's.
 //   * Behind a proxy the client has asked another scheme, host and path: X-Forwarded-Proto, -Host, -Prefix, -For, or Forwarded
 //     (RFC 7239). They are believed of the addresses of trusted proxies; of a chain, as far as it is trusted.
 #pragma once
@@ -30,7 +30,7 @@ struct FrontOptions {
   std::string machine{};                       // the name of the machine
   std::vector<std::string> allowed_hosts{};    // names that it answers to beside loopback ones; a port is not looked at
   std::vector<std::string> allowed_origins{};  // "https://ui.example.org": sites whose pages may use the API
-  std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};  // addresses and prefixes; "none" is nobody
+  std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};  // addresses and prefixes; "none" trusts none
 };
 
 // How the client of one request sees this server.

@@ -31,7 +31,7 @@ Result<Json> describe_interfaces(View& view, const std::string& base_uri, const 
   Json list = Json::array();
   for (const std::string& name : *names) {
     Result<Json> interface = describe_interface(view, base_uri, host, name);
-    // It went meanwhile, or its record is damaged: the agent will write it anew.
+    // It went meanwhile, or its record is damaged: the agent will write it again.
     if (!interface && (interface.error().code == Code::not_found || interface.error().code == Code::internal)) continue;
     if (steps.add(interface)) list.push_back(*std::move(interface));
   }

@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-// Without the catalog of all services, which nobody here reads: most of an answer's size.
+// Without the catalog of all services, which is most of an answer's size and is not read.
 const std::string tokens_path = "/v3/auth/tokens?nocatalog";
 constexpr std::chrono::seconds patience{10};
 constexpr std::size_t most_cached = 4096;
@@ -150,7 +150,7 @@ class Keystone final : public Authenticator {
 
   const http::Url url_;
   const AuthOptions options_;
-  std::map<std::string, Clock::time_point> cache_;  // tokens that are good, and until when nobody is asked
+  std::map<std::string, Clock::time_point> cache_;  // tokens that are good, and until when Keystone is not asked again
   std::map<std::string, std::vector<CheckDone>> asked_;
   http::FairQueue<Question> waiting_{most_waiting_of_one, most_waiting};
   std::size_t asking_ = 0;

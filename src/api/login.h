@@ -1,4 +1,4 @@
-// POST /midonet-api/login (REST contract, section 2): a token for a name and a password, of whoever is asked about them.
+// POST /midonet-api/login (REST contract, section 2): a token for a name and a password, from the Authenticator.
 #pragma once
 
 #include <memory>

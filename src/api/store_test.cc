@@ -161,7 +161,7 @@ TEST_F(ApiStore, ThatIsAwayIsA503WithRetryAfterUntilItIsBack) {
   EXPECT_EQ(ask("PUT", bridge, R"({"name": "x"})"), 204);
 }
 
-// Reading such a record, copying it and writing it anew go by recursion in the JSON library.
+// Reading such a record, copying it and writing it again go by recursion in the JSON library.
 TEST_F(ApiStore, WithADeeplyNestedRecordRefusesThatRecordAndAnswersOnWithAllOthers) {
   const Uuid damaged = *Uuid::parse("22222222-0000-4000-8000-0000000000dd");
   make_port(port);

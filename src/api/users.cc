@@ -191,7 +191,7 @@ class Users final : public Authenticator {
     return {};
   }
 
-  // Right after begin(), and after a key was removed, the key comes in a moment: whoever asks then waits for it.
+  // Right after begin(), and after a key was removed, the key comes in a moment: a login waits for it.
   void with_key(std::function<void()> task) {
     if (key_.empty()) look_for_key();
     if (!key_.empty() || !begun_ || damaged_) return task();

@@ -1,4 +1,4 @@
-// nlohmann/json with its templates compiled once, in json.cc, and not anew in each file that includes it: with sanitizers
+// nlohmann/json with its templates compiled once, in json.cc, not in each file that includes it: with sanitizers
 // they were a third of what such a file costs (docs/adr/0005). Include this instead of <nlohmann/json.hpp>, in .cc files only.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The process's Prometheus metrics. One Registry is made in main and handed to whoever counts; there is no global one.
+// The process's Prometheus metrics. One Registry is made in main and handed to each part that counts; there is no global one.
 // Counters, gauges and histograms may be bumped from any thread; references stay valid as long as the Registry.
 #pragma once
 
@@ -46,7 +46,7 @@ class Histogram {
 class Registry {
  public:
   using Labels = std::map<std::string, std::string>;
-  // One sample of a metric that somebody else counts (the kernel, say) and that is read when metrics are asked for.
+  // One sample of a metric that is counted elsewhere (in the kernel, say) and that is read when metrics are asked for.
   struct Sample {
     Labels labels;
     double value;

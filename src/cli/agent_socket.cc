@@ -29,7 +29,7 @@ tl::unexpected<Error> silent(const std::string& path) {
   return fail(Code::unavailable, "the agent at {} does not answer in time", path);
 }
 
-// An errno of the connection. All that is not a lack of permission means that nobody is there who could answer.
+// An errno of the connection. All that is not a lack of permission means that no agent is there to answer.
 tl::unexpected<Error> unanswered(const std::string& path, int error_number) {
   if (error_number == EAGAIN || error_number == EINPROGRESS) return silent(path);
   auto error = fail_errno(error_number, "the agent at {} does not answer", path);

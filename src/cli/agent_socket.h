@@ -18,8 +18,8 @@ struct AgentRequest {
   std::string body;         // JSON, or empty
 };
 
-// The agent's answer, whatever its status is. Code::unavailable: nobody answers (no socket, nobody listens, closed without
-// an answer, or silent until the deadline), so somebody else may have to do the work. Code::forbidden: this user may not
+// The agent's answer, whatever its status is. Code::unavailable: no agent answers (no socket, no listener, closed without
+// an answer, or silent until the deadline), so the caller may have to do the work. Code::forbidden: this user may not
 // talk to it. Every message names the socket.
 Result<HttpAnswer> ask_agent(const std::string& socket_path, const AgentRequest& request, Deadline deadline);
 

@@ -23,7 +23,7 @@ class Api {
 
   // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface"). Of
   // such a one the path counts alone: what is sent, a token for one, goes to the API that was named and nowhere else.
-  // Code::unavailable: nobody answers, or the API says that its store (or Keystone) does not; the message says what to do.
+  // Code::unavailable: no server answers, or the API says that its store (or Keystone) does not; the message says what to do.
   // Code::unauthenticated: it asks who is there, and the message says what to set. Any other error is the API's own, with
   // its message.
   Result<Json> get(const std::string& path) const;

@@ -32,7 +32,8 @@ Status check(const Credentials& credentials) {
     return fail(Code::invalid, "the token is none: it has a blank or a sign that no token has");
   if (!credentials.token.empty() || credentials.user.empty()) return {};
   if (credentials.user.find(':') != std::string::npos)
-    return fail(Code::invalid, "the user '{}' has a colon in its name, with which nobody can log in", credentials.user);
+    return fail(Code::invalid, "the user '{}' has a colon in its name, with which no user can log in",
+                credentials.user);
   if (!is_one_line(credentials.project)) return fail(Code::invalid, "the project is not the name of one");
   if (credentials.password.empty())
     return fail(Code::invalid, "the password of '{}' is missing: say --password-file FILE, or set MIDONET_PASSWORD",

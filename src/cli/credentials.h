@@ -8,7 +8,7 @@
 
 namespace midonet::cli {
 
-// A token, or a user with a password. All empty: nobody.
+// A token, or a user with a password. All empty: no login.
 struct Credentials {
   std::string token{};
   std::string user{}, password{}, project{};  // project: for Keystone; empty: the API's own choice

@@ -45,7 +45,7 @@ void complain(std::string_view text) {
   line += '\n';
   for (std::string_view left = line; !left.empty();) {
     const ssize_t written = ::write(STDERR_FILENO, left.data(), left.size());
-    if (written <= 0) return;  // nobody to tell
+    if (written <= 0) return;  // no agent to tell
     left.remove_prefix(static_cast<std::size_t>(written));
   }
 }

@@ -194,7 +194,7 @@ TEST(AgentText, SaysWhatIsWrong) {
   agent["synchronised"] = false;
   agent["storeState"] = "disconnected";
   agent["tunnel"]["state"] = "error";
-  agent["tunnel"]["error"] = "midonet-vxlan is somebody else's";
+  agent["tunnel"]["error"] = "midonet-vxlan belongs to another program";
   agent["tunnel"]["link"] = nullptr;
   agent["bridges"] = Json::array();
   EXPECT_EQ(
@@ -202,7 +202,7 @@ TEST(AgentText, SaysWhatIsWrong) {
       "agent here  11111111-0000-0000-0000-00000000000a, version 0.1.0, pid 7, not synchronised yet\n"
       "store       zookeeper://z:2181/midonet does not answer, since 2026-03-01T11:57:00.000Z\n"
       "tunnel      midonet-vxlan error, from 192.0.2.1, which no interface of this host has, UDP port 4789, mtu 1550 "
-      "inside: midonet-vxlan is somebody else's\n");
+      "inside: midonet-vxlan belongs to another program\n");
   agent["tunnel"] = nullptr;
   EXPECT_THAT(agent_text(agent, hosts()), ::testing::HasSubstr("tunnel      none: this host is in no tunnel zone"));
 }

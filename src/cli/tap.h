@@ -1,7 +1,7 @@
 // Releasing the tap that Nova made: libvirt from 9.0 on refuses an interface that exists already («The tap… interface
 // already exists») and makes the tap itself, under the same name. The binding is by name, so the agent plugs that one.
 //
-// The one place of the project that deletes an interface, and only ever a persistent tap that nobody has open.
+// The one place of the project that deletes an interface, and only ever a persistent tap that no process has open.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ struct Tap {
 // it is no tap.
 Result<Tap> find_tap(const std::string& interface_name);
 
-// Deletes it by its number if it is persistent and nobody has it open; otherwise, and when it is no tap or gone, nothing
+// Deletes it by its number if it is persistent and no process has it open; otherwise, and when it is no tap or gone, nothing
 // happens and that is a success.
 Status release_tap(const std::string& interface_name);
 

@@ -130,7 +130,7 @@ TEST(HttpClient, AnAnswerThatIsCutOffOrNoHttpIsAnError) {
 }
 
 TEST(HttpClient, ASilentServerIsGivenUpAtTheDeadline) {
-  const Listening there;  // the backlog takes the connection; nobody reads
+  const Listening there;  // the backlog takes the connection; no process reads
   const auto begin = std::chrono::steady_clock::now();
   const auto response = get(there.endpoint, 100ms);
   ASSERT_FALSE(response);

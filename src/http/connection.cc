@@ -149,7 +149,7 @@ void Http1Connection::respond(std::uint64_t id, Response response) {
 }
 
 void Http1Connection::dropped(std::uint64_t id) {
-  // Whoever drops it does not expect to be called back from here.
+  // Its caller does not expect to be called back from here.
   all_->loop.post([self = shared_from_this(), id] {
     log::error("http: a handler dropped its request without an answer");
     self->respond(id, plain_error(500, "the request was not answered", self->all_->options.error_media_type));

@@ -1,5 +1,5 @@
-// Things that wait, each in the line of its client. The lines are served in turn, so a client with a long line delays itself and
-// nobody else. Bounded: a line has a length, and all lines together have one. A full queue takes a newcomer of a short line in
+// Things that wait, each in the line of its client. The lines are served in turn, so a client with a long line delays itself
+// alone. Bounded: a line has a length, and all lines together have one. A full queue takes a newcomer of a short line in
 // exchange for the last thing of the longest line.
 //
 // Not thread-safe; no I/O.

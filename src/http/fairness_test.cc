@@ -198,7 +198,7 @@ TEST_F(HttpFairness, RequestsWhoseClientsHaveGoneAreNeverBegun) {
   good->send(get("/a"));
   ASSERT_TRUE(run_until([&] { return open_connections() == 1; }));
   EXPECT_FALSE(held.at(0).request.work->wanted());
-  held[0].respond(text("nobody hears"));
+  held[0].respond(text("too late"));
   EXPECT_THAT(good->answers(1), EndsWith("GET /a"));
   EXPECT_EQ(order, (std::vector<std::string>{"/hold", "/a"}));
 }

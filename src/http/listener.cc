@@ -134,7 +134,7 @@ Result<Endpoint> bound_endpoint(int socket) {
 
 namespace {
 
-// Whether somebody accepts connections on this socket file.
+// Whether a process accepts connections on this socket file.
 bool is_live(const Address& address) {
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   Address copy = address;
@@ -172,7 +172,7 @@ Result<UniqueFd> listen_unix_socket(const std::string& path, unsigned mode) {
     if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "{}: remove the stale socket", what);
   }
   if (::bind(fd.get(), generic(address.storage), address.length) < 0) return fail_errno(errno, "{}", what);
-  // Nobody can connect between bind and listen, so the mode is right from the first connection on.
+  // No client can connect between bind and listen, so the mode is right from the first connection on.
   if (::chmod(path.c_str(), mode) < 0 || ::listen(fd.get(), backlog) < 0) {
     const int error = errno;
     ::unlink(path.c_str());

@@ -27,7 +27,7 @@ struct Endpoint {
 Result<UniqueFd> listen_tcp_socket(const Endpoint& endpoint);
 Result<Endpoint> bound_endpoint(int socket);
 
-// A stale socket file is replaced; conflict: somebody listens there, or it is no socket.
+// A stale socket file is replaced; conflict: a process listens there, or it is no socket.
 Result<UniqueFd> listen_unix_socket(const std::string& path, unsigned mode);
 
 struct Accepted {

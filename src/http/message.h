@@ -23,7 +23,7 @@ using Headers = std::multimap<std::string, std::string, HeaderLess>;
 class Work {
  public:
   virtual ~Work() = default;
-  // False: its client has gone, and nobody is going to read an answer.
+  // False: its client has gone and will not read an answer.
   virtual bool wanted() const = 0;
   // Nothing of this process is needed until an event from elsewhere: the request does not count among those that are worked on
   // any more, which are limited (Limits::in_progress).

@@ -12,7 +12,7 @@ namespace midonet::http {
 
 class RawClient {
  public:
-  // "127.0.0.1:8181" or "unix:/path". Aborts the test when nobody listens. `from`: its own address, "127.0.0.2".
+  // "127.0.0.1:8181" or "unix:/path". Aborts the test when no process listens. `from`: its own address, "127.0.0.2".
   RawClient(Loop& loop, const std::string& endpoint, int receive_buffer_bytes = 0, const std::string& from = "");
 
   void send(std::string_view bytes);  // aborts when the kernel does not take them all

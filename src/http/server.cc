@@ -28,7 +28,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   Impl(Loop& loop, Registry& registry, Options options, Handler handler)
       : loop_(loop),
         connections_(std::make_shared<Connections>(loop, registry, std::move(options), std::move(handler))) {
-    // Whoever waited for a free descriptor may have one now.
+    // A descriptor is free now, for which a connection may be waiting.
     connections_->one_closed = [this] { on_closed(); };
     connections_->more_held = [this] { relieve_later(); };
   }

@@ -70,7 +70,7 @@ class Server {
   // "127.0.0.1:8181", "[::1]:8181", port 0 for any. Result: the address bound ("127.0.0.1:8181"). invalid: not such an
   // address; conflict: in use.
   Result<std::string> listen_tcp(const std::string& address);
-  // Makes the socket with the given mode; a stale socket file (nobody listens) is replaced, a live one is a conflict.
+  // Makes the socket with the given mode; a stale socket file (no process listens) is replaced, a live one is a conflict.
   Status listen_unix(const std::string& path, unsigned mode = 0600);
 
   // Accepts no more, closes idle connections, lets requests in progress and bodies under way finish, then calls `stopped`. What

@@ -356,8 +356,8 @@ TEST_F(HttpServer, AClientThatGoesAwayWhileItWaitsIsNoticed) {
   EXPECT_TRUE(run_until([&] { return open_connections() == 1; }));
   left.close();
   EXPECT_TRUE(run_until([&] { return open_connections() == 0; }));
-  held[0].second(text("nobody hears"));
-  held[1].second(text("nobody hears"));
+  held[0].second(text("too late"));
+  held[1].second(text("too late"));
   EXPECT_EQ(metric("midonet_http_requests_total{method=\"GET\",route=\"none\",server=\"api\",status=\"499\"}"), 2);
 }
 

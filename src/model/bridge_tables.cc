@@ -50,9 +50,9 @@ const Table& table<MacPort>() {
   static const Table entry{
       "MacPort",
       2,
-      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on, if "
-      "that is in "
-      "a tunnel zone: one in none tells nobody what it learns.",
+      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on. A host "
+      "in no "
+      "tunnel zone publishes nothing that it learns.",
       {
           derived("uri", Kind::uri, "This entry."),
           field("macAddr", &MacPort::mac, Use::required, "The MAC address.").checked_by(check_station),

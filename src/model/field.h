@@ -44,7 +44,7 @@ enum class Use {
   optional,     // create and update may give it; null means its default
   create_only,  // a create may give it; afterwards what a client sends is ignored
   read_only,    // the server's; what a client sends is ignored
-  derived,      // as read_only, and made anew for each answer: it has no member and is not stored
+  derived,      // as read_only, and computed for each answer: it has no member and is not stored
   internal,     // of the stored record alone, from program to program: it has no name, and no client sees or sets it
 };
 

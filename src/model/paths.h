@@ -10,7 +10,7 @@
 //                                           /vnis/<vni> makes a VNI unique, so that a race for one has one winner (ADR 2)
 //   /hosts/<h>/served_bridges               empty, or {vtep, zones}: ours, beyond the contract: how others reach the host
 //   /hosts/<h>/served_bridges/<b>           empty: where the host's offers stand, so that a restarted agent finds those that
-//                                           nobody wants any more, and who binds a port here knows where that is news
+//                                           are stale, and attach knows where a host begins to serve a bridge
 //   /bridges/<b>/hosts/<h>                  {vtep, zones}: this host serves the bridge; below it its offers in chunks
 //   /tunnel_zones/<z>/hosts/<h>
 //   /tunnel_zones/<z>/addresses/<ip>        {hostId}: ours, beyond the contract: makes an address unique in its zone

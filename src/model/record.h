@@ -1,5 +1,5 @@
 // Stored records: JSON objects made from and read into the structs of this folder by their tables of fields
-// (field.h). Used by whoever reads or writes the store. Any thread.
+// (field.h). Used by all code that reads or writes the store. Any thread.
 #pragma once
 
 #include <string>

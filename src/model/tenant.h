@@ -1,4 +1,4 @@
-// A tenant as the records know it: whoever a bridge belongs to. No record of its own.
+// A tenant as the records know it: the owner of a bridge. No record of its own.
 #pragma once
 
 #include <string>

@@ -20,7 +20,7 @@ struct Link {
   std::string name;
   std::uint16_t hardware_type = 0;  // ARPHRD_ETHER and so on
   bool loopback = false;            // IFF_LOOPBACK
-  bool up = false;                  // IFF_UP: somebody set it up
+  bool up = false;                  // IFF_UP: it was set up
   bool carrier = false;             // IFF_LOWER_UP: its driver says that there is a link
   std::uint8_t operstate = 0;       // RFC 2863, IF_OPER_UP is 6
   std::uint32_t mtu = 0;

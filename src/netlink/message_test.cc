@@ -95,7 +95,7 @@ TEST(NetlinkMessage, ReadsAddressesAndOfAPointToPointLinkTheLocalOne) {
   EXPECT_EQ(table.find("tap1")->addresses,
             (std::set<Ip>{*Ip::parse("192.0.2.1"), *Ip::parse("192.0.2.5"), *Ip::parse("2001:db8::1")}));
   EXPECT_TRUE(table.find("tap1")->up);
-  EXPECT_FALSE(table.find("tap1")->carrier) << "nobody has the tap open";
+  EXPECT_FALSE(table.find("tap1")->carrier) << "no process has the tap open";
 }
 
 TEST(NetlinkMessage, ReadsRemovals) {

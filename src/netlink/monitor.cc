@@ -53,7 +53,7 @@ Result<std::unique_ptr<Monitor>> Monitor::open(Loop& loop, Registry& registry, i
 Monitor::Monitor(Loop& loop, Registry& registry, Socket socket, int buffer_bytes)
     : loop_(loop),
       overrun_counter_(registry.counter("midonet_netlink_overruns_total",
-                                        "Times that the kernel dropped link events and all links were read anew")),
+                                        "Times that the kernel dropped link events and all links were read again")),
       socket_(std::move(socket)),
       buffer_bytes_(buffer_bytes) {}
 
@@ -125,7 +125,7 @@ void Monitor::dump_part_done(int error_number) {
     log::warning("reading the links: {}", fail_errno(error_number, "rtnetlink").value().message);
   if (error_number != 0) interrupted_ = true;
   if (interrupted_) {
-    // Not at once: whoever disturbs the dump (hundreds of links being made, say) gets time to finish.
+    // Not at once: what disturbs the dump (hundreds of links being made, say) gets time to finish.
     phase_ = Phase::dumping_links;
     ++sequence_;  // what still comes of this dump is not ours any more
     retry_ = loop_.after(std::chrono::milliseconds(20), [this] { begin_dump(); });
@@ -160,7 +160,7 @@ void Monitor::finish_dump() {
 }
 
 void Monitor::start_over(const char* why) {
-  log::warning("{}: reading all links anew", why);
+  log::warning("{}: reading all links again", why);
   retry_.cancel();
   // A dump that is still running would make the next one fail with EBUSY, and what is queued is worthless: a
   // new socket.

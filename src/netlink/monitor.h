@@ -1,9 +1,9 @@
 // The links and addresses of this network namespace, live: read once, then kept by the kernel's events. No
 // polling. The agent is told to look again and reads the table; it never sees single events.
 //
-// On the loop's thread. When the kernel drops events (the socket's buffer overran), everything is read anew;
+// On the loop's thread. When the kernel drops events (the socket's buffer overran), everything is read again;
 // until that is done the table keeps what it had, and `changed` comes when it is right again. A failing
-// socket is opened anew.
+// socket is opened again.
 #pragma once
 
 #include <cstdint>

@@ -83,7 +83,7 @@ TEST_F(MonitorInNamespace, FollowsATapFromBirthOverRenameToItsEnd) {
 
   ip("link set tap0 up");
   ASSERT_TRUE(until([&] { return link("tap0")->up; }));
-  EXPECT_FALSE(link("tap0")->has_link()) << "nobody has opened it";
+  EXPECT_FALSE(link("tap0")->has_link()) << "no process has opened it";
   const UniqueFd guest(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
   ifreq request{};
   std::strcpy(request.ifr_name, "tap0");

@@ -52,7 +52,7 @@ Routes::Routes(Loop& loop, std::function<void()> changed, Socket events)
   watches_.push_back(loop_.on_readable(events_.fd(), [this] { drain(events_.fd()); }));
 }
 
-// The kernel tells nobody of what it learned of a path; a raw socket hears the message that it learns it from. Without one,
+// The kernel has no event for what it learned of a path; a raw socket hears the message that it learns it from. Without one,
 // a path that becomes narrower is noticed at the next change of a route.
 void Routes::hear_of_paths(int family) {
   const bool v4 = family == AF_INET;

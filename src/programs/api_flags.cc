@@ -29,7 +29,7 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
       ->capture_default_str();
   app.add_option_function<std::string>(
          "--auth", [&options](const std::string& kind) { options.auth.kind = kinds.at(kind); },
-         "Who is asked about those who use the API: nobody, a file of users, or Keystone")
+         "Where logins are checked: none is needed, a file of users, or Keystone")
       ->check(CLI::IsMember({"none", "users", "keystone"}))
       ->default_str("none");
   app.add_option(
@@ -89,7 +89,7 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
             "MiB of requests and answers that are held for clients; above, those of the address with most are cut off");
   mebibytes("--max-client-memory", options.limits.client_held_bytes, "MiB of these for one address");
   app.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
-               "Listen on an address that is not loopback, though nobody has to log in");
+               "Listen on an address that is not loopback, though no login is needed");
   app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", options.require_tunnel_zone,
                "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
   app.add_flag("--gre-means-vxlan,!--no-gre-means-vxlan", options.gre_means_vxlan,

@@ -118,7 +118,7 @@ FakeAgent::~FakeAgent() { ::unlink(path_.c_str()); }
 UniqueFd FakeAgent::accept() {
   pollfd ready{fd_.get(), POLLIN, 0};
   if (::poll(&ready, 1, 10'000) != 1) {
-    ADD_FAILURE() << "nobody connects";
+    ADD_FAILURE() << "no client connects";
     return {};
   }
   return UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));

@@ -1,4 +1,4 @@
-// For tests of programs: a child process run as somebody else would run it, and what it left behind.
+// For tests of programs: a child process run as another program would run it, and what it left behind.
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +25,7 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child();  // kills it if it is still there
 
-  // Reads both pipes to their end, which is when nobody has them open any more, then takes the exit status.
+  // Reads both pipes to their end, which is when no process has them open any more, then takes the exit status.
   Ended wait();
   // What it has written to stderr so far, up to and with this text; waits for it, ten seconds at most. wait() gives it again.
   std::string read_err_until(std::string_view text);

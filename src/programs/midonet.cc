@@ -152,7 +152,7 @@ Command::Command() {
       ->capture_default_str();
   app.add_option("--user", flags.user, "Who you are, for an API that asks (its --auth)")->envname("MIDONET_USER");
   app.add_option("--password-file", flags.password_file,
-                 "A file with your password, which nobody else may read; or the variable MIDONET_PASSWORD has it")
+                 "A file with your password, which no other user may read; or the variable MIDONET_PASSWORD has it")
       ->type_name("FILE");
   app.add_option("--project", flags.project, "The project to log in to, for an API that asks Keystone")
       ->envname("MIDONET_PROJECT");
@@ -323,7 +323,7 @@ int complete(const std::vector<std::string>& words) {
     return cli::midonet_exit::usage;
   }
   Flags flags = configured.flags;
-  flags.timeout_s = 1;  // somebody waits at a prompt
+  flags.timeout_s = 1;  // a user waits at a prompt
   if (!completion.api.empty()) flags.api = completion.api;
   std::vector<std::string> words_out = completion.words;
   if (!completion.noun.empty()) {

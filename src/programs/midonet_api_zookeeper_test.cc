@@ -126,7 +126,7 @@ TEST_F(MidonetApiOnZookeeper, AnOutageIsA503WithRetryAfterAndEndsByItself) {
   EXPECT_EQ(one->stop(), 0);
 }
 
-// An address on which nobody listens, so that the server's is known before it says anything.
+// An address on which no process listens, so that the server's is known before it says anything.
 std::string free_address() {
   Loop loop;
   Registry registry;

@@ -120,7 +120,7 @@ TEST_F(MidonetLogin, SaysWhatToSet) {
   EXPECT_THAT(with({}, {"--password", "secret", "host", "list"}).err, HasSubstr("--password"));
 }
 
-// Of an API that asks nobody: the password does not leave the process.
+// Of an API without logins: the password does not leave the process.
 TEST_F(Midonet, ShowsNoPasswordToAnApiThatDoesNotAsk) {
   const Ended ended = run(
       {"/usr/bin/env", "-i", "OS_USERNAME=alice", "OS_PASSWORD=secret", MIDONET_PROGRAM, "--api", url, "host", "list"});

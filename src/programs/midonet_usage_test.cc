@@ -77,7 +77,7 @@ TEST(MidonetAlone, TellsOfTheAgentEvenThen) {
 TEST_F(Midonet, WaitsUntilAllIsWell) {
   ok({"host", "delete", "cmp2"});
   ok({"status", "--wait", "0"});
-  // Nobody answers there, and nobody will.
+  // No server answers there, and none will.
   EXPECT_EQ(run({MIDONET_PROGRAM, "--api", "http://127.0.0.1:1", "status", "--wait", "0.3"}).status, 4);
   // The agent's word is what is waited for: the first answer warns, the second does not.
   FakeAgent agent(socket);

@@ -107,7 +107,7 @@ TEST_F(MmCtlAlone, ReplacesASocketThatADeadAgentLeft) {
     FakeAgent agent(socket);
     ASSERT_EQ(::link(socket.c_str(), (socket + ".kept").c_str()), 0);
   }
-  std::filesystem::rename(socket + ".kept", socket);  // the file, and nobody who listens
+  std::filesystem::rename(socket + ".kept", socket);  // the file, and no listener
   expect_silent_success(start_bind().wait());
   EXPECT_EQ(place(port), "tap0@" + host);
 }
@@ -232,12 +232,12 @@ TEST_F(MmCtlAlone, MakesNoFileThatOthersMayRead) {
 class MmCtlAsNobody : public MmCtlAlone {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become somebody else";
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
     MmCtlAlone::SetUp();
     ::chmod(directory.path().c_str(), 0755);
   }
   Ended as_nobody(std::vector<std::string> arguments) {
-    // A copy where nobody can reach it: the build may lie in a folder that is root's alone.
+    // A copy that another user can reach: the build may lie in a folder that is root's alone.
     std::vector<std::string> words = command(std::move(arguments));
     const std::string program = directory.path() + "/mm-ctl";
     std::filesystem::copy_file(words[0], program, std::filesystem::copy_options::overwrite_existing);

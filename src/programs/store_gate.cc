@@ -35,7 +35,7 @@ void StoreGate::say(const std::string& why) {
 void StoreGate::look_after_loss() {
   store_.get(model::paths::version, liveness_.guard([this](const Result<store::NodePtr>& version) {
     if (version || version.error().code != Code::not_found) return;
-    log::error("store {}: it has lost its data: its layout is made anew", store_.uri());
+    log::error("store {}: it has lost its data: its layout is made again", store_.uri());
     store::ensure_layout(store_, liveness_.guard([this](const Status& made) {
       if (!made) log::error("store {}: {}", store_.uri(), made.error().message);
     }));

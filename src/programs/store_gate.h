@@ -2,7 +2,7 @@
 // an outage of ZooKeeper is not a reason to give up: the gate says what it waits for, tries again at each change of the
 // store's state (and, while the store answers with errors, after a growing delay), for as long as it takes.
 //
-// Where the layout is gone later, since the servers have lost their data, it is made anew and said.
+// Where the layout is gone later, since the servers have lost their data, it is made again and said.
 //
 // On the loop's thread; it and the store outlive the loop's run.
 #pragma once

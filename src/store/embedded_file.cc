@@ -70,7 +70,7 @@ Status sync(const std::string& path, int flags) {
   return {};
 }
 
-// Made whole under another name, then renamed: whoever is killed meanwhile leaves either no store or a complete one.
+// Made whole under another name, then renamed: a process that is killed meanwhile leaves either no store or a complete one.
 Status make_file(const std::string& path) {
   const std::string fresh = path + ".new";
   for (const std::string& old : {fresh, fresh + "-journal"}) {

@@ -320,7 +320,7 @@ TEST_F(EmbeddedLoss, AStoreThatEndsDuringABackupLeavesNothingBehind) {
   {
     const auto store = *open();
     ASSERT_TRUE(commit(*store, {Op::create("/a", std::string(900'000, 'v'))}));
-    store->backup([](const auto&) { ADD_FAILURE() << "nobody is there to be told"; });
+    store->backup([](const auto&) { ADD_FAILURE() << "the caller is gone"; });
     bool turned = false;
     loop_.post([&] { turned = true; });
     ASSERT_TRUE(loop_.run_until([&] { return turned; }, 10s));

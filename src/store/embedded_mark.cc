@@ -62,7 +62,7 @@ Result<EmbeddedMark> EmbeddedMark::open(std::string path) {
     mark.content_ = content;
     mark.next_ = 1 - slot;
   }
-  if (!mark.content_) log::warning("{}: has no valid slot: it is made anew", mark.path_);
+  if (!mark.content_) log::warning("{}: has no valid slot: a new one is written", mark.path_);
   return mark;
 }
 

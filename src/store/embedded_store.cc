@@ -157,7 +157,7 @@ class Database : public EmbeddedDatabase, public std::enable_shared_from_this<Da
     requests_.erase(requests_.begin(), end);
     schedule();
 
-    // When the storage fails, its transaction is rolled back and the turn evaluated anew without commits; when even
+    // When the storage fails, its transaction is rolled back and the turn is evaluated again without commits; when even
     // reading fails, without reads. What remains is the end of sessions, which is in memory.
     Result<std::vector<Answer>> answers = evaluate(requests, std::nullopt, std::nullopt);
     std::optional<Error> first;

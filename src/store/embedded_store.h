@@ -2,7 +2,7 @@
 //
 // A database has any number of sessions, each a Store. What is called during one turn of the loop is evaluated
 // together, in the order of the calls over all sessions, in one transaction of SQLite: however many commits there are,
-// the disk is waited for once, and nobody is answered and no watch fires before it has answered. When the disk refuses,
+// the disk is waited for once, and no call is answered and no watch fires before it has answered. When the disk refuses,
 // every commit of that turn fails (exhausted, unavailable), nothing has changed, and the reads of that turn see that.
 //
 // On the loop's thread, which each turn's disk flush blocks (about as long as one fsync).

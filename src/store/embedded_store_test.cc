@@ -438,7 +438,7 @@ TEST_F(EmbeddedStore, ADirectoryOrAPlaceThatCannotBeWrittenIsAClearError) {
 }
 
 TEST_F(EmbeddedStore, WithoutPermissionItIsForbidden) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become somebody else";
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
   ASSERT_TRUE(commit(*open_session(), {Op::create("/a", "")}));
   const pid_t child = in_child([&] {
     if (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0) ::_exit(9);

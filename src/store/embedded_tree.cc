@@ -267,7 +267,7 @@ Result<Applied> EmbeddedTree::end_session(std::int64_t session) {
   owned.reset();
   if (!applied.changes.empty()) impl_->remove_owned.with(session).run();
   if (auto ok = impl_->storage(); !ok) return failed(std::move(ok));
-  if (!applied.changes.empty()) impl_->revision = applied.revision;  // not written: there is nobody who was told of it
+  if (!applied.changes.empty()) impl_->revision = applied.revision;  // not written: no caller was told of it
   return applied;
 }
 

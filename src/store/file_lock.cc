@@ -55,7 +55,7 @@ Result<FileLock> FileLock::acquire(const std::string& file, std::chrono::millise
     if (left <= left.zero()) {
       return fail(Code::unavailable, "embedded store {} is in use by {}", file, holder_of(fd.get()));
     }
-    // The kernel tells nobody that a lock was let go unless a thread blocks for it without a time limit.
+    // The kernel tells of a released lock only a thread that blocks for it without a time limit.
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(backoff.next(), left));
   }
   // The number is for other processes' messages alone: a full disk is no reason to refuse the store here.

@@ -113,7 +113,7 @@ class FlakyStore : public Store {
     inner_->get("/", expect<NodePtr>(std::move(then)), {});
   }
 
-  // A watch that fires once, whoever comes first: the store behind, or the end of the session.
+  // A watch that fires once: by the store behind, or by the end of the session.
   Notify hold(Notify watch) {
     if (!watch) return {};
     auto held = std::make_shared<Notify>(std::move(watch));

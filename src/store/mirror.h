@@ -2,7 +2,7 @@
 // in its last complete run (one that was not pending) are what is followed, everything else is dropped. So "what to
 // watch" is never written down twice.
 //
-// On the loop's thread. An event only means "look again": the node is read anew and compared, and `changed` is called
+// On the loop's thread. An event only means "look again": the node is read again and compared, and `changed` is called
 // (once for many changes, from the loop) when something that is followed is different from what the reader last saw, or
 // was read for the first time. After a lost session everything followed is read again, and only differences count.
 #pragma once

@@ -102,7 +102,7 @@ TEST_F(MirrorTest, AChangeIsToldOnceAndSeenByTheNextRead) {
   EXPECT_EQ(seen_["1"], "uno");
   settle();
   EXPECT_EQ(changes_, 1);
-  commit({Op::set("/p/1", "eins")});  // and again: the watch was set anew
+  commit({Op::set("/p/1", "eins")});  // and again: the watch was set again
   settle();
   EXPECT_EQ(changes_, 2);
 }

@@ -8,7 +8,7 @@
 namespace midonet::store {
 namespace {
 
-// The path comes from whoever called us: quote it without what would garble a log.
+// The path comes from the caller: quote it without what would garble a log.
 std::string quoted(std::string_view path) {
   std::string out = "\"";
   for (const char c : path.substr(0, 200)) {

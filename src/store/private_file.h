@@ -14,7 +14,7 @@ namespace midonet::store {
 Result<std::string> read_secret(const std::string& path);
 
 // The session that was saved; one without id when there is no file. invalid: it is damaged; conflict: it belongs to another
-// owner. A file that names no owner is anybody's: an older version wrote it.
+// owner. A file that names no owner counts as the reader's: an older version wrote it.
 Result<ZookeeperSession> read_session(const std::string& path, const std::string& owner = {});
 // Replaces the file in one step; it is readable by its owner alone, whatever the umask is.
 Status write_session(const std::string& path, const ZookeeperSession& session, const std::string& owner = {});

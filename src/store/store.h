@@ -71,14 +71,14 @@ struct Op {
 };
 
 // How much one commit may be: every store takes one whose operations' commit_bytes sum up to this. ZooKeeper refuses a
-// larger one (Code::exhausted, before anything is sent): whoever makes such commits splits them.
+// larger one (Code::exhausted, before anything is sent): the caller splits such commits.
 inline constexpr std::size_t max_commit_bytes = 1'040'000;
 inline std::size_t commit_bytes(const Op& op) { return 128 + op.path.size() + op.value.size(); }
 
 enum class State {
   connected,     // calls are answered
   disconnected,  // calls fail with Code::unavailable or wait until their deadline; watches and ephemeral nodes may live on
-  new_session,  // connected again, but every ephemeral node of ours and every watch is gone: make them anew
+  new_session,  // connected again, but every ephemeral node of ours and every watch is gone: make them again
 };
 
 // The callback of a watch: the node may have changed, appeared or gone, or the session was lost; look again. Runs at most
@@ -139,7 +139,7 @@ class Store {
   virtual std::int64_t session() const = 0;
   // For logs and status: "embedded:/var/lib/midolman/midonet.db".
   virtual std::string uri() const = 0;
-  // Tells this store from one that was made anew in its place: a UUID of an embedded file, kept by its backups. Empty for a
+  // Tells this store from one that was made later in its place: a UUID of an embedded file, kept by its backups. Empty for a
   // store that has none (ZooKeeper, a store in memory).
   virtual std::string identity() const { return {}; }
 

@@ -29,7 +29,7 @@ TEST_P(StoreContract, AWatchOnANodeFiresOnceWhenItAppearsIsSetOrGoes) {
       EXPECT_EQ(fired, 0);
       ASSERT_TRUE(commit(*other, {change}));
       ASSERT_TRUE(wait([&] { return fired > 0 && second > 0; }));
-      // Gone or made once more: nobody is told again.
+      // Gone or made once more: the watch does not fire again.
       ASSERT_TRUE(commit(*other, {change.kind == Op::Kind::remove ? Op::create("/w", "") : Op::remove("/w")}));
       settle(*a_);
       EXPECT_EQ(fired, 1);

@@ -33,7 +33,7 @@ struct OpenOptions {
   std::function<void(const std::vector<Ip>&)> on_servers{};
 };
 
-// A store whose layout nobody has looked at (layout.h does). An embedded file is waited for as open() does; ZooKeeper is not: the
+// A store whose layout has not been checked (layout.h does). An embedded file is waited for as open() does; ZooKeeper is not: the
 // store may answer later (Store::on_state), which is for programs that must start while there is an outage.
 Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options);
 

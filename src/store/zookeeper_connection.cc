@@ -170,7 +170,7 @@ void ZookeeperConnection::look_at_attempt() {
   if (!std::exchange(attempting_, attempting) || !attempting) return look_later();
   const std::string server = handle_->server();
   problem_ = fmt::format("{} does not answer", server);
-  log::info("store {}: {}; trying anew", address_.uri(), problem_);
+  log::info("store {}: {}; trying again", address_.uri(), problem_);
   if (!silent_servers_.insert(server).second) {
     silent_servers_ = {server};
     look_ *= 3;

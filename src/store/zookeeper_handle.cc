@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 
-// LeakSanitizer asks every program with a store for this, and nobody else does. The library forgets answers that came, and were not
+// LeakSanitizer alone asks for this, in every program with a store. The library forgets answers that came, and were not
 // told yet, when their handle is closed.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:libzookeeper_mt\n"; }
@@ -22,9 +22,9 @@ namespace {
 // The library has a Stat of its own in the global namespace.
 using LibraryStat = ::Stat;
 
-// Nobody can be there: the library drops its connection when it is told to look there.
+// No server can be there: the library drops its connection when it is told to look there.
 constexpr const char* nowhere = "255.255.255.255:1";
-// How often the library looks its list of servers up anew. They are addresses: never would do.
+// How often the library looks its list of servers up again. They are addresses: never would do.
 constexpr int resolve_each_ms = 3'600'000;
 
 // The library's list. It goes two servers further after one that refused: an even number would leave half of them out,
@@ -36,7 +36,7 @@ std::string list_of(std::vector<std::string> servers) {
 
 Stat stat_of(const LibraryStat& stat) { return {stat.czxid, stat.mzxid, stat.version, stat.ephemeralOwner}; }
 
-// The library's lines are of use to somebody who looks for a defect; what users need to know the store says itself.
+// The library's lines are for debugging; what users need to know the store says itself.
 // Called on any thread: log.h allows that.
 void log_line(const char* message) {
   if (message == nullptr) return;
@@ -97,7 +97,7 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
   }
 
   void leave_session() {
-    // The documented way to make the library drop its connection at once. Not connected, zookeeper_close() has nobody to
+    // The documented way to make the library drop its connection at once. Not connected, zookeeper_close() has no server to
     // tell that the session ends.
     if (handle_ != nullptr) zoo_set_servers(handle_, nowhere);
   }
@@ -300,7 +300,7 @@ class ZookeeperHandle::Impl : public std::enable_shared_from_this<ZookeeperHandl
     if (handle_ == nullptr) return;
     if (state == ZOO_CONNECTED_STATE) {
       session_ = session;
-      // Before anything that anybody sends now; the library says it again at each later connection. Refused only when
+      // Before anything that is sent now; the library says it again at each later connection. Refused only when
       // the connection is gone already: then there will be another.
       if (!secret_.empty() && !authenticated_) {
         authenticated_ =

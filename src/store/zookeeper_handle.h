@@ -66,7 +66,7 @@ class ZookeeperHandle {
   // Drops the connection that is being made, if any, and goes on at once with these servers, in this order. Session and
   // watches stay what they are.
   void try_anew(const std::vector<std::string>& servers);
-  // Before the destructor: the session is not to be ended, somebody will resume it.
+  // Before the destructor: the session is not to be ended: the next process resumes it.
   void leave_session();
 
   // Calls take effect in the order they are made and are answered in that order. Paths are the servers' own.

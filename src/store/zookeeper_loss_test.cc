@@ -34,7 +34,7 @@ TEST_F(ZookeeperLossTest, AStoreComesBackToServersThatLostTheirData) {
   EXPECT_EQ(states, (std::vector<State>{State::disconnected, State::new_session}));
   EXPECT_TRUE(fired);
   EXPECT_EQ(get(*store, "/p").error().code, Code::not_found);
-  EXPECT_TRUE(commit(*store, {Op::create("/p", "new"), Op::create_ephemeral("/e", "")})) << "the root is made anew";
+  EXPECT_TRUE(commit(*store, {Op::create("/p", "new"), Op::create_ephemeral("/e", "")})) << "the root is made again";
 }
 
 TEST_F(ZookeeperLossTest, AStoreComesBackToServersThatWereRestoredFromABackup) {

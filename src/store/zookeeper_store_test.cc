@@ -81,7 +81,7 @@ class ZookeeperStoreTest : public ZookeeperTest {
     return options;
   }
 
-  // Somebody ends the session that the file names.
+  // Another client ends the session that the file names.
   void end_session() {
     bool up = false;
     auto handle = ZookeeperHandle::open(loop_, {shared_server().address()}, 10s, *read_session(file("session")), "",
@@ -89,7 +89,7 @@ class ZookeeperStoreTest : public ZookeeperTest {
     ASSERT_TRUE(handle);
     ASSERT_TRUE(wait([&] { return up; }));
   }
-  // The same while a store uses it, which connects anew when another client takes the session over: so again until the
+  // The same while a store uses it, which connects again when another client takes the session over: so again until the
   // end was the quicker of the two.
   void end_session_of(Store& store) {
     const std::int64_t session = store.session();
@@ -225,7 +225,7 @@ TEST_F(ZookeeperStoreTest, AServersRestartLeavesSessionAndWatchesAndIsOnlyADelay
   ASSERT_FALSE(get(*store, "/absent", [&] { ++fired; }));
   shared_server().kill(0);
   ASSERT_TRUE(wait([&] { return store->state() == State::disconnected; }));
-  // Made while nobody answers: they wait, and keep their order.
+  // Made while no server answers: they wait, and keep their order.
   std::vector<std::string> seen;
   store->get("/p", [&](const Result<NodePtr>& node) { seen.push_back(node ? (*node)->value : node.error().message); });
   store->commit({Op::create("/p/c", "")},
@@ -250,9 +250,9 @@ TEST_F(ZookeeperStoreTest, ChangesThatHappenWhileAClientIsCutOffFireItsWatches) 
   ASSERT_TRUE(get(*store, "/p", [&] { ++fired; }));
   ASSERT_TRUE(list(*store, "/q", [&] { ++fired; }));
   ASSERT_FALSE(get(*store, "/absent", [&] { ++fired; }));
-  ASSERT_TRUE(get(*store, "/q", [] { ADD_FAILURE() << "nobody set it"; }));
+  ASSERT_TRUE(get(*store, "/q", [] { ADD_FAILURE() << "no watch was set"; }));
   restart_server({store.get(), other.get()});
-  // Whoever is connected first: the order does not matter.
+  // Which store is connected first does not matter.
   ASSERT_TRUE(commit(*other, {Op::set("/p", "x"), Op::create("/q/c", ""), Op::create("/absent", "")}));
   EXPECT_TRUE(wait([&] { return fired == 3; }));
   EXPECT_TRUE(get(*store, "/q/c"));
@@ -311,7 +311,7 @@ TEST_F(ZookeeperStoreTest, AMirrorConvergesAcrossRestartsAndLostSessions) {
 }
 
 TEST_F(ZookeeperStoreTest, WithoutAServerEveryCallEndsWithItsPatience) {
-  // Nobody listens on port 1.
+  // No process listens on port 1.
   const std::string nobody = "zookeeper://127.0.0.1:1,127.0.0.1:2/midonet";
   auto store = connect(loop_, nobody, {.patience = 0ms});
   ASSERT_TRUE(store);
@@ -422,7 +422,7 @@ TEST_F(ZookeeperStoreTest, ASecretKeepsEverybodyElseOut) {
   auto again = store::open(loop_, uri(), ours);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ((*get(**again, "/ports/1"))->value, "ours");
-  // Also after the connection was lost and made anew.
+  // Also after the connection was lost and made again.
   restart_server({again->get()});
   EXPECT_TRUE(commit(**again, {Op::set("/ports/1", "still ours")}));
 }

@@ -1,4 +1,4 @@
-// The watches that stores keep with the servers: those that somebody waits for, and no others.
+// The watches that stores keep with the servers: those that a caller waits for, and no others.
 #include "store/mirror.h"
 #include "store/recent.h"
 #include "store/zookeeper_fixture.h"

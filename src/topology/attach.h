@@ -38,9 +38,9 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request);
 // what it offered on the bridge, which its agent alone writes. That is harmless, because frames that are sent there end there:
 //   * The port was moved. Its new binding has a higher revision, and as soon as the new host has heard the guest and says so,
 //     every reader prefers its offer; until then frames go to where the guest still is (ADR 9).
-//   * It was detached or deleted. Peers go on sending to the old host what is for its addresses, and to nobody else; a port that
+//   * It was detached or deleted. Peers go on sending to the old host what is for its addresses, and to no other host; a port that
 //     gets one of these addresses later has a higher revision and wins at every reader.
-// The agent takes the offer back when it returns; deleting the host or the bridge takes it along too. Nobody else may: a host
+// The agent takes the offer back when it returns; deleting the host or the bridge takes it along too. No other program may: a host
 // that only lost its session still forwards, and would write over what was taken from it.
 //
 // Success when the port is not attached. With `only_host`, a port that is bound on another host is left alone (mm-ctl), and one

@@ -49,7 +49,7 @@ struct Claim {
   }
 };
 
-// A node that another program writes: null where there is none, or a damaged one, which its writer makes anew.
+// A node that another program writes: null where there is none, or a damaged one, which its writer makes again.
 Result<store::NodePtr> node_if_any(store::View& view, const std::string& path) {
   Result<store::NodePtr> node = view.get(path);
   if (!node && node.error().code == Code::not_found) return store::NodePtr();

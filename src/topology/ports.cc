@@ -65,7 +65,7 @@ Result<PortStatus> port_status(store::View& view, const Port& port) {
   const auto reported = find<PortStatus>(view, paths::status(*port.host_id, port.id));
   const Result<store::NodePtr> binding = view.get(paths::binding(*port.host_id, port.id));
   const Result<bool> alive = exists(view, paths::alive(*port.host_id));
-  // A status that cannot be read is no status; its agent will write it anew.
+  // A status that cannot be read is no status; its agent will write it again.
   const bool damaged = !reported && reported.error().code == Code::internal;
   Steps steps;
   if (!damaged) steps.add(reported);

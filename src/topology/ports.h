@@ -21,7 +21,7 @@ Status update_port(store::Transaction& t, const Uuid& id, const std::function<vo
 Status delete_port(store::Transaction& t, const Uuid& id);
 
 // A part of the deletion of ports and bridges: makes the version of the ports' folder another one, so that who goes on from what
-// was read before does not take a port for the one that was made anew under its id (attach()).
+// was read before does not take a port for the one that was made again under its id (attach()).
 void note_ports_removed(store::Transaction& t);
 
 // What became of the port's present binding: what the agent reported of this very revision of it, while the agent is

@@ -2,7 +2,7 @@
 // bridges. ZooKeeper takes about 1 MB of one commit, and everybody else's commits wait meanwhile.
 //
 // Such a verb is a step: it stages as much as fits into one commit and says whether that was all. Each step leaves a state
-// that is consistent in itself (a smaller bridge), what owns all the rest goes last, and whoever adds something meanwhile
+// that is consistent in itself (a smaller bridge), what owns all the rest goes last, and a client that adds something meanwhile
 // finds it deleted as well, or is told that the owner has gone. A client that dies in between leaves a smaller thing, and
 // asking again finishes it.
 #pragma once
@@ -22,7 +22,7 @@ enum class Progress { more, done };
 using Step = std::function<Result<Progress>(store::Transaction&)>;
 
 // One commit after the other until the step says that it is done, or fails. When what is deleted has gone after the first
-// commit, somebody else finished it: a success. On the loop's thread; `done` is called once, later.
+// commit, another program finished it: a success. On the loop's thread; `done` is called once, later.
 void run_steps(store::Store& store, Step step, std::function<void(Status)> done);
 
 // What one step may still stage. Nodes are counted, not bytes: 400 paths of at most 200 bytes are 80 KB.
