@@ -36,8 +36,7 @@ UniqueFd connect_to(const http::Endpoint& endpoint) {
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&in), sizeof in) != 0) {
-    fmt::print(stderr, "http_bench: no process listens on {}\n"
-, endpoint.to_string());
+    fmt::print(stderr, "http_bench: no process listens on {}\n", endpoint.to_string());
     std::exit(1);
   }
   return fd;

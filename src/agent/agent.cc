@@ -28,7 +28,7 @@ namespace {
 constexpr std::chrono::milliseconds patience{20};
 // How long records that contradict each other may stay so before it is reported.
 constexpr std::chrono::milliseconds doubt_time{20};
-// Interfaces come and go in bunches; nobody waits for them.
+// Interfaces come and go in bunches; no client waits for them.
 constexpr std::chrono::milliseconds interfaces_delay{100};
 // A reconcile that took long is followed by a pause as long as it took, at most so long: a burst of changes becomes few
 // reconciles, one change is not delayed.
@@ -57,7 +57,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       reconcile_counter_(registry.counter("midonet_agent_reconciles_total", "Times that the host was reconciled")),
       retry_counter_(registry.counter("midonet_agent_retries_total", "Reconciles because something had failed before")),
       drift_counter_(registry.counter("midonet_agent_drifts_total",
-                                      "Times that somebody else touched what is ours in the kernel")),
+                                      "Times that another program touched what is ours in the kernel")),
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
       lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
                                       "Ports that another host has taken over and whose guest still runs here")),
@@ -92,7 +92,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
   if (links_.ready()) free_uplinks();
 }
 
-// Both outlive it, and have nobody to tell from here on.
+// Both outlive it, and call nothing back from here on.
 Agent::~Agent() {
   links_.on_changed([] {});
   datapath_.on_drift([](const std::string&) {});
@@ -121,7 +121,7 @@ void Agent::begin() {
   }
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
-    log::warning("somebody else changed what is ours: {}: repairing", what);
+    log::warning("another program changed what is ours: {}: repairing", what);
     mark_dirty("drift");
   });
   offering_.start();
@@ -304,7 +304,7 @@ bool Agent::look_at_store() {
   if (!listed) {
     // What was known stays in force. A host that is gone from the store is made again; its watch then tells.
     if (outcome.error().code == Code::not_found && snapshot_known_) {
-      log::warning("host {} is not in the store any more: registering it anew", options_.host);
+      log::warning("host {} is not in the store any more: registering it again", options_.host);
       register_host();
     }
     return snapshot_known_;
@@ -499,7 +499,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
     if (!port.doubtful) continue;
     doubted.insert(port.id);
     if (in_doubt(port.id, port.revision, now)) continue;
-    // Somebody removed the binding alone.
+    // Another program removed the binding alone.
     std::erase_if(snapshot_.lingering, [&](const LingeringPort& one) { return one.id == port.id; });
     mark_dirty("doubt");
   }
@@ -534,7 +534,7 @@ std::vector<std::string> Agent::warnings() const {
   std::vector<std::string> out = claim_.warnings();
   if (hold_.on())
     out.push_back(
-        fmt::format("{}. Restore the store or make the bindings anew; or `midonet agent accept` to remove from this "
+        fmt::format("{}. Restore the store or make the bindings again; or `midonet agent accept` to remove from this "
                     "host what the store does not know",
                     hold_.reason()));
   out.insert(out.end(), complaints_.begin(), complaints_.end());

@@ -162,7 +162,7 @@ TEST_F(AgentOnFakes, WhatTheDatapathRefusesIsAnErrorAndIsTriedAgain) {
   ASSERT_TRUE(reaches(2, PortState::active)) << "one port that fails holds up no other";
   ASSERT_TRUE(reaches(1, PortState::error));
   EXPECT_EQ(bed.status(id(1))->reason, "the map is full");
-  ASSERT_TRUE(reaches(1, PortState::active)) << "without anybody doing anything";
+  ASSERT_TRUE(reaches(1, PortState::active)) << "without any event";
   ASSERT_TRUE(bed.settle());
 }
 

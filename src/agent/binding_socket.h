@@ -33,7 +33,7 @@ class BindingSocket {
   // All of these outlive it.
   BindingSocket(Loop& loop, store::Store& store, Agent& agent, Registry& registry);
 
-  // Mode 0600. conflict: somebody listens there.
+  // Mode 0600. conflict: a process listens there.
   Status listen(const std::string& path);
   // Requests in progress are finished, then `stopped` is called.
   void stop(std::function<void()> stopped);

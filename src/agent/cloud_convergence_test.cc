@@ -157,7 +157,7 @@ class History {
     return out;
   }
 
-  // Worked out anew, from the levels alone, in the plainest way.
+  // Worked out again, from the levels alone, in the plainest way.
   void check() {
     std::set<std::tuple<int, std::size_t, Uuid>> should_be, is;
     for (int port = 0; port < ports; ++port)

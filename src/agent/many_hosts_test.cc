@@ -44,14 +44,14 @@ TEST_F(ManyHosts, AHostIsSentToFromTheMomentInWhichAPortIsBoundThereAndNotForLon
   plug(1, 0);
   ASSERT_TRUE(cloud.until([&] { return peers(1) == std::set{vtep(0)}; }));
   EXPECT_FALSE(offered_host(0));
-  ASSERT_TRUE(cloud.until([&] { return peers(1).empty(); })) << "nobody forwards there";
+  ASSERT_TRUE(cloud.until([&] { return peers(1).empty(); })) << "no host forwards there";
 
   cloud.start(h(0));
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(peers(1), std::set{vtep(0)});
   cloud.leave(h(0), zone);
   ASSERT_TRUE(cloud.settle());
-  EXPECT_EQ(cloud.node(paths::served_bridges(h(0).id))->value, "") << "nobody reaches it any more";
+  EXPECT_EQ(cloud.node(paths::served_bridges(h(0).id))->value, "") << "no host reaches it any more";
 }
 
 TEST_F(ManyHosts, FramesAreTakenFromTheHostsThatServeTheBridgeAndFromOneThatIsAboutTo) {
@@ -197,10 +197,10 @@ TEST_F(ManyHosts, WhatIsWrongWithTheTunnelIsAReasonAndNoState) {
   h(0).links.add_address("eth0", vtep(0));
   h(0).links.change("tap1", [](netlink::Link& link) { link.mtu = 1500; });
 
-  h(0).kernel.fail_tunnel(Error{Code::conflict, "midonet-vxlan is somebody else's"});
+  h(0).kernel.fail_tunnel(Error{Code::conflict, "midonet-vxlan belongs to another program"});
   h(0).links.tell();
   ASSERT_TRUE(cloud.until([&] {
-    return cloud.status(h(0), id(1))->reason == "other hosts are not reached: midonet-vxlan is somebody else's";
+    return cloud.status(h(0), id(1))->reason == "other hosts are not reached: midonet-vxlan belongs to another program";
   }));
   EXPECT_EQ(cloud.status(h(0), id(1))->state, PortState::active);
   h(0).kernel.fail_tunnel({});
@@ -239,7 +239,7 @@ TEST_F(ManyHosts, AnOlderOfferOfAHostWithoutAnAgentLoses) {
   EXPECT_EQ(h(1).kernel.plugged().ports.at(id(1)).mac, mac(1));
   cloud.start(h(0));
   ASSERT_TRUE(cloud.settle());
-  EXPECT_FALSE(offered_host(0)) << "what nobody wants any more is removed";
+  EXPECT_FALSE(offered_host(0)) << "what is stale is removed";
   EXPECT_TRUE(h(0).kernel.plugged().ports.empty());
   EXPECT_EQ(where(2, mac(1)), (RemoteMac{vtep(1), true}));
 }

@@ -99,7 +99,7 @@ TEST_F(Migration, TheGuestKeepsItsNetworkUntilItIsHeardAtTheDestination) {
   guest_is_at_the_destination();
   EXPECT_TRUE(h(destination).agent->standby().empty());
   EXPECT_EQ(cloud.node(paths::status(h(destination).id, id(1)))->stat, status)
-      << "nobody is told a second time that the port is active";
+      << "no listener is told a second time that the port is active";
   unbind(source);
   guest_is_at_the_destination();
   EXPECT_EQ(record().host_id, h(destination).id);
@@ -267,7 +267,7 @@ TEST_F(Migration, AnUnbindAtTheDestinationGivesThePortBackToItsGuest) {
   EXPECT_EQ(cloud.status(h(source), id(1))->state, PortState::active);
   EXPECT_GT(offer(source)->revision, first_);
   EXPECT_TRUE(h(source).agent->lingering().empty());
-  // And it is bound here as it was before: an unbind here unbinds it, another take-over begins anew.
+  // And it is bound here as it was before: an unbind here unbinds it, another take-over begins again.
   take_over();
   EXPECT_TRUE(offer(destination)->standby);
   EXPECT_TRUE(has_mac(source));

@@ -109,7 +109,7 @@ class ApiServer::Impl {
     if (!auth) return failed(auth);
     auth_ = *std::move(auth);
     router_.set_guard([this](const http::Request& request, const Visit&, const std::function<void(Status)>& passed) {
-      if (auth_->asks_nobody() && router_.needs_no_store(request)) return passed({});
+      if (auth_->is_open() && router_.needs_no_store(request)) return passed({});
       passed(fail(Code::unavailable, "{}", never_answered));
     });
     if (metrics_) {
@@ -130,7 +130,7 @@ class ApiServer::Impl {
   void serve() {
     serves_ = true;
     auth_->begin();
-    if (auth_->asks_nobody())
+    if (auth_->is_open())
       router_.set_guard({});
     else
       router_.set_guard(
@@ -174,7 +174,7 @@ class ApiServer::Impl {
   Router router_;
   Router metrics_router_{{.authority = ""}};
   Resources resources_;
-  std::unique_ptr<Authenticator> auth_ = ask_nobody();
+  std::unique_ptr<Authenticator> auth_ = without_login();
   std::optional<http::Server> metrics_;
   http::Server server_;  // last: it goes first, with the requests that hold on to the others
 };

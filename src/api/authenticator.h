@@ -50,7 +50,7 @@ class Authenticator {
   // The store may be touched from now on: its layout is known.
   virtual void begin() {}
   // Whether check() lets everybody pass.
-  virtual bool asks_nobody() const { return false; }
+  virtual bool is_open() const { return false; }
 };
 
 struct AuthOptions {
@@ -74,7 +74,7 @@ inline constexpr std::chrono::seconds longest_wait{10};
 // invalid: options that do not fit together, a users file that cannot be read or that others than its owner may open.
 Result<std::unique_ptr<Authenticator>> make_authenticator(Loop& loop, store::Store& store, const AuthOptions& options);
 
-std::unique_ptr<Authenticator> ask_nobody();
+std::unique_ptr<Authenticator> without_login();
 
 // "Basic <base64 of name:password>" (RFC 7617); nothing for anything else.
 std::optional<Credentials> parse_basic(std::string_view authorization);

@@ -36,13 +36,13 @@ std::optional<std::string> base64_decode(std::string_view text) {
 
 // Any name and password will do, and the token is not asked for: what keeps strangers out is the address that the API
 // listens on.
-class Nobody final : public Authenticator {
+class WithoutLogin final : public Authenticator {
  public:
   void login(const Credentials&, const Asker&, LoginDone done) override {
     done(Grant{Uuid::random().to_string(), std::chrono::system_clock::now() + std::chrono::hours(24)});
   }
   void check(const std::string&, const Asker&, CheckDone done) override { done({}); }
-  bool asks_nobody() const override { return true; }
+  bool is_open() const override { return true; }
 };
 
 // Answers that say no, some of them later.
@@ -90,7 +90,7 @@ void login(const std::unique_ptr<Authenticator>& authenticator, const std::share
 
 }  // namespace
 
-std::unique_ptr<Authenticator> ask_nobody() { return std::make_unique<Nobody>(); }
+std::unique_ptr<Authenticator> without_login() { return std::make_unique<WithoutLogin>(); }
 
 std::optional<Credentials> parse_basic(std::string_view authorization) {
   constexpr std::string_view scheme = "Basic ";

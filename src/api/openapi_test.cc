@@ -18,14 +18,14 @@ using nlohmann::json;
 class OpenApi : public ::testing::Test {
  protected:
   OpenApi() {
-    add_login(router, loop, nobody);
+    add_login(router, loop, open);
     resources.add_to(router);
     document = json::parse(openapi(router.routes(), {"http://api:1/cloud/midonet-api", true}));
   }
 
   Loop loop;
   std::unique_ptr<store::Store> store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
-  const std::unique_ptr<Authenticator> nobody = ask_nobody();
+  const std::unique_ptr<Authenticator> open = without_login();
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources{loop, *store, {}};
   json document;

@@ -31,7 +31,7 @@ facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with e
 * Where a login is asked for (`--auth`, [operating](operating.md#who-may-use-the-api)): `POST` or `GET /midonet-api/login` with
   `Authorization: Basic …` and, for Keystone, `X-Auth-Project` (a name or an id) gives a token, in the body's `key` and as the cookie
   `sessionId`. Every other request but `GET /metrics`, `/healthz` and `/readyz` carries it as `X-Auth-Token` or as that cookie.
-  401: it is missing or not good; 403: its user lacks the role; 503: whoever knows cannot be asked. A stream of events that was begun goes on when its
+  401: it is missing or not good; 403: its user lacks the role; 503: the server that knows the users does not answer. A stream of events that was begun goes on when its
   token is over.
 * A page of another site is answered 403 unless its origin is configured ([operating](operating.md#browsers-and-names)).
 * A list of more than 64 entities is chunked and read from the store while it is sent. It is no snapshot, and the connection breaks
@@ -66,7 +66,7 @@ data: {"portId": "…", "hostId": "…", "host": "cmp1", "interfaceName": "tap0"
 * To go on after a broken connection, send the last `id` as `Last-Event-ID` (or `?lastEventId=`). If this server still has all
   that came after it (it keeps 32768 events, and forgets them a minute after its last listener has gone), that is told,
   then `synced`; else, also at another server, the stream begins with `reset`. An `id` means nothing else. What stands between
-  `reset` and `synced` has none: one that breaks off there begins anew.
+  `reset` and `synced` has none: one that breaks off there begins again.
 * A listener that hears nothing else hears the comment `: keep-alive` every 15 seconds.
 * While the server cannot reach its store, streams stay open; afterwards they are told the differences.
 * A client that reads so slowly that it falls behind those 32768 events, or takes nothing for 30 seconds, is cut off. The
@@ -147,8 +147,8 @@ TEST(Reference, DocsRestMdIsWhatTablesAndRoutesSay) {
   const auto store = *store::open(loop, "embedded::memory:", {.patience = std::chrono::seconds(1)});
   Router router{{.base_uri = "", .authority = "a"}};
   Resources resources(loop, *store, {});
-  const auto nobody = ask_nobody();
-  add_login(router, loop, nobody);
+  const auto open = without_login();
+  add_login(router, loop, open);
   resources.add_to(router);
   const std::string made = reference(router.routes());
   if (std::getenv("MIDONET_WRITE_GOLDEN") != nullptr) std::ofstream(MIDONET_REFERENCE) << made;

@@ -46,10 +46,10 @@ struct Fixture : ::testing::Test {
                  .produces = {type},
                  .handler = keep});
     router->add({.method = "GET", .path = root + "/ports/special", .name = "f", .summary = "", .handler = keep});
-    add_login(*router, loop, nobody);
+    add_login(*router, loop, open);
   }
 
-  const std::unique_ptr<Authenticator> nobody = ask_nobody();
+  const std::unique_ptr<Authenticator> open = without_login();
 
   http::Response ask(const std::string& method, const std::string& target, http::Headers headers = {},
                      std::string body = "") {

@@ -223,7 +223,7 @@ class Player {
   std::string out_;
   Part part_ = Part::between;
   topology::StoreFixture fixture_;
-  const std::unique_ptr<Authenticator> nobody_ = ask_nobody();
+  const std::unique_ptr<Authenticator> open_ = without_login();
   std::unique_ptr<Router> router_;
   std::unique_ptr<Resources> resources_;
   http::Request request_;

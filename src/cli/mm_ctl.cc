@@ -79,7 +79,7 @@ tl::expected<void, Failure> bind_without_agent(const Task& task) {
   return tl::unexpected<Failure>(std::move(failure));
 }
 
-// Until the deadline: the agent if it answers, else the store, unless somebody has it, and so on.
+// Until the deadline: the agent if it answers, else the store, unless another process has it, and so on.
 tl::expected<void, Failure> carry_out(const Task& task) {
   AgentRequest request{"DELETE", "/binding/" + task.port_id.to_string(), {}};
   if (task.interface_name) {

@@ -42,7 +42,7 @@ class Learned {
 
   // A MAC was heard at a port of this host just now. Who learns a MAC that another host offers with n has it with n + 1.
   void heard(const datapath::FdbEntry& entry, const Elsewhere& elsewhere);
-  // All that the datapath has. What is not among it has aged. What is new was heard some time ago, nobody knows when: it keeps
+  // All that the datapath has. What is not among it has aged. What is new was heard some time ago, it is unknown when: it keeps
   // the number that the store has; without one, another host that offers the MAC has it. Returns those.
   std::vector<std::pair<Vni, Mac>> aged(const std::vector<datapath::FdbEntry>& fdb, const Stored& stored,
                                         const Elsewhere& elsewhere);

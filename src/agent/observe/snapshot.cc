@@ -71,10 +71,10 @@ class Reader {
     }
     if (news) heard(paths::bindings(host_));
     lingering();
-    // A view answers what it has and notes what it lacks: everything is asked for before anybody gives up.
+    // A view answers what it has and notes what it lacks: everything is asked for before a reader gives up.
     zones();
     for (auto& [id, bridge] : out_.bridges) this->bridge(id, bridge);
-    // A host in no zone tunnels to nobody.
+    // A host in no zone tunnels to no other.
     if (!out_.zones.empty())
       for (auto& [id, bridge] : out_.bridges) peers(id, bridge);
     return std::move(out_);
@@ -122,7 +122,7 @@ class Reader {
     const auto binding = get(paths::binding(host_, id));
     const auto record = get(paths::port(id));
     if (look(binding) == Look::unknown) out_.complete = false;
-    if (look(binding) != Look::there) return;  // absent: unbound since the list was read, which is being read anew
+    if (look(binding) != Look::there) return;  // absent: unbound since the list was read, which is being read again
 
     const BoundPort* old = find_port(before_, id);
     BoundPort out;

@@ -106,8 +106,8 @@ struct ServedBridge {
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
   std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
-  // Those of them that only the news names: bound to the bridge a moment ago, they are about to serve it. Nobody takes one
-  // back that does not: whoever keeps the snapshot forgets it after a while.
+  // Those of them that only the news names: bound to the bridge a moment ago, they are about to serve it. No agent takes one
+  // back that does not: the keeper of the snapshot forgets it after a while.
   struct Expected {
     std::shared_ptr<const Peer> peer;
     bool aged = false;

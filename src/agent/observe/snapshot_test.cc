@@ -138,7 +138,7 @@ TEST_F(SnapshotNews, NewsThatStoodThereBeforeIsOld) {
   told(port_1, "tap1", 5);
   now = {};
   bound(port_1);
-  look();  // the first look of an agent: the news may be about a binding that has been made anew since
+  look();  // the first look of an agent: the news may be about a binding that has been made again since
   EXPECT_THAT(now.ports, IsEmpty());
   EXPECT_FALSE(now.complete);
   look();
@@ -150,7 +150,7 @@ TEST_F(SnapshotNews, NewsIsOldOnceItsRecordsWereRead) {
   told(port_1, "tap1", 5);
   read(port_1, "tap1", 5);
   look();
-  // Unbound and bound again by somebody who tells no news: what was told of the first time is not taken for it.
+  // Unbound and bound again by a program that tells no news: what was told of the first time is not taken for it.
   store.nodes.erase(paths::binding(host, port_1));
   store.nodes.erase(paths::port(port_1));
   EXPECT_THAT(look().ports, IsEmpty());
@@ -293,7 +293,7 @@ TEST_F(SnapshotNews, AHostThatOnlyTheNewsNamesIsExpected) {
   look();
   EXPECT_EQ(now.bridges.at(net).peers, peers) << "nothing has changed";
 
-  // Other news leaves it expected; whoever keeps the snapshot forgets it.
+  // Other news leaves it expected; the keeper of the snapshot forgets it.
   store.put(paths::bridge_hosts(net), "", 10);
   EXPECT_THAT(look().bridges.at(net).peers->hosts, SizeIs(1));
   now.bridges.at(net).expected.clear();

@@ -236,7 +236,7 @@ class Planner {
     return {};
   }
 
-  // Plugs a port that was taken over as it was, if its guest runs here: its interface has link, and nobody has heard the
+  // Plugs a port that was taken over as it was, if its guest runs here: its interface has link, and no host has heard the
   // guest elsewhere.
   std::string keep(const BoundPort& port, const Uuid& of) {
     if (!plan_.overlay) return "the host is in no tunnel zone";

@@ -140,7 +140,7 @@ TEST_F(PlanningMigration, NobodyElseIsWaitedFor) {
   EXPECT_FALSE(plan_.desired.ports.at(id(1)).mac);
   snapshot_.bridges[id(900)].peers_known = true;
   plan();
-  EXPECT_FALSE(of(1).standby) << "nobody offers it";
+  EXPECT_FALSE(of(1).standby) << "no host offers it";
   offer(50, true);
   plan();
   EXPECT_FALSE(of(1).standby) << "nor does who waits for it, too";

@@ -122,7 +122,7 @@ TEST_F(Planning, APortThatAsksForSecurityIsActiveAndSaysThatNothingIsEnforced) {
   EXPECT_EQ(of(1).state, PortState::active);
   EXPECT_EQ(of(1).hint, "its security groups are not enforced yet: no frame is filtered");
   EXPECT_EQ(of(2).hint, "");
-  EXPECT_EQ(of(3).hint, "") << "nobody asked";
+  EXPECT_EQ(of(3).hint, "") << "it was not asked for";
 }
 
 TEST_F(Planning, OfTwoBindingsOnOneInterfaceTheLaterGetsAnErrorThatNamesTheHolder) {
@@ -338,7 +338,7 @@ TEST_F(Planning, FixedAddressesOfPluggedPortsAreKnownUnlessSetByHand) {
       record.fixed_ips = {{std::nullopt, *Ip::parse(fmt::format("192.0.2.{}", n))},
                           {std::nullopt, *Ip::parse("fd00::1")}};
     });
-    if (n != 2) links_.put(tap(n));  // a port whose interface is not there answers nobody
+    if (n != 2) links_.put(tap(n));  // a port whose interface is not there answers nothing
   }
   bridge(901);
   change(snapshot_.ports[3], [](model::Port& record) { record.admin_state_up = false; });

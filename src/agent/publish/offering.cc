@@ -183,7 +183,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<U
   return out;
 }
 
-// Nobody else touches this host's offers. Where one is gone all the same, they are read anew.
+// No other program touches this host's offers. Where one is gone all the same, they are read again.
 void Offering::watch_self() {
   std::vector<Uuid> serving;
   bool gone = false;
@@ -195,7 +195,7 @@ void Offering::watch_self() {
   }
   served_ = std::move(serving);
   if (!gone) return;
-  log::warning("another process removed what this host offers: offering it anew");
+  log::warning("another process removed what this host offers: offering it again");
   offers_.look_again();
 }
 

@@ -114,7 +114,7 @@ void Offers::found(const std::string& path, const store::Node& node) {
 void Offers::found_chunk(const Uuid& bridge, std::int64_t number, const store::Node& node) {
   seen_[bridge].insert(number);
   auto stands = model::decode_offer_chunk(node.value);
-  if (!stands) log::warning("{}: {}: it is written anew", chunk_path(bridge, host_, number), stands.error().message);
+  if (!stands) log::warning("{}: {}: it is written again", chunk_path(bridge, host_, number), stands.error().message);
   const auto [at, fresh] = own_[bridge].chunks.try_emplace(number);
   OwnChunk& own = at->second;
   own.base = node.value;

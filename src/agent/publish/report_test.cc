@@ -102,7 +102,7 @@ TEST_P(Refused, AnInterfaceThatTheStoreRefusesHoldsUpNoStatus) {
   bed.links.remove("tap1");
   EXPECT_TRUE(bed.until([&] { return is(1, PortState::pending_interface); }));
   bed.links.remove("odd0");
-  EXPECT_TRUE(bed.until([&] { return bed.agent->warnings().empty(); })) << "nobody wants it any more";
+  EXPECT_TRUE(bed.until([&] { return bed.agent->warnings().empty(); })) << "it is stale";
 }
 
 INSTANTIATE_TEST_SUITE_P(Codes, Refused,
