@@ -91,7 +91,7 @@ class Player {
   void serve(Resources::Options options) {
     router_ = std::make_unique<Router>(Router::Options{.base_uri = "", .authority = "127.0.0.1:8181"});
     resources_ = std::make_unique<Resources>(fixture_.loop, *fixture_.store, options);
-    add_login(*router_, fixture_.loop, nobody_);
+    add_login(*router_, fixture_.loop, open_);
     resources_->add_to(*router_);
   }
 
