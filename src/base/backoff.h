@@ -1,4 +1,4 @@
-// The delays between attempts that fail: a first one, then twice as long each time, up to a last one. Arithmetic alone: no
+// The delays between attempts that fail: a first one, then twice as long each time, up to a longest one. Arithmetic only: no
 // clock and no timer.
 #pragma once
 

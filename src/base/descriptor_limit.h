@@ -1,4 +1,4 @@
-// The process's limit of open files. Programs that serve many call this once, at their start.
+// The process's limit of open files. Programs with many clients call this once, at their start.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace midonet {
 Status raise_descriptor_limit();
 
 std::size_t descriptor_limit();
-// What a server may take of the limit for its clients: a quarter of it, at most 256, stays for everything else in the process:
-// the agent's socket, the kernel's maps, the store, Keystone.
+// How many descriptors a server may take for its clients. A quarter of the limit, at most 256, stays for the rest of the process: the
+// agent's socket, the kernel's maps, the store, Keystone.
 std::size_t descriptors_for_clients();
 
 }  // namespace midonet

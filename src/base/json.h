@@ -1,5 +1,5 @@
-// nlohmann/json with its templates compiled once, in json.cc, not in each file that includes it: with sanitizers
-// they were a third of what such a file costs (docs/adr/0005). Include this instead of <nlohmann/json.hpp>, in .cc files only.
+// nlohmann/json with its templates compiled once, in json.cc, and not again in each file that includes it: with sanitizers
+// they were a third of the time of such a file (docs/adr/0005). Include this instead of <nlohmann/json.hpp>, in .cc files only.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ inline constexpr int max_json_depth = 32;
 bool nested_too_deep(std::string_view text);
 
 // Reads JSON (RFC 8259) from a source that is not trusted: a request, a stored record, an answer of another program.
-// Discarded (is_discarded()) when the text is not JSON or is nested too deep. Never throws for what the text is.
+// Discarded (is_discarded()) when the text is not JSON or is nested too deep. No text makes it throw.
 nlohmann::json parse_json(std::string_view text);
 
 // Writes JSON: on one line, or with that many spaces for each level. Bytes that are not UTF-8 (the name of an interface may have

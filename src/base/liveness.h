@@ -2,7 +2,7 @@
 //
 //   store_.get(path, liveness_.guard([this](const Result<NodePtr>& node) { ... }));
 //
-// Neither the loop nor a store takes a call back that it was given, unless its header says so. Where an object lives in a
+// Neither the loop nor a store drops a callback that it was given, unless its header says so. Where an object lives in a
 // shared_ptr anyway, weak_from_this() does the same.
 #pragma once
 

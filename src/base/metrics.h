@@ -1,5 +1,5 @@
-// The process's Prometheus metrics. One Registry is made in main and handed to each part that counts; there is no global one.
-// Counters, gauges and histograms may be bumped from any thread; references stay valid as long as the Registry.
+// The process's Prometheus metrics. main makes one Registry and hands it to the objects that count; there is no global one.
+// Any thread may change counters, gauges and histograms; references stay valid as long as the Registry.
 #pragma once
 
 #include <functional>
@@ -46,7 +46,7 @@ class Histogram {
 class Registry {
  public:
   using Labels = std::map<std::string, std::string>;
-  // One sample of a metric that is counted elsewhere (in the kernel, say) and that is read when metrics are asked for.
+  // One sample of a metric that is counted elsewhere (in the kernel, for example) and is read at each scrape.
   struct Sample {
     Labels labels;
     double value;
@@ -66,7 +66,7 @@ class Registry {
   // Everything in the Prometheus text format (version 0.0.4).
   std::string text() const;
 
-  // Buckets in seconds for what should take microseconds to seconds: 50 µs to 10 s.
+  // Buckets in seconds for times from microseconds to seconds: 50 µs to 10 s.
   static const std::vector<double>& latency_buckets();
 
  private:

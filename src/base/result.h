@@ -1,4 +1,4 @@
-// What every fallible call of the project returns: a value, or an Error with one of a handful of codes.
+// Every call of the project that may fail returns this: a value, or an Error with one of a few codes.
 //
 // A message says what was tried, on what, and why not: `attach tap42: no such link (ENODEV)`. An error is logged
 // once, where it is handled. A broken invariant of our own aborts; it never becomes an Error.
@@ -15,8 +15,8 @@ namespace midonet {
 
 enum class Code {
   invalid,          // the request itself is wrong; retrying it unchanged is useless
-  unauthenticated,  // who is asking is not known
-  forbidden,        // known, and not allowed
+  unauthenticated,  // the client is not known
+  forbidden,        // the client is known, and not allowed
   not_found,
   conflict,     // the present state does not allow it: exists already, held by another, a lost race
   unavailable,  // the other side does not answer; retrying later may help

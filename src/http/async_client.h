@@ -1,6 +1,6 @@
-// An HTTP/1.1 client on the loop, for what a server has to ask another one: one request, one answer, one connection. http and
-// https. Of https (TLS 1.2 or later), the certificate must be good for the host's name or address, and by the authorities of
-// `ca_file` or, without one, of the system.
+// An HTTP/1.1 client on the loop, for requests of a server to another one: one request, one answer, one connection. http and
+// https (TLS 1.2 or later). The certificate must be valid for the host's name or address, and signed by an authority of `ca_file` or,
+// without one, of the system.
 //
 // On the loop's thread. After the client is destroyed no callback runs.
 #pragma once
@@ -33,7 +33,7 @@ class AsyncClient {
   using Done = std::function<void(Result<Response>)>;
 
   struct Options {
-    std::string ca_file{};                       // PEM; a file that cannot be read is told by each call to https
+    std::string ca_file{};  // PEM; if the file cannot be read, each call to https fails with the reason
     std::uint64_t longest_answer = 1024 * 1024;  // bytes of the body
   };
 
@@ -43,9 +43,9 @@ class AsyncClient {
   AsyncClient(const AsyncClient&) = delete;
   AsyncClient& operator=(const AsyncClient&) = delete;
 
-  // `path` comes behind the URL's own. The deadline is for everything from the look-up of the name to the end of the answer,
-  // of at most `longest_answer`. unavailable: no answer; the message says from whom, and why. unauthenticated: the server's
-  // certificate is not good.
+  // `path` follows the URL's own. The deadline is for everything from the look-up of the name to the end of the answer, of at most
+  // `longest_answer`. unavailable: no answer; the message names the server and the reason. unauthenticated: the server's
+  // certificate is not valid.
   void call(const Url& url, const std::string& method, const std::string& path, const Headers& headers,
             const std::string& body, std::chrono::milliseconds deadline, Done done);
 

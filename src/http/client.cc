@@ -197,7 +197,7 @@ class Exchange {
     }
   }
 
-  // Whatever the reason: nobody answers there.
+  // Whatever the reason: no server answers there.
   Status system_error(int error_number) const {
     Error error = fail_errno(error_number, "{}", place_.text).value();
     if (error.code != Code::forbidden) error.code = Code::unavailable;

@@ -9,7 +9,7 @@
 
 namespace midonet::http {
 
-// `endpoint`: "http://127.0.0.1:8181" or "unix:/var/run/midolman/midolman.sock". unavailable when nobody answers in time;
+// `endpoint`: "http://127.0.0.1:8181" or "unix:/var/run/midolman/midolman.sock". unavailable when no server answers in time;
 // the message names the endpoint. forbidden: the socket may not be opened. The deadline is for connecting, sending and
 // receiving together; resolving a host's name (not an address) takes the resolver's own time.
 Result<Response> call(const std::string& endpoint, const std::string& method, const std::string& target,

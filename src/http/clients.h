@@ -1,5 +1,5 @@
 // The clients of one server, by their addresses: their connections, the longest unserved one first, and the bytes that the
-// server holds for each. Says which connection has to go when there is no room for all: one of the client that takes most.
+// server holds for each. It chooses the connection that has to go when there is no room for all: one of the client that takes most.
 //
 // On the loop's thread. Internal to http/.
 #pragma once
@@ -48,7 +48,7 @@ class Clients {
   std::size_t bytes() const { return bytes_; }
   std::size_t peak_bytes() const { return peak_bytes_; }
   void forget_peak() { peak_bytes_ = bytes_; }
-  // Of the client of which the server holds most.
+  // Of the client for which the server holds most.
   std::size_t most_bytes() const;
 
   // Null: none can go.

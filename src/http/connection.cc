@@ -59,7 +59,7 @@ void Http1Connection::process_later() {
   });
 }
 
-// Reads the next request from what was received, if as many as may be are not in progress yet. Says whether there was one.
+// Reads the next request from the received bytes, unless the limit of requests in progress is reached. Returns whether there was one.
 bool Http1Connection::parse() {
   bool any = false;
   std::size_t taken = 0;
@@ -117,7 +117,7 @@ void Http1Connection::dispatch() {
   if (!refused && !all_->turns->ask(member_->address(), shared_from_this(), id)) all_->traffic.queued();
 }
 
-// The reader will take no more: say why, behind the answers that are still owed, and end.
+// The reader takes no more: answer with the reason, after the answers that are still owed, and end.
 void Http1Connection::add_refusal() {
   Slot slot;
   slot.exchange.method = "other";
@@ -149,7 +149,7 @@ void Http1Connection::respond(std::uint64_t id, Response response) {
 }
 
 void Http1Connection::dropped(std::uint64_t id) {
-  // Its caller does not expect to be called back from here.
+  // The caller that drops it does not expect to be called back from here.
   all_->loop.post([self = shared_from_this(), id] {
     log::error("http: a handler dropped its request without an answer");
     self->respond(id, plain_error(500, "the request was not answered", self->all_->options.error_media_type));
@@ -234,7 +234,7 @@ void Http1Connection::end_stream() {
   out_.push_back(std::move(out));
 }
 
-// From the source: not while it is asked, and once for many of its news.
+// From the source: not while it is asked, and once for many of its calls.
 void Http1Connection::stream_has_more() {
   if (closed_ || std::exchange(more_posted_, true)) return;
   all_->loop.post([weak = weak_from_this()] {
@@ -402,7 +402,7 @@ void Http1Connection::close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
   error_code ignored;
-  // What is told by the end of the connection is incomplete: the client must not take it for all.
+  // The end of the connection would look like the end of the body: the client must see that it is incomplete.
   if (ends_with_connection()) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
   socket_.close(ignored);
   timer_.cancel();

@@ -48,23 +48,23 @@ struct Connections {
 
 class Connection {
  public:
-  // What is lost when it is closed.
+  // What a close would lose.
   enum class Spare {
     waits,    // a request that is not there yet, an answer that the client does not take
     streams,  // an answer without an end, which the client may go on with
     works,    // a request that was received
   };
 
-  // Takes over what was accepted: a connected, non-blocking socket.
+  // Takes over an accepted socket, which is non-blocking.
   static void start(const std::shared_ptr<Connections>& all, Accepted accepted, int family);
 
   virtual ~Connection() = default;
-  // Finish what was begun and close; at once, if nothing was.
+  // Finish the requests in progress and close; at once, if there are none.
   virtual void drain() = 0;
   virtual void close() = 0;
   virtual bool closed() const = 0;
   virtual Spare spare() const = 0;
-  // There is no room for it: says so where the client can hear it, and ends. Never for one that works.
+  // There is no room for it: it answers so where the client can receive an answer, and ends. Never for one that works.
   virtual void shed() = 0;
   // The turn of one of its requests has come.
   virtual void begin(std::uint64_t id, std::shared_ptr<Turn> turn) = 0;

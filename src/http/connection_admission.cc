@@ -1,5 +1,5 @@
-// What a connection asks before it works on a request: whether it is admitted, before its body is read, and whether it is its
-// turn. And how it gives way to others.
+// Two questions before a connection works on a request: whether the request is admitted, before its body is read, and whether it has a
+// turn. And how a connection gives way to others.
 #include <charconv>
 
 #include "base/log.h"
@@ -52,7 +52,7 @@ bool Http1Connection::has_short_body() const {
   return error == std::errc() && end == length.data() + length.size() && bytes <= short_body_bytes;
 }
 
-// The last answer of this connection: where the next request begins is behind a body that is not read.
+// The last answer of this connection: the next request would begin after a body that is not read.
 void Http1Connection::refuse_at_header(Response refusal) {
   Slot slot;
   slot.exchange.method = reader_.head().method;
@@ -101,7 +101,7 @@ void Http1Connection::shed() {
   process();
 }
 
-// What the server keeps for this connection's client.
+// Counts the bytes that the server keeps for this connection's client.
 std::size_t Http1Connection::held() const {
   std::size_t bytes = in_.size() + reader_.held_bytes() + out_bytes_;
   for (const Slot& slot : slots_) bytes += slot.request_bytes + (slot.response ? slot.response->body.size() : 0);

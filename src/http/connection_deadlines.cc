@@ -28,7 +28,7 @@ void Http1Connection::update_deadlines() {
   phase_deadline_ = Clock::now() + time;
 }
 
-// One timer serves all deadlines. It is only set again when a deadline comes nearer; when it fires too early, it looks at
+// One timer serves all deadlines. It is set again only when a deadline comes nearer; when it fires too early, it looks at
 // the deadlines and sleeps on. So an ordinary request touches no timer at all.
 void Http1Connection::arm_timer() {
   std::optional<Clock::time_point> next;

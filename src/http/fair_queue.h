@@ -1,6 +1,6 @@
-// Things that wait, each in the line of its client. The lines are served in turn, so a client with a long line delays itself
-// alone. Bounded: a line has a length, and all lines together have one. A full queue takes a newcomer of a short line in
-// exchange for the last thing of the longest line.
+// Things that wait, each in the line of its client. The lines are served in turn, so a client with a long line delays only itself.
+// Each line has a bound, and all lines together have one. A full queue takes a newcomer of a short line in exchange for the last thing
+// of the longest line.
 //
 // Not thread-safe; no I/O.
 #pragma once
@@ -20,7 +20,7 @@ class FairQueue {
  public:
   FairQueue(std::size_t most_of_one, std::size_t most) : most_of_one_(most_of_one), most_(most) {}
 
-  // Returns the thing that found no place: nothing, the given one, or one that waited.
+  // Returns the thing that has no place any more: nothing, the given one, or one that waited.
   std::optional<T> push(const std::string& client, T thing) {
     const auto own = lines_.find(client);
     const std::size_t length = own == lines_.end() ? 0 : own->second.size();

@@ -1,4 +1,4 @@
-// What one client may take of a server, and what is left for others.
+// One client may take a bounded share of a server; the rest is left for others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

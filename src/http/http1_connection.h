@@ -1,5 +1,5 @@
-// The Connection of connection.h: its state, and which of its deadlines runs. What it does with bytes is in connection.cc, what
-// it does with time in connection_deadlines.cc. Internal to http/.
+// The Connection of connection.h: its state, and which of its deadlines runs. connection.cc handles its bytes,
+// connection_deadlines.cc its times. Internal to http/.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>

@@ -20,14 +20,14 @@ struct Endpoint {
   static Result<Endpoint> parse(const std::string& text);
   bool is_loopback() const;
   std::string to_string() const;
-  // Whose share of a server its peer takes: its address, of IPv6 the network of 64 bits, which is one customer's.
+  // The client whose share of a server the peer takes: its address; of IPv6 the network of 64 bits, which one customer has.
   std::string client() const;
 };
 
 Result<UniqueFd> listen_tcp_socket(const Endpoint& endpoint);
 Result<Endpoint> bound_endpoint(int socket);
 
-// A stale socket file is replaced; conflict: a process listens there, or it is no socket.
+// A stale socket file is replaced; conflict: a process listens there, or the file is no socket.
 Result<UniqueFd> listen_unix_socket(const std::string& path, unsigned mode);
 
 struct Accepted {

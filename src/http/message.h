@@ -19,14 +19,14 @@ struct HeaderLess {
 };
 using Headers = std::multimap<std::string, std::string, HeaderLess>;
 
-// What a handler may ask and say of a request that it works on. On the loop's thread.
+// A request that a handler works on, as far as the server has to know of it. On the loop's thread.
 class Work {
  public:
   virtual ~Work() = default;
-  // False: its client has gone and will not read an answer.
+  // False: its client has gone, and will not read an answer.
   virtual bool wanted() const = 0;
-  // Nothing of this process is needed until an event from elsewhere: the request does not count among those that are worked on
-  // any more, which are limited (Limits::in_progress).
+  // The request waits for an event from outside this process: it no longer counts among the requests in progress, whose number is
+  // limited (Limits::in_progress).
   virtual void waits() = 0;
 };
 
@@ -40,7 +40,7 @@ struct Request {
   std::string body{};
   std::string peer{};  // "127.0.0.1:34567" or "unix"
   std::string
-      client{};  // whose share it takes of what is limited: "127.0.0.1", "2001:db8::" (a network of 64 bits), "unix"
+      client{};  // takes its share of bounded resources: "127.0.0.1", "2001:db8::" (a network of 64 bits), "unix"
   std::shared_ptr<Work> work{};  // null for a request that no server received
 
   // The first value, if there is one.
@@ -48,10 +48,9 @@ struct Request {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
-// A body that is made while it is sent, for as long as its source and its client like: chunked (RFC 9112 section 7.1), or for
-// HTTP/1.0 until the connection ends. The server asks for more when the client has taken most of what it was sent, so a slow
-// client holds up its source and no memory. A body that ends too early never looks complete: the connection breaks off before the
-// last chunk, and with HTTP/1.0 it is reset.
+// A body that is made while it is sent: chunked (RFC 9112 section 7.1), or for HTTP/1.0 until the connection ends. The server asks for
+// more when the client has taken most of the bytes before, so a slow client delays its source and holds no memory. A body that ends too
+// early never looks complete: the connection breaks off before the last chunk, and with HTTP/1.0 it is reset.
 //
 // On the loop's thread. Destroyed when all was sent, or when the client has gone.
 class BodySource {
@@ -59,7 +58,7 @@ class BodySource {
   enum class More {
     later,    // nothing (more) for now
     end,      // that was all
-    cut_off,  // the client must not take it for all: the connection is broken off
+    cut_off,  // incomplete, and the client must see that: the connection is broken off
   };
   virtual ~BodySource() = default;
   // Appends about as many bytes as there is room for, or what there is.

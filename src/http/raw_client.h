@@ -1,4 +1,4 @@
-// For tests: a client that sends exactly the bytes it is told to, at the moment it is told to, and keeps what comes back.
+// For tests: a client that sends exactly the given bytes at the given moment, and keeps the bytes that come back.
 // On the loop's thread, beside the server that is tested.
 #pragma once
 
@@ -43,7 +43,7 @@ class RawClient {
   bool was_reset_ = false;
 };
 
-// The answer with what varies replaced: the value of Date.
+// The answer with its varying part replaced: the value of Date.
 std::string masked(std::string answer);
 
 }  // namespace midonet::http

@@ -17,7 +17,7 @@ namespace midonet::http {
 namespace {
 constexpr int accepts_per_turn = 64;  // then the connections have their turn again
 constexpr std::chrono::milliseconds accept_pause{100};
-// What is worth a walk over the heap, and how long after the last of it.
+// From how much memory on a walk over the heap is worth it, and how long after a flood.
 constexpr std::size_t worthwhile_peak_connections = 256;
 constexpr std::size_t worthwhile_peak_bytes = 8 * 1024 * 1024;
 constexpr std::chrono::seconds trim_delay{1};
@@ -28,7 +28,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   Impl(Loop& loop, Registry& registry, Options options, Handler handler)
       : loop_(loop),
         connections_(std::make_shared<Connections>(loop, registry, std::move(options), std::move(handler))) {
-    // A descriptor is free now, for which a connection may be waiting.
+    // A listening socket that waited for a free descriptor may have one now.
     connections_->one_closed = [this] { on_closed(); };
     connections_->more_held = [this] { relieve_later(); };
   }
@@ -151,8 +151,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     }
   }
 
-  // Out of descriptors: the listening sockets stay readable, so looking away is what keeps us from spinning. Who waits
-  // in the backlog is accepted when a connection is closed, or after the pause (others close descriptors too).
+  // Out of descriptors: the listening sockets stay readable, so only a pause in watching them keeps the loop from spinning. Clients in
+  // the backlog are accepted when a connection is closed, or after the pause (other parts of the process close descriptors, too).
   void pause(int error) {
     if (paused_.armed()) return;
     if (!std::exchange(exhausted_, true))

@@ -1,6 +1,6 @@
 // The target of a request and its parts: percent-encoding (RFC 3986 section 2.1), path segments, query. Pure.
 //
-// Strict: what is ill-formed is refused, never guessed at. Decoded text is UTF-8 without NUL, so that it may stand in
+// Strict: an ill-formed target is refused, never guessed at. Decoded text is UTF-8 without NUL, so that it may stand in
 // a JSON message and in a log line.
 #pragma once
 

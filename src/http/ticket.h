@@ -1,4 +1,4 @@
-// One request's right to an answer: what is behind a Responder. The last copy of a Responder that goes unused answers 500.
+// One request's right to an answer, behind a Responder. When the last copy of a Responder goes unused, the answer is 500.
 // On the loop's thread. Internal to http/.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Counts, times and logs what a server does: metrics midonet_http_*{server="…"}, and one log line per request.
+// Counts, times and logs the requests of a server: metrics midonet_http_*{server="…"}, and one log line per request.
 // On the loop's thread. Internal to http/.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Which requests of a server are worked on. At most `most` at a time; the others wait, and the clients are served in turn, by
-// their addresses. A request whose connection is closed while it waits is never begun.
+// Chooses the requests of a server that handlers work on: at most `most` at a time. The others wait, and the clients are served in
+// turn, by their addresses. A request whose connection is closed while it waits is never begun.
 //
 // On the loop's thread. Internal to http/.
 #pragma once
@@ -18,7 +18,7 @@ namespace midonet::http {
 class Connection;
 class Turns;
 
-// One request's turn among those that are worked on; given back when it is destroyed, or by waits().
+// One request's turn to be worked on; given back when it is destroyed, or by waits().
 class Turn final : public Work {
  public:
   Turn(std::weak_ptr<Turns> turns, std::weak_ptr<const Connection> connection);
@@ -35,7 +35,7 @@ class Turns : public std::enable_shared_from_this<Turns> {
  public:
   Turns(Loop& loop, std::size_t most) : loop_(loop), most_(most) {}
 
-  // Calls connection.begin(id, turn): now if so few are worked on, else later. Says whether it was now.
+  // Calls connection.begin(id, turn): now if a turn is free, else later. Returns whether it was now.
   bool ask(const std::string& client, const std::shared_ptr<Connection>& connection, std::uint64_t id);
 
  private:

@@ -31,8 +31,8 @@ bool equal_without_case(std::string_view a, std::string_view b);
 // Whether answers of this status have a body at all (RFC 9110 section 6.4.1).
 bool may_have_body(int status);
 
-// {"message", "code"}, for 400 also "violations", of which there are none: an answer of the server's own. `message` is ASCII without quotes and control characters, or is
-// made so.
+// An answer of the server's own: {"message", "code"}, for 400 also an empty "violations". `message` becomes ASCII without quotes and
+// control characters.
 Response plain_error(int status, const std::string& message, const std::string& media_type);
 
 }  // namespace midonet::http
