@@ -2,6 +2,7 @@
 #include "datapath/ebpf/admission.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -11,11 +12,12 @@
 
 namespace midonet::datapath {
 
-void Leaving::keep(const std::function<bool(const Delta::Admission&)>& in_scope,
-                   const std::set<Delta::Admission>& gone) {
+void Leaving::keep(const std::function<bool(const abi::admitted_key&)>& in_scope,
+                   const std::vector<abi::admitted_key>& gone) {
   const Clock::time_point due = Clock::now() + linger_;
-  std::erase_if(due_, [&](const auto& entry) { return in_scope(entry.first) && !gone.contains(entry.first); });
-  for (const auto& admission : gone) due_.try_emplace(admission, due);
+  const std::set<abi::admitted_key, BytesLess> leaving(gone.begin(), gone.end());
+  std::erase_if(due_, [&](const auto& entry) { return in_scope(entry.first) && !leaving.contains(entry.first); });
+  for (const auto& key : leaving) due_.try_emplace(key, due);
   arm();
 }
 
@@ -33,84 +35,55 @@ void Leaving::arm() {
 
 void Leaving::fire() {
   const Clock::time_point now = Clock::now();
-  std::vector<Delta::Admission> over;
+  std::vector<abi::admitted_key> over;
   std::erase_if(due_, [&](const auto& entry) {
     if (entry.second > now) return false;
     over.push_back(entry.first);
     return true;
   });
   arm();
-  for (const auto& admission : over) remove_(admission);
+  for (const auto& key : over) remove_(key);
 }
 
-Status EbpfDatapath::read_admitted(Tables& read) {
-  const auto& map = objects_->maps().admitted;
-  const auto entries = map.entries();
-  if (!entries) return tl::unexpected(entries.error());
-  for (const auto& [key, one] : *entries) {
-    const auto address = ip_of(key.vtep);
-    if (key.vni == MIDONET_THIS_HOST && address) {
-      read.addresses.insert(*address);
-    } else if (address) {
-      read.bridges[key.vni].admitted.insert(*address);
-    } else if (key.vtep.family == 0 && key.vni != MIDONET_THIS_HOST) {
-      read.bridges[key.vni].open = true;
-    } else if (auto removed = map.remove(key); !removed) {  // of nobody's making
-      return removed;
-    }
-  }
+// The programs that ran before the map was made let every address send. Those of this version refuse none until the records were
+// read.
+Status EbpfDatapath::open_bridges(Tables& read) {
   if (!std::exchange(admits_anew_, false)) return {};
-  // The programs that run now let every address send. Those of this version refuse nothing until the records were read.
   std::set<std::uint32_t> bridges;
   for (const auto& [ifindex, port] : read.ports) bridges.insert(port.vni);
   for (const std::uint32_t vni : bridges) {
-    if (auto written = map.put(admitted_key(vni, std::nullopt), 1); !written) return written;
-    read.bridges[vni].open = true;
+    const auto any = admitted_key(vni, std::nullopt);
+    if (auto written = objects_->maps().admitted.put(any, 1); !written) return written;
+    read.of<Admitted>().put(any, 1);
   }
   return {};
 }
 
-void EbpfDatapath::write_admitted(Round& round) {
-  const auto& map = objects_->maps().admitted;
-  for (const auto& admission : round.delta.admitted_set) {
-    if (const auto written = map.put(admitted_key(admission.vni, admission.address), 1); !written) {
-      round.fail_bridge(admission.vni, written.error());
-      continue;
-    }
-    Delta one;
-    one.admitted_set.push_back(admission);
-    apply_to(known_, one);
-  }
-  std::set<Delta::Admission> leaving;
-  for (const auto& admission : round.delta.admitted_gone) {
-    if (admission.address) {
-      leaving.insert(admission);
-    } else {
-      remove_admitted(admission);
-    }
+// That any address may send ends at once; an address that may no longer send is taken for a while.
+void EbpfDatapath::expire_admitted(Round& round) {
+  std::vector<abi::admitted_key> leaving;
+  auto& gone = round.delta.of<Admitted>().gone;
+  for (const auto& key : std::exchange(gone, {})) {
+    if (ip_of(key.vtep))
+      leaving.push_back(key);
+    else
+      gone.push_back(key);
   }
   leaving_.keep(
-      [&](const Delta::Admission& admission) {
-        const auto vni = Vni::from(admission.vni);
+      [&](const abi::admitted_key& key) {
+        const auto vni = Vni::from(key.vni);
         return vni && round.in_scope(*vni);
       },
       leaving);
 }
 
-void EbpfDatapath::remove_admitted(const Delta::Admission& admission) {
-  const auto& [vni, address] = admission;
-  if (const auto removed = objects_->maps().admitted.remove(admitted_key(vni, address)); !removed) {
+void EbpfDatapath::remove_admitted(const abi::admitted_key& key) {
+  if (const auto removed = objects_->maps().admitted.remove(key); !removed) {
     log::warning("{}", removed.error().message);
     stale_ = true;  // the next apply() finds it again
     return;
   }
-  if (vni == MIDONET_THIS_HOST) {
-    known_.addresses.erase(*address);
-    return;
-  }
-  Delta one;
-  one.admitted_gone.push_back(admission);
-  apply_to(known_, one);
+  known_.of<Admitted>().remove(key);
 }
 
 Status EbpfDatapath::write_addresses(const std::optional<TunnelSpec>& tunnel, Sweep sweep) {
@@ -119,17 +92,19 @@ Status EbpfDatapath::write_addresses(const std::optional<TunnelSpec>& tunnel, Sw
     wanted = tunnel->addresses;
     wanted.insert(tunnel->local);
   }
+  auto& admitted = known_.of<Admitted>();
   for (const Ip& address : wanted) {
-    if (known_.addresses.contains(address)) continue;
-    if (auto written = objects_->maps().admitted.put(admitted_key(MIDONET_THIS_HOST, address), 1); !written)
-      return written;
-    known_.addresses.insert(address);
+    const auto key = admitted_key(MIDONET_THIS_HOST, address);
+    if (admitted.contains(key)) continue;
+    if (auto written = objects_->maps().admitted.put(key, 1); !written) return written;
+    admitted.put(key, 1);
   }
-  std::set<Delta::Admission> leaving;
-  for (const Ip& address : known_.addresses) {
-    if (!wanted.contains(address) && sweep == Sweep::yes) leaving.insert({MIDONET_THIS_HOST, address});
+  std::vector<abi::admitted_key> leaving;
+  for (const auto& [key, one] : admitted.of(MIDONET_THIS_HOST)) {
+    const auto address = ip_of(key.vtep);
+    if (address && !wanted.contains(*address) && sweep == Sweep::yes) leaving.push_back(key);
   }
-  leaving_.keep([](const Delta::Admission& admission) { return admission.vni == MIDONET_THIS_HOST; }, leaving);
+  leaving_.keep([](const abi::admitted_key& key) { return key.vni == MIDONET_THIS_HOST; }, leaving);
   return {};
 }
 

@@ -10,11 +10,11 @@
 #include <chrono>
 #include <functional>
 #include <map>
-#include <set>
 #include <utility>
+#include <vector>
 
 #include "base/loop.h"
-#include "datapath/ebpf/delta.h"
+#include "datapath/ebpf/tables.h"
 
 namespace midonet::datapath {
 
@@ -23,11 +23,11 @@ class Leaving {
   using Clock = std::chrono::steady_clock;
 
   // `remove` is called from the loop for each entry whose time is over.
-  Leaving(Loop& loop, std::chrono::milliseconds linger, std::function<void(const Delta::Admission&)> remove)
+  Leaving(Loop& loop, std::chrono::milliseconds linger, std::function<void(const abi::admitted_key&)> remove)
       : loop_(loop), linger_(linger), remove_(std::move(remove)) {}
 
   // Of what is in scope, exactly `gone` leaves; the time of an entry that was leaving before goes on.
-  void keep(const std::function<bool(const Delta::Admission&)>& in_scope, const std::set<Delta::Admission>& gone);
+  void keep(const std::function<bool(const abi::admitted_key&)>& in_scope, const std::vector<abi::admitted_key>& gone);
   void clear();
 
  private:
@@ -36,8 +36,8 @@ class Leaving {
 
   Loop& loop_;
   std::chrono::milliseconds linger_;
-  std::function<void(const Delta::Admission&)> remove_;
-  std::map<Delta::Admission, Clock::time_point> due_;
+  std::function<void(const abi::admitted_key&)> remove_;
+  std::map<abi::admitted_key, Clock::time_point, BytesLess> due_;
   Timer timer_;
 };
 

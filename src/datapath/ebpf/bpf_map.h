@@ -1,5 +1,5 @@
-// A BPF map with the types of its key and value. Used by the datapath's files; the types are those of abi.h. Owns the
-// descriptor. Not thread-safe; the kernel's programs use the map at the same time.
+// BPF maps with the types of their keys and values. Used by the datapath's files; the types are those of abi.h. Each owns its
+// descriptor. Not thread-safe; the kernel's programs use the maps at the same time.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,7 @@ class BpfMap : public RawMap {
   static_assert(std::is_trivially_copyable_v<Key> && std::is_trivially_copyable_v<Value>);
 
  public:
+  static constexpr std::uint32_t key_bytes = sizeof(Key), value_bytes = sizeof(Value);
   using RawMap::RawMap;
 
   Result<std::optional<Value>> get(const Key& key) const {
@@ -76,6 +77,37 @@ class BpfMap : public RawMap {
       }
     }
   }
+};
+
+// A map with a value for each CPU. `cpus` is the number of possible CPUs, libbpf_num_possible_cpus().
+template <class Key, class Value>
+class PerCpuMap : public RawMap {
+  static_assert(std::is_trivially_copyable_v<Key> && std::is_trivially_copyable_v<Value> && sizeof(Value) % 8 == 0);
+
+ public:
+  static constexpr std::uint32_t key_bytes = sizeof(Key), value_bytes = sizeof(Value);
+  using RawMap::RawMap;
+
+  // A value for each CPU; none when there is no such key.
+  Result<std::vector<Value>> get(const Key& key, std::size_t cpus) const {
+    std::vector<Value> values(cpus);
+    const auto found = look_up(&key, values.data());
+    if (!found) return tl::unexpected(found.error());
+    if (!*found) values.clear();
+    return values;
+  }
+  // Value{} on each CPU.
+  Status clear(const Key& key, std::size_t cpus) const {
+    const std::vector<Value> none(cpus);
+    return update(&key, none.data());
+  }
+};
+
+// A ring buffer (BPF_MAP_TYPE_RINGBUF): libbpf reads it.
+class RingMap : public RawMap {
+ public:
+  static constexpr std::uint32_t key_bytes = 0, value_bytes = 0;
+  using RawMap::RawMap;
 };
 
 }  // namespace midonet::datapath

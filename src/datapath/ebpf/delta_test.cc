@@ -63,64 +63,101 @@ Tables any_tables() {
     port.id[15] = *rc::gen::inRange<std::uint8_t>(0, 100);
     tables.ports.emplace(ifindex, port);
   }
+  const auto any = [](auto low, auto high) { return *rc::gen::inRange<decltype(low)>(low, high); };
+  const auto few = [](std::uint8_t end) {
+    return *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, end));
+  };
   for (std::uint32_t number = 0; number < 6; number++) {
-    BridgeTables bridge;
-    bridge.members.resize(*rc::gen::inRange<std::size_t>(0, 4) * MIDONET_CHUNK_PORTS);
-    for (auto& place : bridge.members) place = *rc::gen::inRange<std::uint32_t>(0, 120);
-    for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
-      bridge.fdb.emplace(mac_number(mac), *rc::gen::inRange<std::uint32_t>(0, 120));
-    bridge.peers.resize(*rc::gen::inRange<std::size_t>(0, 3) * MIDONET_CHUNK_PEERS);
-    for (auto& place : bridge.peers) {
-      if (*rc::gen::arbitrary<bool>()) place = vtep_number(*rc::gen::inRange<std::uint8_t>(0, 60));
+    for (std::uint32_t chunk = any(0U, 4U); chunk-- > 0;) {
+      abi::members members{};
+      for (auto& place : members.ifindex) place = any(0U, 120U);
+      tables.of<Members>().put({.vni = number, .chunk = chunk}, members);
     }
-    for (const auto mac : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 12)))
-      bridge.remotes.emplace(mac_number(mac), RemoteMac{vtep_number(*rc::gen::inRange<std::uint8_t>(0, 4)), true});
-    for (const auto source : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 80)))
-      bridge.admitted.insert(vtep_number(source));
-    bridge.open = *rc::gen::arbitrary<bool>();
-    if (!bridge.empty()) tables.bridges.emplace(number, bridge);
+    for (std::uint32_t chunk = any(0U, 3U); chunk-- > 0;) {
+      abi::peers peers{};
+      for (auto& place : peers.vtep)
+        if (*rc::gen::arbitrary<bool>()) place = vtep_of(vtep_number(any(std::uint8_t{0}, std::uint8_t{60})));
+      tables.of<Peers>().put({.vni = number, .chunk = chunk}, peers);
+    }
+    for (const auto mac : few(12))
+      tables.of<Fdb>().put(fdb_key(number, mac_number(mac)), {.ifindex = any(0U, 120U), .reserved = 0});
+    for (const auto mac : few(12))
+      tables.of<Remotes>().put(fdb_key(number, mac_number(mac)),
+                               {.vtep = vtep_of(vtep_number(any(std::uint8_t{0}, std::uint8_t{4}))), .configured = 1});
+    for (const auto source : few(80)) tables.of<Admitted>().put(admitted_key(number, vtep_number(source)), 1);
+    if (*rc::gen::arbitrary<bool>()) tables.of<Admitted>().put(admitted_key(number, std::nullopt), 1);
   }
   return tables;
 }
 
 Circumstances everything() { return {.scope = {}, .max_ports = max_ports, .unusable = {}, .owns_clsact = {}}; }
 
+// The places of a table of chunks; 0 or nothing for a free one.
+std::vector<std::uint32_t> places_of(const Entries<Members>& chunks) {
+  std::vector<std::uint32_t> places;
+  for (const auto& [key, chunk] : chunks)
+    places.insert(places.end(), std::begin(chunk.ifindex), std::end(chunk.ifindex));
+  return places;
+}
+
+std::vector<std::optional<Ip>> places_of(const Entries<Peers>& chunks) {
+  std::vector<std::optional<Ip>> places;
+  for (const auto& [key, chunk] : chunks)
+    std::transform(std::begin(chunk.vtep), std::end(chunk.vtep), std::back_inserter(places), ip_of);
+  return places;
+}
+
 // What forwarding depends on, whatever the slots and places.
+struct Bridge {
+  std::multiset<std::uint32_t> members;
+  std::map<Mac, std::uint32_t> fdb;
+  std::map<std::uint32_t, Mac> neighbours;
+  std::map<Mac, RemoteMac> remotes;
+  std::multiset<Ip> peers;
+  std::set<Ip> admitted;
+  bool open = false;
+  bool operator==(const Bridge&) const = default;
+};
+
+Bridge bridge_of(const Tables& tables, std::uint32_t number) {
+  Bridge bridge;
+  for (const std::uint32_t ifindex : places_of(tables.of<Members>().of(number)))
+    if (ifindex != 0) bridge.members.insert(ifindex);
+  for (const auto& [key, entry] : tables.of<Fdb>().of(number)) bridge.fdb[mac_of(key.mac)] = entry.ifindex;
+  for (const auto& [key, entry] : tables.of<Neighbours>().of(number)) bridge.neighbours[key.ip] = mac_of(entry.mac);
+  for (const auto& [key, entry] : tables.of<Remotes>().of(number))
+    bridge.remotes[mac_of(key.mac)] = {*ip_of(entry.vtep), entry.configured != 0};
+  for (const auto& peer : places_of(tables.of<Peers>().of(number)))
+    if (peer) bridge.peers.insert(*peer);
+  for (const auto& [key, one] : tables.of<Admitted>().of(number)) {
+    if (const auto address = ip_of(key.vtep))
+      bridge.admitted.insert(*address);
+    else
+      bridge.open = true;
+  }
+  return bridge;
+}
+
+std::set<std::uint32_t> bridges_of(const Tables& tables) {
+  std::set<std::uint32_t> bridges;
+  const auto add = [&](const auto& table) {
+    for (const auto& [vni, entries] : table.bridges()) bridges.insert(vni);
+  };
+  std::apply([&](const auto&... table) { (add(table), ...); }, tables.of_bridges);
+  return bridges;
+}
+
 struct Meaning {
   std::map<std::uint32_t, std::tuple<std::uint32_t, std::uint32_t, Mac, Uuid>> ports;
-  std::map<std::uint32_t, std::multiset<std::uint32_t>> members;
-  struct Bridge {
-    std::map<Mac, std::uint32_t> fdb;
-    std::map<std::uint32_t, Mac> neighbours;
-    std::map<Mac, RemoteMac> remotes;
-    std::multiset<Ip> peers;
-    std::set<Ip> admitted;
-    bool open = false;
-    bool operator==(const Bridge&) const = default;
-  };
   std::map<std::uint32_t, Bridge> bridges;
   bool operator==(const Meaning&) const = default;
 };
-
-std::multiset<Ip> peers_of(const BridgeTables& bridge) {
-  std::multiset<Ip> peers;
-  for (const auto& peer : bridge.peers) {
-    if (peer) peers.insert(*peer);
-  }
-  return peers;
-}
 
 Meaning meaning(const Tables& tables) {
   Meaning meaning;
   for (const auto& [ifindex, port] : tables.ports)
     meaning.ports[ifindex] = {port.vni, port.flags, mac_of(port.mac), id_of(port)};
-  for (const auto& [number, bridge] : tables.bridges) {
-    for (const std::uint32_t ifindex : bridge.members) {
-      if (ifindex != 0) meaning.members[number].insert(ifindex);
-    }
-    meaning.bridges[number] = {bridge.fdb,       bridge.neighbours, bridge.remotes,
-                               peers_of(bridge), bridge.admitted,   bridge.open};
-  }
+  for (const std::uint32_t number : bridges_of(tables)) meaning.bridges[number] = bridge_of(tables, number);
   return meaning;
 }
 
@@ -131,26 +168,24 @@ void check_sound(const Tables& tables) {
     RC_ASSERT(port.slot < max_ports);
     RC_ASSERT(slots.insert(port.slot).second);
   }
-  for (const auto& [number, bridge] : tables.bridges) {
-    RC_ASSERT(bridge.members.size() % MIDONET_CHUNK_PORTS == 0);
+  const auto no_gaps = [](const auto& table) {
+    for (const auto& [number, chunks] : table.bridges()) {
+      std::uint32_t next = 0;
+      for (const auto& [key, chunk] : chunks) RC_ASSERT(key.chunk == next++);
+    }
+  };
+  no_gaps(tables.of<Members>());
+  no_gaps(tables.of<Peers>());
+  for (const std::uint32_t number : bridges_of(tables)) {
+    const Bridge bridge = bridge_of(tables, number);
     for (const auto& [mac, ifindex] : bridge.fdb) {
       RC_ASSERT(tables.ports.contains(ifindex));
       RC_ASSERT(tables.ports.at(ifindex).vni == number);
     }
-    RC_ASSERT(bridge.peers.size() % MIDONET_CHUNK_PEERS == 0);
-    const auto peers = peers_of(bridge);
-    RC_ASSERT(std::set<Ip>(peers.begin(), peers.end()).size() == peers.size());
-    std::set<std::uint32_t> seen;
-    for (const std::uint32_t ifindex : bridge.members) {
-      if (ifindex == 0) continue;
-      RC_ASSERT(seen.insert(ifindex).second);
-      RC_ASSERT(tables.ports.at(ifindex).vni == number);
-    }
+    RC_ASSERT(std::set<Ip>(bridge.peers.begin(), bridge.peers.end()).size() == bridge.peers.size());
+    for (const std::uint32_t ifindex : bridge.members) RC_ASSERT(tables.ports.at(ifindex).vni == number);
   }
-  for (const auto& [ifindex, port] : tables.ports) {
-    const auto& members = tables.bridges.at(port.vni).members;
-    RC_ASSERT(std::count(members.begin(), members.end(), ifindex) == 1);
-  }
+  for (const auto& [ifindex, port] : tables.ports) RC_ASSERT(bridge_of(tables, port.vni).members.count(ifindex) == 1U);
 }
 
 template <class Property>
@@ -180,18 +215,16 @@ TEST(Delta, WhateverTheKernelHeldASweepMakesItWhatIsDesiredAndASecondOneDoesNoth
       const auto unreachable = [&](const Ip& vtep) { return !desired.tunnel || vtep == desired.tunnel->local; };
       std::erase_if(remotes, [&](const auto& remote) { return unreachable(remote.second.vtep); });
       std::erase_if(peers, unreachable);
-      const auto held = tables.bridges.find(number.number());
-      const BridgeTables none;
-      const BridgeTables& bridge_tables = held != tables.bridges.end() ? held->second : none;
-      RC_ASSERT(bridge_tables.remotes == remotes);
-      RC_ASSERT(peers_of(bridge_tables) == peers);
+      const Bridge held = bridge_of(tables, number.number());
+      RC_ASSERT(held.remotes == remotes);
+      RC_ASSERT(held.peers == peers);
       std::set<Ip> admitted = bridge.sources;
       admitted.insert(peers.begin(), peers.end());
       std::erase_if(admitted, unreachable);
-      RC_ASSERT(bridge_tables.admitted == admitted);
-      RC_ASSERT(!bridge_tables.open);
+      RC_ASSERT(held.admitted == admitted);
+      RC_ASSERT(!held.open);
     }
-    for (const auto& [number, bridge] : tables.bridges) RC_ASSERT(desired.bridges.contains(vni(number)));
+    for (const std::uint32_t number : bridges_of(tables)) RC_ASSERT(desired.bridges.contains(vni(number)));
   });
 }
 
@@ -248,24 +281,24 @@ TEST(Delta, ABridgeIsOpenOnlyUntilTheHostsThatServeItWereReadForTheFirstTime) {
   Tables tables;
   const auto apply = [&](Sweep sweep) { apply_to(tables, difference(tables, desired, sweep, everything())); };
   apply(Sweep::no);
-  EXPECT_TRUE(tables.bridges.at(7).open);
+  EXPECT_TRUE(bridge_of(tables, 7).open);
   bridge.sources = {vtep_number(1)};  // a part was read
   apply(Sweep::yes);
-  EXPECT_TRUE(tables.bridges.at(7).open);
+  EXPECT_TRUE(bridge_of(tables, 7).open);
   bridge.sources_known = true;
   apply(Sweep::no);
-  EXPECT_TRUE(tables.bridges.at(7).open) << "the view is not complete";
+  EXPECT_TRUE(bridge_of(tables, 7).open) << "the view is not complete";
   apply(Sweep::yes);
-  EXPECT_FALSE(tables.bridges.at(7).open);
+  EXPECT_FALSE(bridge_of(tables, 7).open);
   // Another process: it knows nothing yet, and the kernel has the set.
   bridge.sources_known = false;
   bridge.sources.clear();
   apply(Sweep::no);
-  EXPECT_FALSE(tables.bridges.at(7).open);
-  EXPECT_EQ(tables.bridges.at(7).admitted, std::set<Ip>{vtep_number(1)});
+  EXPECT_FALSE(bridge_of(tables, 7).open);
+  EXPECT_EQ(bridge_of(tables, 7).admitted, std::set<Ip>{vtep_number(1)});
   desired.tunnel.reset();
   apply(Sweep::yes);
-  EXPECT_TRUE(tables.bridges.empty());
+  EXPECT_TRUE(bridges_of(tables).empty());
 }
 
 TEST(Delta, AnUpdateOfWhatIsHeldMakesItEqual) {
@@ -292,14 +325,13 @@ TEST(Delta, APortKeepsItsPlaceAndSlotWhateverHappensToOthers) {
   const Delta delta = difference(tables, desired, Sweep::yes, everything());
   EXPECT_TRUE(delta.ports.empty());
   apply_to(tables, delta);
-  for (std::size_t at = 0; at < tables.bridges.at(7).members.size(); at++) {
-    const std::uint32_t now = tables.bridges.at(7).members[at];
-    EXPECT_TRUE(now == 0 || now == before.bridges.at(7).members[at]);
-  }
+  const auto places_before = places_of(before.of<Members>().of(7));
+  const auto places = places_of(tables.of<Members>().of(7));
+  for (std::size_t at = 0; at < places.size(); at++) EXPECT_TRUE(places[at] == 0 || places[at] == places_before[at]);
   // The places that became free are taken first.
   desired.ports.emplace(id_number(250),
                         PortSpec{.id = id_number(250), .vni = vni(7), .ifindex = 250, .interface = "tap"});
-  EXPECT_EQ(difference(tables, desired, Sweep::yes, everything()).chunks.size(), 1U);
+  EXPECT_EQ(difference(tables, desired, Sweep::yes, everything()).of<Members>().set.size(), 1U);
 }
 
 TEST(Delta, OneNewPortIsOnePortOneChunkAndOneMac) {
@@ -319,9 +351,9 @@ TEST(Delta, OneNewPortIsOnePortOneChunkAndOneMac) {
   EXPECT_THAT(changed_bridges(desired, more), testing::ElementsAre(vni(2)));
   const Delta delta = difference(tables, more, Sweep::yes, everything());
   EXPECT_EQ(delta.ports.size(), 1U);
-  EXPECT_EQ(delta.chunks.size(), 1U);
-  EXPECT_EQ(delta.fdb_set.size(), 1U);
-  EXPECT_TRUE(delta.ports_gone.empty() && delta.fdb_gone.empty());
+  EXPECT_EQ(delta.of<Members>().set.size(), 1U);
+  EXPECT_EQ(delta.of<Fdb>().set.size(), 1U);
+  EXPECT_TRUE(delta.ports_gone.empty() && delta.of<Fdb>().gone.empty());
 }
 
 TEST(Delta, APeerKeepsItsPlaceAndOneMoreIsOneChunk) {
@@ -331,15 +363,15 @@ TEST(Delta, APeerKeepsItsPlaceAndOneMoreIsOneChunk) {
   for (std::uint8_t i = 1; i <= 100; i++) bridge.peers.insert(vtep_number(i));
   Tables tables;
   apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
-  const auto before = tables.bridges.at(7).peers;
+  const auto before = places_of(tables.of<Peers>().of(7));
   for (std::uint8_t i = 1; i <= 90; i++) bridge.peers.erase(vtep_number(i));
   apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
-  const auto& after = tables.bridges.at(7).peers;
+  const auto after = places_of(tables.of<Peers>().of(7));
   for (std::size_t at = 0; at < after.size(); at++) EXPECT_TRUE(!after[at] || after[at] == before[at]);
   bridge.peers.insert(vtep_number(101));
   const Delta delta = difference(tables, desired, Sweep::yes, everything());
-  EXPECT_EQ(delta.peer_chunks.size(), 1U);
-  EXPECT_TRUE(delta.chunks.empty() && delta.remotes_set.empty());
+  EXPECT_EQ(delta.of<Peers>().set.size(), 1U);
+  EXPECT_TRUE(delta.of<Members>().empty() && delta.of<Remotes>().empty());
 }
 
 TEST(Delta, OneRemoteMacThatMovesIsOneEntryOfOneBridge) {
@@ -357,9 +389,9 @@ TEST(Delta, OneRemoteMacThatMovesIsOneEntryOfOneBridge) {
   changed.scope = changed_bridges(desired, moved);
   EXPECT_THAT(*changed.scope, testing::ElementsAre(vni(9)));
   const Delta delta = difference(tables, moved, Sweep::yes, changed);
-  ASSERT_EQ(delta.remotes_set.size(), 1U);
-  EXPECT_EQ(delta.remotes_set[0].mac, mac_number(5));
-  EXPECT_TRUE(delta.remotes_gone.empty() && delta.peer_chunks.empty());
+  ASSERT_EQ(delta.of<Remotes>().set.size(), 1U);
+  EXPECT_EQ(mac_of(delta.of<Remotes>().set[0].first.mac), mac_number(5));
+  EXPECT_TRUE(delta.of<Remotes>().gone.empty() && delta.of<Peers>().empty());
 }
 
 // Port 1 at interface 11, with a MAC; another host, and what it has.
@@ -387,7 +419,7 @@ TEST(Delta, APortOfWhichNothingIsKnownStaysWithAllThatItsBridgeHas) {
   desired.held = {id_number(2)};
   apply_to(kernel, difference(kernel, desired, Sweep::yes, everything()));
   EXPECT_TRUE(kernel.ports.empty());
-  EXPECT_TRUE(kernel.bridges.empty());
+  EXPECT_TRUE(bridges_of(kernel).empty());
 }
 
 TEST(Delta, APortAtABannedInterfaceGoesWithoutASweepAndIsLedToNoMore) {
@@ -399,9 +431,9 @@ TEST(Delta, APortAtABannedInterfaceGoesWithoutASweepAndIsLedToNoMore) {
   EXPECT_EQ(delta.ports_gone, std::vector<std::uint32_t>{11});
   apply_to(kernel, delta);
   EXPECT_TRUE(kernel.ports.empty());
-  EXPECT_TRUE(kernel.bridges.at(1).fdb.empty());
-  EXPECT_TRUE(kernel.bridges.at(1).members.empty());
-  EXPECT_EQ(kernel.bridges.at(1).remotes.size(), 1U) << "that is not known to be wrong";
+  EXPECT_TRUE(bridge_of(kernel, 1).fdb.empty());
+  EXPECT_TRUE(bridge_of(kernel, 1).members.empty());
+  EXPECT_EQ(bridge_of(kernel, 1).remotes.size(), 1U) << "that is not known to be wrong";
 }
 
 TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {
@@ -413,14 +445,14 @@ TEST(Delta, OfTwoPortsWithOneMacTheStaticEntryDecidesElseTheSmallerId) {
         PortSpec{.id = id_number(i), .vni = vni(7), .ifindex = 100U - i, .interface = "tap", .mac = mac_number(1)});
   Tables tables;
   apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
-  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 99U);
+  EXPECT_EQ(bridge_of(tables, 7).fdb.at(mac_number(1)), 99U);
   desired.bridges.at(vni(7)).static_macs.emplace(mac_number(1), id_number(2));
   apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
-  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 98U);
+  EXPECT_EQ(bridge_of(tables, 7).fdb.at(mac_number(1)), 98U);
   desired.bridges.at(vni(7)).static_macs.clear();
   desired.ports.erase(id_number(1));
   apply_to(tables, difference(tables, desired, Sweep::yes, everything()));
-  EXPECT_EQ(tables.bridges.at(7).fdb.at(mac_number(1)), 98U);
+  EXPECT_EQ(bridge_of(tables, 7).fdb.at(mac_number(1)), 98U);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ EbpfDatapath::EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::un
       loop_(loop),
       ageing_(options.ageing),
       look_every_(options.look_every),
-      leaving_(loop, options.admission_linger, [this](const Delta::Admission& over) { remove_admitted(over); }),
+      leaving_(loop, options.admission_linger, [this](const abi::admitted_key& over) { remove_admitted(over); }),
       admits_anew_(objects_->admits_anew()) {}
 
 Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfOptions& options) {
@@ -322,7 +322,6 @@ void EbpfDatapath::remove_ports(Round& round) {
     hooked_.erase(ifindex);
     before_.erase(ifindex);
   }
-  std::erase_if(known_.bridges, [](const auto& bridge) { return bridge.second.empty(); });
 }
 
 void EbpfDatapath::remove_strays(Round& round) {

@@ -76,9 +76,18 @@ class EbpfDatapath : public Datapath {
   Status hook_tunnel(std::uint32_t ifindex);
   void withdraw_tunnel(Round& round);
   Status write_tunnel(const abi::tunnel& entry);
-  Status read_admitted(Tables& read);
-  void write_admitted(Round& round);
-  void remove_admitted(const Delta::Admission& admission);
+  template <class Table>
+  Status read_table(Tables& read) const;
+  template <class Table>
+  void write_set(Round& round);
+  template <class Table>
+  void write_gone(Round& round);
+  template <class Table>
+  void verify_table(Round& round);
+  void differs(Round& round, const std::string& map, std::uint32_t ifindex);
+  Status open_bridges(Tables& read);
+  void expire_admitted(Round& round);
+  void remove_admitted(const abi::admitted_key& key);
   Status write_addresses(const std::optional<TunnelSpec>& tunnel, Sweep sweep);
   Status write_sources(const TunnelSpec& wanted);
   abi::tunnel tunnel_entry(const TunnelSpec& wanted, std::uint32_t ifindex) const;

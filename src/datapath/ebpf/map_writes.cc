@@ -1,11 +1,8 @@
 // EbpfDatapath and the maps: reading them, writing a Delta into them in its order, and reading it back.
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <iterator>
+#include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "datapath/ebpf/ebpf_datapath.h"
 #include "datapath/ebpf/round.h"
@@ -13,31 +10,54 @@
 namespace midonet::datapath {
 namespace {
 
-// Hands over the chunks of each bridge in ascending order. A walk through them ends at a gap, so none is left: nobody of
-// ours makes one, and what somebody else put behind the last place that a walk can get to goes.
-template <class Chunk, class Each>
-Status read_chunks(const BpfMap<abi::members_key, Chunk>& map, Each each) {
-  auto chunks = map.entries();
-  if (!chunks) return tl::unexpected(chunks.error());
-  std::sort(chunks->begin(), chunks->end(), [](const auto& a, const auto& b) { return a.first.chunk < b.first.chunk; });
-  std::map<std::uint32_t, std::uint32_t> next;  // VNI -> number
-  for (const auto& [key, chunk] : *chunks) {
-    if (key.chunk >= MIDONET_CHUNKS) {
-      if (auto removed = map.remove(key); !removed) return removed;
-      continue;
+// The interfaces whose ports have to know when an entry is not as written: those that it names and `read`, what was found
+// instead, does not.
+std::vector<std::uint32_t> interfaces(const abi::fdb_entry& written, const abi::fdb_entry* read) {
+  if (read != nullptr && read->ifindex == written.ifindex) return {};
+  return {written.ifindex};
+}
+std::vector<std::uint32_t> interfaces(const abi::members& written, const abi::members* read) {
+  std::vector<std::uint32_t> out;
+  for (int i = 0; i < MIDONET_CHUNK_PORTS; i++) {
+    const std::uint32_t ifindex = written.ifindex[i];
+    if (ifindex != 0 && (read == nullptr || read->ifindex[i] != ifindex)) out.push_back(ifindex);
+  }
+  return out;
+}
+
+// Tables whose entries lead to interfaces.
+template <class Table>
+constexpr bool leads_to_interfaces = std::is_same_v<Table, Fdb> || std::is_same_v<Table, Members>;
+
+}  // namespace
+
+// A walk through chunks ends at a gap, so none is left: no agent makes one, and what another program put behind the last
+// place that a walk can get to goes.
+template <class Table>
+Status EbpfDatapath::read_table(Tables& read) const {
+  const auto& map = Table::map(objects_->maps());
+  const auto entries = map.entries();
+  if (!entries) return tl::unexpected(entries.error());
+  auto& table = read.of<Table>();
+  for (const auto& [key, value] : *entries) {
+    if (Table::valid(key, value))
+      table.put(key, value);
+    else if (auto removed = map.remove(key); !removed)
+      return removed;
+  }
+  if constexpr (Table::chunks) {
+    std::vector<typename Table::Key> gaps;
+    for (const auto& [vni, chunks] : table.bridges()) {
+      for (std::uint32_t number = 0; number < chunks.rbegin()->first.chunk; number++)
+        if (!chunks.contains({.vni = vni, .chunk = number})) gaps.push_back({.vni = vni, .chunk = number});
     }
-    std::uint32_t& number = next[key.vni];
-    for (; number < key.chunk; number++) {
-      if (auto filled = map.put({key.vni, number}, Chunk{}); !filled) return filled;
-      each(key.vni, Chunk{});
+    for (const auto& gap : gaps) {
+      if (auto filled = map.put(gap, {}); !filled) return filled;
+      table.put(gap, {});
     }
-    number++;
-    each(key.vni, chunk);
   }
   return {};
 }
-
-}  // namespace
 
 Status EbpfDatapath::read_kernel() {
   const Maps& maps = objects_->maps();
@@ -45,12 +65,12 @@ Status EbpfDatapath::read_kernel() {
   auto ports = maps.ports.entries();
   if (!ports) return tl::unexpected(ports.error());
   for (const auto& [ifindex, port] : *ports) read.ports.emplace(ifindex, port);
-  auto fdb = maps.fdb.entries();
-  if (!fdb) return tl::unexpected(fdb.error());
-  for (const auto& [key, entry] : *fdb) read.bridges[key.vni].fdb.emplace(mac_of(key.mac), entry.ifindex);
-  auto neighbours = maps.neighbours.entries();
-  if (!neighbours) return tl::unexpected(neighbours.error());
-  for (const auto& [key, entry] : *neighbours) read.bridges[key.vni].neighbours.emplace(key.ip, mac_of(entry.mac));
+  Status tables;
+  std::apply(
+      [&](const auto&... table) { ((tables = read_table<Declaration<decltype(table)>>(read)).has_value() && ...); },
+      read.of_bridges);
+  if (!tables) return tables;
+  if (auto opened = open_bridges(read); !opened) return opened;
 
   for (std::uint32_t family = 0; family < read.sources.size(); family++) {
     const auto source = maps.sources.get(family);
@@ -68,35 +88,10 @@ Status EbpfDatapath::read_kernel() {
       return removed;
   }
 
-  auto remotes = maps.remotes.entries();
-  if (!remotes) return tl::unexpected(remotes.error());
-  for (const auto& [key, remote] : *remotes) {
-    const auto vtep = ip_of(remote.vtep);
-    if (vtep) {
-      read.bridges[key.vni].remotes.emplace(mac_of(key.mac), RemoteMac{*vtep, remote.configured != 0});
-    } else if (auto removed = maps.remotes.remove(key); !removed) {  // of nobody's making
-      return removed;
-    }
-  }
-  if (auto done = read_admitted(read); !done) return done;
   const auto tunnel = maps.tunnel.get(0);
   if (!tunnel) return tl::unexpected(tunnel.error());
   if (*tunnel) read.tunnel = **tunnel;
 
-  if (auto chunks = read_chunks(maps.members,
-                                [&](std::uint32_t vni, const abi::members& chunk) {
-                                  auto& members = read.bridges[vni].members;
-                                  members.insert(members.end(), std::begin(chunk.ifindex), std::end(chunk.ifindex));
-                                });
-      !chunks)
-    return chunks;
-  if (auto chunks = read_chunks(maps.peers,
-                                [&](std::uint32_t vni, const abi::peers& chunk) {
-                                  auto& peers = read.bridges[vni].peers;
-                                  for (const abi::vtep& vtep : chunk.vtep) peers.push_back(ip_of(vtep));
-                                });
-      !chunks)
-    return chunks;
   known_ = std::move(read);
   hooked_.clear();
   return {};
@@ -122,9 +117,7 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
   const bool same_port = here && id_of(known->second) == id_of(port) && known->second.slot == port.slot;
   if (!same_port) {
     forget_counts(ifindex);
-    const std::vector<abi::counters> none(maps.cpus);
-    if (::bpf_map_update_elem(maps.counters.get(), &port.slot, none.data(), BPF_ANY) != 0)
-      return fail_errno(errno, "clear the counters of interface {}", ifindex);
+    if (auto cleared = maps.counters.clear(port.slot, maps.cpus); !cleared) return cleared;
   }
   if (!same_port || known->second.vni != port.vni) {
     if (here) forget_learned(ifindex, known->second.vni);
@@ -135,153 +128,116 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
   return *ring ? Status{} : maps.rings.put(ifindex, abi::ring{});
 }
 
-void EbpfDatapath::write_bridges(Round& round) {
-  const Maps& maps = objects_->maps();
-  write_admitted(round);
-  for (const auto& set : round.delta.fdb_set) {
-    if (round.failed_interfaces.contains(set.ifindex)) continue;
-    const auto written = maps.fdb.put(fdb_key(set.vni, set.mac), {.ifindex = set.ifindex, .reserved = 0});
-    if (written) {
-      known_.bridges[set.vni].fdb[set.mac] = set.ifindex;
-    } else {
-      round.fail_interface(set.ifindex, written.error());
+template <class Table>
+void EbpfDatapath::write_set(Round& round) {
+  const auto& map = Table::map(objects_->maps());
+  for (const auto& [key, value] : round.delta.of<Table>().set) {
+    if constexpr (std::is_same_v<Table, Fdb>) {
+      if (round.failed_interfaces.contains(value.ifindex)) continue;
     }
-  }
-  for (const auto& set : round.delta.remotes_set) {
-    const auto key = fdb_key(set.vni, set.mac);
-    const auto written = maps.remotes.put(key, {.vtep = vtep_of(set.remote.vtep), .configured = set.remote.configured});
-    if (!written) {
-      round.fail_bridge(set.vni, written.error());
+    const auto written = map.put(key, value);
+    if (written) {
+      known_.of<Table>().put(key, value);
+      // What was learned here of a MAC that is configured on another host no longer counts, so it need not stay.
+      if constexpr (std::is_same_v<Table, Remotes>) {
+        if (value.configured != 0) (void)objects_->maps().learned.remove(key);
+      }
       continue;
     }
-    known_.bridges[set.vni].remotes[set.mac] = set.remote;
-    // What was learned of it here no longer counts, so it need not stay.
-    if (set.remote.configured) (void)maps.learned.remove(key);
-  }
-  for (const auto& gone : round.delta.fdb_gone) {
-    const auto removed = maps.fdb.remove(fdb_key(gone.vni, gone.mac));
-    if (removed) {
-      known_.bridges[gone.vni].fdb.erase(gone.mac);
-    } else {
-      round.fail_bridge(gone.vni, removed.error());
-    }
-  }
-  for (const auto& gone : round.delta.remotes_gone) {
-    const auto removed = maps.remotes.remove(fdb_key(gone.vni, gone.mac));
-    if (removed) {
-      known_.bridges[gone.vni].remotes.erase(gone.mac);
-    } else {
-      round.fail_bridge(gone.vni, removed.error());
-    }
-  }
-  for (const auto& set : round.delta.neighbours_set) {
-    abi::neighbour neighbour{};
-    std::copy(set.mac.bytes().begin(), set.mac.bytes().end(), neighbour.mac);
-    const auto written = maps.neighbours.put({.vni = set.vni, .ip = set.ip}, neighbour);
-    if (written) {
-      known_.bridges[set.vni].neighbours[set.ip] = set.mac;
-    } else {
-      round.fail_bridge(set.vni, written.error());
-    }
-  }
-  for (const auto& gone : round.delta.neighbours_gone) {
-    const auto removed = maps.neighbours.remove({.vni = gone.vni, .ip = gone.ip});
-    if (removed) {
-      known_.bridges[gone.vni].neighbours.erase(gone.ip);
-    } else {
-      round.fail_bridge(gone.vni, removed.error());
-    }
-  }
-  for (auto& chunk : round.delta.chunks) {
-    if (chunk.ports) {
-      // An interface without our hooks gets no frames.
-      for (std::uint32_t& ifindex : chunk.ports->ifindex) {
-        if (round.failed_interfaces.contains(ifindex)) ifindex = 0;
+    if constexpr (leads_to_interfaces<Table>) {
+      for (const std::uint32_t ifindex : interfaces(value, nullptr)) {
+        if (Table::chunks && !round.owners.contains(ifindex)) continue;
+        round.fail_interface(ifindex, written.error());
       }
     }
-    const auto written = chunk.ports ? maps.members.put(chunk.key, *chunk.ports) : maps.members.remove(chunk.key);
-    if (written) {
-      Delta one;
-      one.chunks.push_back(chunk);
-      apply_to(known_, one);
-      continue;
-    }
-    round.fail_bridge(chunk.key.vni, written.error());
-    if (!chunk.ports) continue;
-    for (const std::uint32_t ifindex : chunk.ports->ifindex) {
-      if (round.owners.contains(ifindex)) round.fail_interface(ifindex, written.error());
-    }
-  }
-  for (const auto& chunk : round.delta.peer_chunks) {
-    abi::peers peers{};
-    std::transform(chunk.peers.begin(), chunk.peers.end(), std::begin(peers.vtep), vtep_of);
-    const auto written = chunk.peers.empty() ? maps.peers.remove(chunk.key) : maps.peers.put(chunk.key, peers);
-    if (written) {
-      Delta one;
-      one.peer_chunks.push_back(chunk);
-      apply_to(known_, one);
-    } else {
-      round.fail_bridge(chunk.key.vni, written.error());
-    }
+    if constexpr (!std::is_same_v<Table, Fdb>) round.fail_bridge(key.vni, written.error());
   }
 }
 
-// Reads back every entry that this round wrote; the hooks were read back when they were attached.
-void EbpfDatapath::verify(Round& round) {
-  const Maps& maps = objects_->maps();
-  const auto differs = [&](const std::string& map, std::uint32_t ifindex) {
-    round.fail_interface(
-        ifindex, Error{Code::unavailable, fmt::format("the entry of interface {} in the BPF map \"{}\" was not there "
-                                                      "when read back",
-                                                      ifindex, map)});
+template <class Table>
+void EbpfDatapath::write_gone(Round& round) {
+  const auto& map = Table::map(objects_->maps());
+  for (const auto& key : round.delta.of<Table>().gone) {
+    if (const auto removed = map.remove(key); removed)
+      known_.of<Table>().remove(key);
+    else
+      round.fail_bridge(key.vni, removed.error());
+  }
+}
+
+// The order matters: an address may send as soon as its host hears of the bridge; a MAC that moves between hosts is in one of the
+// two tables at every moment; and frames are copied to a port when all else of it is there.
+void EbpfDatapath::write_bridges(Round& round) {
+  write_set<Admitted>(round);
+  expire_admitted(round);
+  write_gone<Admitted>(round);
+  write_set<Fdb>(round);
+  write_set<Remotes>(round);
+  write_gone<Fdb>(round);
+  write_gone<Remotes>(round);
+  write_set<Neighbours>(round);
+  write_gone<Neighbours>(round);
+  for (auto& [key, chunk] : round.delta.of<Members>().set) {
+    // An interface without our hooks gets no frames.
+    for (std::uint32_t& ifindex : chunk.ifindex)
+      if (round.failed_interfaces.contains(ifindex)) ifindex = 0;
+  }
+  write_set<Members>(round);
+  write_gone<Members>(round);
+  write_set<Peers>(round);
+  write_gone<Peers>(round);
+}
+
+// Every entry that this round wrote, and those that it removed. What could not be written is told already.
+template <class Table>
+void EbpfDatapath::verify_table(Round& round) {
+  const auto& map = Table::map(objects_->maps());
+  const auto& known = known_.of<Table>();
+  const Changes<Table>& changes = round.delta.of<Table>();
+  const auto bridge_differs = [&](std::uint32_t vni) {
+    round.fail_bridge(vni, Error{Code::unavailable, fmt::format("an entry of VNI {} in the BPF map \"{}\" was not as "
+                                                                "written when read back",
+                                                                vni, Table::name)});
     stale_ = true;
   };
+  for (const auto& [key, value] : changes.set) {
+    if (!known.holds(key, value)) continue;
+    const auto entry = map.get(key);
+    if (entry && *entry && same(**entry, value)) continue;
+    if constexpr (leads_to_interfaces<Table>) {
+      for (const std::uint32_t ifindex : interfaces(value, entry && *entry ? &**entry : nullptr)) {
+        if (!round.failed_interfaces.contains(ifindex)) differs(round, Table::name, ifindex);
+      }
+    } else {
+      bridge_differs(key.vni);
+    }
+  }
+  for (const auto& key : changes.gone) {
+    if (known.contains(key)) continue;
+    const auto entry = map.get(key);
+    if (!entry || *entry) bridge_differs(key.vni);
+  }
+}
+
+void EbpfDatapath::differs(Round& round, const std::string& map, std::uint32_t ifindex) {
+  round.fail_interface(ifindex, Error{Code::unavailable, fmt::format("the entry of interface {} in the BPF map \"{}\" "
+                                                                     "was not there when read back",
+                                                                     ifindex, map)});
+  stale_ = true;
+}
+
+// The hooks were read back when they were attached.
+void EbpfDatapath::verify(Round& round) {
+  const Maps& maps = objects_->maps();
   for (const auto& [ifindex, port] : round.delta.ports) {
     if (round.failed_interfaces.contains(ifindex)) continue;
     const auto entry = maps.ports.get(ifindex);
-    if (!entry || !*entry || !same(**entry, port)) differs("ports", ifindex);
+    if (!entry || !*entry || !same(**entry, port)) differs(round, "ports", ifindex);
     const auto ring = maps.rings.get(ifindex);
-    if (!ring || !*ring) differs("rings", ifindex);
+    if (!ring || !*ring) differs(round, "rings", ifindex);
   }
-  for (const auto& set : round.delta.fdb_set) {
-    if (round.failed_interfaces.contains(set.ifindex)) continue;
-    const auto entry = maps.fdb.get(fdb_key(set.vni, set.mac));
-    if (!entry || !*entry || (*entry)->ifindex != set.ifindex) differs("fdb", set.ifindex);
-  }
-  const auto bridge_differs = [&](const std::string& map, std::uint32_t vni) {
-    round.fail_bridge(vni,
-                      Error{Code::unavailable, fmt::format("an entry of VNI {} in the BPF map \"{}\" was not there "
-                                                           "when read back",
-                                                           vni, map)});
-    stale_ = true;
-  };
-  for (const auto& set : round.delta.remotes_set) {
-    const auto bridge = known_.bridges.find(set.vni);
-    if (bridge == known_.bridges.end()) continue;
-    const auto written = bridge->second.remotes.find(set.mac);
-    if (written == bridge->second.remotes.end() || written->second != set.remote) continue;  // failed: it is told
-    const auto entry = maps.remotes.get(fdb_key(set.vni, set.mac));
-    if (!entry || !*entry || ip_of((*entry)->vtep) != set.remote.vtep) bridge_differs("remotes", set.vni);
-  }
-  for (const auto& [vni, address] : round.delta.admitted_set) {
-    if (round.unfinished.contains(Vni::from(vni).value_or(Vni{}))) continue;
-    const auto entry = maps.admitted.get(admitted_key(vni, address));
-    if (!entry || !*entry) bridge_differs("admitted", vni);
-  }
-  for (const auto& chunk : round.delta.peer_chunks) {
-    if (round.unfinished.contains(Vni::from(chunk.key.vni).value_or(Vni{}))) continue;
-    const auto entry = maps.peers.get(chunk.key);
-    if (!entry || entry->has_value() == chunk.peers.empty()) bridge_differs("peers", chunk.key.vni);
-  }
-  for (const auto& chunk : round.delta.chunks) {
-    if (!chunk.ports) continue;
-    const auto entry = maps.members.get(chunk.key);
-    for (int i = 0; i < MIDONET_CHUNK_PORTS; i++) {
-      const std::uint32_t ifindex = chunk.ports->ifindex[i];
-      if (ifindex == 0 || round.failed_interfaces.contains(ifindex)) continue;
-      if (!entry || !*entry || (*entry)->ifindex[i] != ifindex) differs("members", ifindex);
-    }
-  }
+  std::apply([&](const auto&... table) { (verify_table<Declaration<decltype(table)>>(round), ...); },
+             known_.of_bridges);
 }
 
 void EbpfDatapath::forget_learned(std::uint32_t ifindex, std::uint32_t vni) {

@@ -14,7 +14,7 @@ void News::CloseRing::operator()(ring_buffer* ring) const { ring_buffer__free(ri
 
 Result<std::unique_ptr<News>> News::open(Loop& loop, const Maps& maps, Told told) {
   std::unique_ptr<News> news(new News(maps, std::move(told)));
-  news->ring_.reset(ring_buffer__new(maps.news.get(), &News::take, news.get(), nullptr));
+  news->ring_.reset(ring_buffer__new(maps.news.fd(), &News::take, news.get(), nullptr));
   if (!news->ring_) return fail_errno(errno, "read the BPF ring buffer \"news\"");
   if (auto old = news->drain(); !old) return tl::unexpected(old.error());
   const auto lost = news->lost();

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <vector>
 
 #include "base/log.h"
 #include "bridge.skel.h"
@@ -26,8 +27,6 @@ namespace midonet::datapath {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint32_t news_bytes = 128 * 1024;  // a power of two, of whole pages
 
 struct SkeletonDeleter {
   void operator()(bridge_bpf* skeleton) const { bridge_bpf__destroy(skeleton); }
@@ -138,21 +137,14 @@ Status settle_map(bpf_map* map, const std::string& folder, std::uint32_t entries
   return {};
 }
 
-template <class Key, class Value>
-Status take(const bpf_map* from, BpfMap<Key, Value>& to) {
+template <class Map>
+Status take(const bpf_map* from, Map& to) {
   const std::string name = bpf_map__name(from);
-  if (bpf_map__key_size(from) != sizeof(Key) || bpf_map__value_size(from) != sizeof(Value))
+  if (bpf_map__key_size(from) != Map::key_bytes || bpf_map__value_size(from) != Map::value_bytes)
     return fail(Code::internal, "the BPF map \"{}\" has entries of another size than abi.h says", name);
   auto fd = duplicate(bpf_map__fd(from), name);
   if (!fd) return tl::unexpected(fd.error());
-  to = BpfMap<Key, Value>(std::move(*fd), name);
-  return {};
-}
-
-Status take(const bpf_map* from, UniqueFd& to) {
-  auto fd = duplicate(bpf_map__fd(from), bpf_map__name(from));
-  if (!fd) return tl::unexpected(fd.error());
-  to = std::move(*fd);
+  to = Map(std::move(*fd), name);
   return {};
 }
 
@@ -215,26 +207,11 @@ Status Objects::load(const EbpfOptions& options) {
   skeleton->rodata->tunnel_key_bytes = tunnel_key_bytes();
 
   const auto& maps = skeleton->maps;
-  const std::array<std::pair<bpf_map*, std::uint32_t>, 18> sizes{{
-      {maps.ports, options.max_ports},
-      {maps.fdb, options.fdb_entries},
-      {maps.learned, options.learned_entries},
-      {maps.rings, options.max_ports},
-      {maps.members, options.max_ports},
-      {maps.neighbours, options.neighbour_entries},
-      {maps.counters, options.max_ports},
-      {maps.drops, options.max_ports * 4},  // few ports have many reasons to drop
-      {maps.floods, options.max_ports},
-      {maps.remotes, options.remote_entries},
-      {maps.peers, options.max_ports},
-      {maps.admitted, options.remote_entries},
-      {maps.tunnel, 1},
-      {maps.sources, 2},
-      {maps.peer_sources, options.max_ports},
-      {maps.tunnel_counters, 1},
-      {maps.news, news_bytes},
-      {maps.news_lost, 1},
-  }};
+  const std::vector<std::pair<bpf_map*, std::uint32_t>> sizes{
+#define X(name, entries, ...) {maps.name, entries},
+      MIDONET_MAPS(X)
+#undef X
+  };
   admits_anew_ = !UniqueFd(::bpf_obj_get((folder_ + "/admitted").c_str()));
   for (const auto& [map, entries] : sizes) {
     if (auto settled = settle_map(map, folder_, entries); !settled) return settled;
@@ -273,16 +250,10 @@ Status Objects::load(const EbpfOptions& options) {
   const int cpus = libbpf_num_possible_cpus();
   if (cpus <= 0) return fail_errno(-cpus, "count the CPUs of this host");
   maps_.cpus = static_cast<std::size_t>(cpus);
-  for (Status taken :
-       {take(maps.ports, maps_.ports), take(maps.fdb, maps_.fdb), take(maps.learned, maps_.learned),
-        take(maps.rings, maps_.rings), take(maps.members, maps_.members), take(maps.neighbours, maps_.neighbours),
-        take(maps.counters, maps_.counters), take(maps.drops, maps_.drops), take(maps.floods, maps_.floods),
-        take(maps.remotes, maps_.remotes), take(maps.peers, maps_.peers), take(maps.admitted, maps_.admitted),
-        take(maps.tunnel, maps_.tunnel), take(maps.sources, maps_.sources), take(maps.peer_sources, maps_.peer_sources),
-        take(maps.tunnel_counters, maps_.tunnel_counters), take(maps.news, maps_.news),
-        take(maps.news_lost, maps_.news_lost)}) {
-    if (!taken) return taken;
-  }
+#define X(name, ...) \
+  if (auto taken = take(maps.name, maps_.name); !taken) return taken;
+  MIDONET_MAPS(X)
+#undef X
 
   if (adopted_) {
     from_tap_ = std::move(from_tap);
@@ -299,25 +270,10 @@ Status Objects::load(const EbpfOptions& options) {
 
 std::vector<Objects::Pin> Objects::pins() const {
   return {
-      {"ports", maps_.ports.fd(), false},
-      {"fdb", maps_.fdb.fd(), false},
-      {"learned", maps_.learned.fd(), false},
-      {"rings", maps_.rings.fd(), false},
-      {"members", maps_.members.fd(), false},
-      {"neighbours", maps_.neighbours.fd(), false},
-      {"counters", maps_.counters.get(), false},
-      {"drops", maps_.drops.fd(), false},
-      {"floods", maps_.floods.fd(), false},
-      {"remotes", maps_.remotes.fd(), false},
-      {"peers", maps_.peers.fd(), false},
-      {"admitted", maps_.admitted.fd(), false},
-      {"tunnel", maps_.tunnel.fd(), false},
-      {"sources", maps_.sources.fd(), false},
-      {"peer_sources", maps_.peer_sources.fd(), false},
-      {"tunnel_counters", maps_.tunnel_counters.get(), false},
-      {"news", maps_.news.get(), false},
-      {"news_lost", maps_.news_lost.fd(), false},
-      {"from_tap-" + hash_, from_tap_.get(), true},
+#define X(name, ...) {#name, maps_.name.fd(), false},
+      MIDONET_MAPS(X)
+#undef X
+          {"from_tap-" + hash_, from_tap_.get(), true},
       {"to_tap-" + hash_, to_tap_.get(), true},
       {"from_tunnel-" + hash_, from_tunnel_.get(), true},
   };

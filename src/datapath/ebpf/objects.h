@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "datapath/ebpf/abi.h"
-#include "datapath/ebpf/bpf_map.h"
+#include "datapath/ebpf/kernel_maps.h"
 
 namespace midonet::datapath {
 
@@ -50,29 +50,6 @@ struct EbpfOptions {
 
 // Whether the kernel takes the source address of a tunnel packet from the program (Linux 6.0).
 bool sets_tunnel_source();
-
-struct Maps {
-  BpfMap<std::uint32_t, abi::port> ports;
-  BpfMap<abi::fdb_key, abi::fdb_entry> fdb;
-  BpfMap<abi::fdb_key, abi::learned_entry> learned;
-  BpfMap<std::uint32_t, abi::ring> rings;
-  BpfMap<abi::members_key, abi::members> members;
-  BpfMap<abi::neighbour_key, abi::neighbour> neighbours;
-  UniqueFd counters;  // per CPU: see counters.h
-  BpfMap<abi::drop_key, std::uint64_t> drops;
-  BpfMap<std::uint32_t, std::uint64_t> floods;
-  BpfMap<abi::fdb_key, abi::remote> remotes;
-  BpfMap<abi::members_key, abi::peers> peers;
-  BpfMap<abi::admitted_key, std::uint32_t> admitted;
-  BpfMap<std::uint32_t, abi::tunnel> tunnel;
-  BpfMap<std::uint32_t, abi::vtep> sources;
-  BpfMap<abi::vtep, abi::vtep> peer_sources;
-  UniqueFd tunnel_counters;  // per CPU
-  UniqueFd news;             // a ring buffer
-  BpfMap<std::uint32_t, std::uint64_t> news_lost;
-  std::uint32_t max_ports = 0;
-  std::size_t cpus = 0;  // values of an entry of a map per CPU
-};
 
 class Objects {
  public:

@@ -1,10 +1,6 @@
 // What EbpfDatapath tells of the traffic: counters, drops, and who is where.
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <ctime>
 #include <set>
 
@@ -27,6 +23,16 @@ std::uint64_t coarse_now_ns() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+template <class Counters>
+void add(const std::vector<abi::counters>& per_cpu, Counters& to) {
+  for (const abi::counters& cpu : per_cpu) {
+    to.rx_packets += cpu.rx_packets;
+    to.rx_bytes += cpu.rx_bytes;
+    to.tx_packets += cpu.tx_packets;
+    to.tx_bytes += cpu.tx_bytes;
+  }
+}
+
 }  // namespace
 
 std::vector<PortCounters> EbpfDatapath::counters() {
@@ -42,17 +48,9 @@ std::vector<PortCounters> EbpfDatapath::counters() {
 
   std::vector<PortCounters> all;
   all.reserve(known_.ports.size());
-  std::vector<abi::counters> per_cpu(maps.cpus);
   for (const auto& [ifindex, port] : known_.ports) {
     PortCounters counted{.id = id_of(port)};
-    if (::bpf_map_lookup_elem(maps.counters.get(), &port.slot, per_cpu.data()) == 0) {
-      for (const abi::counters& cpu : per_cpu) {
-        counted.rx_packets += cpu.rx_packets;
-        counted.rx_bytes += cpu.rx_bytes;
-        counted.tx_packets += cpu.tx_packets;
-        counted.tx_bytes += cpu.tx_bytes;
-      }
-    }
+    if (const auto per_cpu = maps.counters.get(port.slot, maps.cpus)) add(*per_cpu, counted);
     if (const auto dropped = drops.find(ifindex); dropped != drops.end()) counted.drops = std::move(dropped->second);
     all.push_back(std::move(counted));
   }
@@ -67,8 +65,9 @@ std::vector<FdbEntry> EbpfDatapath::fdb() {
     if (port == known_.ports.end() || port->second.vni != vni || !number) return;
     all.push_back({.vni = *number, .mac = mac, .port = id_of(port->second), .configured = configured});
   };
-  for (const auto& [vni, bridge] : known_.bridges) {
-    for (const auto& [mac, ifindex] : bridge.fdb) add(vni, mac, ifindex, true);
+  const auto& fdb = known_.of<Fdb>();
+  for (const auto& [vni, entries] : fdb.bridges()) {
+    for (const auto& [key, entry] : entries) add(vni, mac_of(key.mac), entry.ifindex, true);
   }
   const auto learned = objects_->maps().learned.entries();
   if (!learned) log::warning("fdb: {}", learned.error().message);
@@ -82,11 +81,12 @@ std::vector<FdbEntry> EbpfDatapath::fdb() {
       all.push_back(std::move(*found));
     }
   }
-  for (const auto& [vni, bridge] : known_.bridges) {
+  for (const auto& [vni, entries] : known_.of<Remotes>().bridges()) {
     const auto number = Vni::from(vni);
-    for (const auto& [mac, remote] : bridge.remotes) {
-      if (!number || bridge.fdb.contains(mac) || learned_here.contains({vni, mac})) continue;
-      all.push_back({.vni = *number, .mac = mac, .port = {}, .configured = remote.configured, .vtep = remote.vtep});
+    for (const auto& [key, remote] : entries) {
+      const Mac mac = mac_of(key.mac);
+      if (!number || fdb.contains(key) || learned_here.contains({vni, mac})) continue;
+      all.push_back({.vni = *number, .mac = mac, .configured = remote.configured != 0, .vtep = ip_of(remote.vtep)});
     }
   }
   return all;
@@ -99,11 +99,11 @@ std::optional<FdbEntry> EbpfDatapath::learned_entry(std::uint32_t vni, const Mac
   const auto number = Vni::from(vni);
   const auto port = known_.ports.find(entry.ifindex);
   if (!number || port == known_.ports.end() || port->second.vni != vni) return std::nullopt;
-  if (const auto bridge = known_.bridges.find(vni); bridge != known_.bridges.end()) {
-    if (bridge->second.fdb.contains(mac)) return std::nullopt;
-    const auto remote = bridge->second.remotes.find(mac);
-    if (remote != bridge->second.remotes.end() && remote->second.configured) return std::nullopt;
-  }
+  const auto key = fdb_key(vni, mac);
+  if (known_.of<Fdb>().contains(key)) return std::nullopt;
+  const auto& remotes = known_.of<Remotes>().of(vni);
+  if (const auto remote = remotes.find(key); remote != remotes.end() && remote->second.configured != 0)
+    return std::nullopt;
   return FdbEntry{.vni = *number, .mac = mac, .port = id_of(port->second)};
 }
 
@@ -134,18 +134,12 @@ std::optional<TunnelCounters> EbpfDatapath::tunnel_counters() {
   const Maps& maps = objects_->maps();
   if (known_.tunnel.wanted == 0) return std::nullopt;
   TunnelCounters counted;
-  std::vector<abi::counters> per_cpu(maps.cpus);
-  const std::uint32_t zero = 0;
-  if (::bpf_map_lookup_elem(maps.tunnel_counters.get(), &zero, per_cpu.data()) != 0) {
-    log::warning("{}", fail_errno(errno, "read the counters of the tunnel").value().message);
+  const auto per_cpu = maps.tunnel_counters.get(0, maps.cpus);
+  if (!per_cpu) {
+    log::warning("{}", per_cpu.error().message);
     return std::nullopt;
   }
-  for (const abi::counters& cpu : per_cpu) {
-    counted.rx_packets += cpu.rx_packets;
-    counted.rx_bytes += cpu.rx_bytes;
-    counted.tx_packets += cpu.tx_packets;
-    counted.tx_bytes += cpu.tx_bytes;
-  }
+  add(*per_cpu, counted);
   for (std::uint32_t reason = 0; reason < reason_names.size(); reason++) {
     const auto frames = maps.drops.get({.ifindex = known_.tunnel.ifindex, .reason = reason});
     if (frames && *frames) counted.drops.emplace(reason_names[reason], **frames);

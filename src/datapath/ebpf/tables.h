@@ -1,5 +1,5 @@
-// The contents of the BPF maps that the agent writes, as values: what we know to be in the kernel. Filled by reading
-// the maps and kept up to date by each write that succeeded. Pure data; one thread.
+// The BPF maps that the agent alone writes: a declaration of each that holds entries of bridges (kernel_table.h says what belongs
+// to one), and all of them together as values. Pure data; one thread.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
-#include <set>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -18,36 +18,122 @@
 #include "base/uuid.h"
 #include "datapath/datapath.h"
 #include "datapath/ebpf/abi.h"
+#include "datapath/ebpf/kernel_maps.h"
+#include "datapath/ebpf/kernel_table.h"
 
 namespace midonet::datapath {
 
-struct BridgeTables {
-  std::map<Mac, std::uint32_t> fdb;         // configured: MAC -> ifindex
-  std::map<std::uint32_t, Mac> neighbours;  // IPv4 address in network byte order -> MAC
-  std::vector<std::uint32_t> members;       // ifindexes in whole chunks, 0 for a free place
-  std::map<Mac, RemoteMac> remotes;
-  std::vector<std::optional<Ip>> peers;  // in whole chunks, nothing for a free place
-  std::set<Ip> admitted;                 // may send frames of the bridge
-  bool open = false;                     // any address may
-  bool empty() const {
-    return fdb.empty() && neighbours.empty() && members.empty() && remotes.empty() && peers.empty() &&
-           admitted.empty() && !open;
-  }
-  bool operator==(const BridgeTables&) const = default;
+// What a table's declaration needs to know of one bridge.
+struct BridgeView {
+  std::uint32_t vni;
+  const BridgeSpec* spec;                                    // null: the bridge is not desired
+  const std::optional<TunnelSpec>& tunnel;                   // as desired
+  bool sweeps;                                               // what is not desired goes
+  const std::vector<std::uint32_t>& members;                 // ifindexes of its ports once all is written; ascending
+  const std::map<std::uint32_t, const PortSpec*>& claims;    // ifindex -> the port that gets it; of all bridges
+  const std::unordered_map<Uuid, std::uint32_t>& ifindexes;  // of all ports that will be there
+
+  // A host is another one, and there is a tunnel to it.
+  bool reachable(const Ip& vtep) const { return tunnel && vtep != tunnel->local; }
 };
 
+// Configured MACs: at which local interface. Of two ports with one, a static entry decides, else the smaller id.
+struct Fdb {
+  using Key = abi::fdb_key;
+  using Value = abi::fdb_entry;
+  static constexpr const char* name = "fdb";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.fdb; }
+  static void want(const BridgeView& view, const Entries<Fdb>& known, Wanted<Fdb>& wanted);
+  // Also without a sweep where it would lead frames to a port that is not in the bridge.
+  static bool goes(const BridgeView& view, const Key& key, const Value& value);
+  static bool valid(const Key& /*key*/, const Value& /*value*/) { return true; }
+};
+
+// IPv4 addresses that ARP requests are answered for.
+struct Neighbours {
+  using Key = abi::neighbour_key;
+  using Value = abi::neighbour;
+  static constexpr const char* name = "neighbours";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.neighbours; }
+  static void want(const BridgeView& view, const Entries<Neighbours>& known, Wanted<Neighbours>& wanted);
+  static bool goes(const BridgeView& view, const Key& /*key*/, const Value& /*value*/) { return view.sweeps; }
+  static bool valid(const Key& /*key*/, const Value& /*value*/) { return true; }
+};
+
+// MACs that are behind other hosts.
+struct Remotes {
+  using Key = abi::fdb_key;
+  using Value = abi::remote;
+  static constexpr const char* name = "remotes";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.remotes; }
+  static void want(const BridgeView& view, const Entries<Remotes>& known, Wanted<Remotes>& wanted);
+  static bool goes(const BridgeView& view, const Key& /*key*/, const Value& /*value*/) { return view.sweeps; }
+  static bool valid(const Key& key, const Value& value);
+};
+
+// The ports of a bridge here, in chunks. A port that stays keeps its place.
+struct Members {
+  using Key = abi::members_key;
+  using Value = abi::members;
+  static constexpr const char* name = "members";
+  static constexpr bool chunks = true;
+  static const auto& map(const Maps& maps) { return maps.members; }
+  static void want(const BridgeView& view, const Entries<Members>& known, Wanted<Members>& wanted);
+  static bool goes(const BridgeView& /*view*/, const Key& /*key*/, const Value& /*value*/) { return true; }
+  static bool valid(const Key& key, const Value& /*value*/) { return key.chunk < MIDONET_CHUNKS; }
+};
+
+// The other hosts that flooded frames are sent to, in chunks. A host that stays keeps its place.
+struct Peers {
+  using Key = abi::members_key;
+  using Value = abi::peers;
+  static constexpr const char* name = "peers";
+  static constexpr bool chunks = true;
+  static const auto& map(const Maps& maps) { return maps.peers; }
+  static void want(const BridgeView& view, const Entries<Peers>& known, Wanted<Peers>& wanted);
+  static bool goes(const BridgeView& /*view*/, const Key& /*key*/, const Value& /*value*/) { return true; }
+  static bool valid(const Key& key, const Value& /*value*/) { return key.chunk < MIDONET_CHUNKS; }
+};
+
+// The addresses that may send frames of a bridge through the tunnel; an address of family 0 stands for any. Under the VNI
+// MIDONET_THIS_HOST: the addresses of this host that they may come to (not of a bridge: admission.cc writes them).
+struct Admitted {
+  using Key = abi::admitted_key;
+  using Value = std::uint32_t;
+  static constexpr const char* name = "admitted";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.admitted; }
+  static void want(const BridgeView& view, const Entries<Admitted>& known, Wanted<Admitted>& wanted);
+  static bool goes(const BridgeView& view, const Key& key, const Value& value);
+  static bool valid(const Key& key, const Value& value);
+};
+
+// Something for each of these tables. A new one is added here, to the order of writes (map_writes.cc), and declared above.
+template <template <class> class Of>
+using OfEachTable = std::tuple<Of<Admitted>, Of<Fdb>, Of<Remotes>, Of<Neighbours>, Of<Members>, Of<Peers>>;
+
+// What we know to be in the kernel. Filled by reading the maps and kept up to date by each write that succeeded.
 struct Tables {
   std::unordered_map<std::uint32_t, abi::port> ports;  // by ifindex
-  std::map<std::uint32_t, BridgeTables> bridges;       // by VNI; none that is empty
+  OfEachTable<KernelTable> of_bridges;
   abi::tunnel tunnel{};
-  std::set<Ip> addresses;                      // that frames may come to through the tunnel
   std::array<std::optional<Ip>, 2> sources{};  // of tunnel packets, to IPv4 and to IPv6 peers
   std::map<Ip, Ip> peer_sources{};
+
+  template <class Table>
+  KernelTable<Table>& of() {
+    return std::get<KernelTable<Table>>(of_bridges);
+  }
+  template <class Table>
+  const KernelTable<Table>& of() const {
+    return std::get<KernelTable<Table>>(of_bridges);
+  }
 };
 
 inline Uuid id_of(const abi::port& port) { return Uuid(std::to_array(port.id)); }
-
-inline bool same(const abi::port& a, const abi::port& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 inline std::uint32_t flag_if(bool set, abi::port_flags flag) { return set ? static_cast<std::uint32_t>(flag) : 0U; }
 
@@ -66,7 +152,7 @@ inline abi::vtep vtep_of(const std::optional<Ip>& ip) {
   return vtep;
 }
 
-// Nothing for a free place, or for an entry of nobody's making.
+// Nothing for a free place, or for what is no address.
 inline std::optional<Ip> ip_of(const abi::vtep& vtep) {
   std::array<std::uint8_t, 4> v4;
   std::array<std::uint8_t, 16> v6;
