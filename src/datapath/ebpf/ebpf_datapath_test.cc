@@ -397,6 +397,7 @@ TEST_F(EbpfDatapathTest, RunningOutOfDescriptorsBeforeTheFirstPlugFailsNoMoreTha
   const Tap a("a"), b("b");
   // UBSan opens a pipe when it meets a class for the first time.
   apply(Wanted());
+  (void)loop_.after(1h, [] {});
   log::debug("out of descriptors");
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
