@@ -11,47 +11,17 @@
 #include <cstring>
 #include <optional>
 
+#include "netlink/attributes.h"
+
 namespace midonet::netlink {
 
 namespace {
 
-// Calls `each` for the attributes from `begin` on that lie wholly within `length` bytes.
-template <class Each>
-void attributes(const void* begin, std::size_t length, Each each) {
-  const auto* at = static_cast<const std::uint8_t*>(begin);
-  while (length >= sizeof(nlattr)) {
-    const auto* attribute = reinterpret_cast<const nlattr*>(at);
-    if (!mnl_attr_ok(attribute, static_cast<int>(length))) return;
-    each(attribute);
-    const std::size_t step = std::min<std::size_t>(MNL_ALIGN(mnl_attr_get_len(attribute)), length);
-    at += step;
-    length -= step;
-  }
-}
-
-template <class Each>
-void attributes_of(const nlmsghdr* message, std::size_t header, Each each) {
-  const std::size_t payload = mnl_nlmsg_get_payload_len(message);
-  const std::size_t skip = MNL_ALIGN(header);
-  if (payload < skip) return;
-  attributes(mnl_nlmsg_get_payload_offset(message, skip), payload - skip, each);
-}
-
-std::string text(const nlattr* attribute) {
-  const auto* begin = static_cast<const char*>(mnl_attr_get_payload(attribute));
-  return {begin, ::strnlen(begin, mnl_attr_get_payload_len(attribute))};
-}
-
-std::optional<std::uint32_t> u32(const nlattr* attribute) {
-  if (mnl_attr_get_payload_len(attribute) < sizeof(std::uint32_t)) return {};
-  return mnl_attr_get_u32(attribute);
-}
-
 void link_info(const nlattr* nest, Link& link) {
-  attributes(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), [&](const nlattr* attribute) {
+  each_nested(nest, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case IFLA_INFO_KIND: link.kind = text(attribute); break;
-      case IFLA_INFO_SLAVE_KIND: link.master_kind = text(attribute); break;
+      case IFLA_INFO_KIND: link.kind = text_of(attribute); break;
+      case IFLA_INFO_SLAVE_KIND: link.master_kind = text_of(attribute); break;
       default: break;
     }
   });
@@ -65,17 +35,15 @@ std::optional<Link> read_link(const nlmsghdr* message, const ifinfomsg& header) 
   link.up = (header.ifi_flags & IFF_UP) != 0;
   link.carrier = (header.ifi_flags & IFF_LOWER_UP) != 0;
   link.loopback = (header.ifi_flags & IFF_LOOPBACK) != 0;
-  attributes_of(message, sizeof header, [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case IFLA_IFNAME: link.name = text(attribute); break;
-      case IFLA_IFALIAS: link.alias = text(attribute); break;
-      case IFLA_LINK: link.lower = u32(attribute).value_or(0); break;
+      case IFLA_IFNAME: link.name = text_of(attribute); break;
+      case IFLA_IFALIAS: link.alias = text_of(attribute); break;
+      case IFLA_LINK: link.lower = number_of(attribute); break;
       case IFLA_LINK_NETNSID: elsewhere = true; break;
-      case IFLA_MTU: link.mtu = u32(attribute).value_or(0); break;
-      case IFLA_MASTER: link.master = u32(attribute).value_or(0); break;
-      case IFLA_OPERSTATE:
-        if (mnl_attr_get_payload_len(attribute) >= 1) link.operstate = mnl_attr_get_u8(attribute);
-        break;
+      case IFLA_MTU: link.mtu = number_of(attribute); break;
+      case IFLA_MASTER: link.master = number_of(attribute); break;
+      case IFLA_OPERSTATE: link.operstate = static_cast<std::uint8_t>(number_of(attribute)); break;
       case IFLA_ADDRESS:
         if (std::array<std::uint8_t, 6> bytes; mnl_attr_get_payload_len(attribute) == bytes.size()) {
           std::memcpy(bytes.data(), mnl_attr_get_payload(attribute), bytes.size());
@@ -112,7 +80,7 @@ std::optional<AddressIs> read_address(const nlmsghdr* message) {
   const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
   std::optional<Ip> local;
   std::optional<Ip> address;
-  attributes_of(message, sizeof *header, [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof *header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
       case IFA_LOCAL: local = read_ip(attribute, header->ifa_family); break;
       case IFA_ADDRESS: address = read_ip(attribute, header->ifa_family); break;
@@ -126,8 +94,8 @@ std::optional<AddressIs> read_address(const nlmsghdr* message) {
 
 std::uint32_t mtu_of(const nlattr* metrics) {
   std::uint32_t mtu = 0;
-  attributes(mnl_attr_get_payload(metrics), mnl_attr_get_payload_len(metrics), [&](const nlattr* attribute) {
-    if (mnl_attr_get_type(attribute) == RTAX_MTU) mtu = u32(attribute).value_or(0);
+  each_nested(metrics, [&](const nlattr* attribute) {
+    if (mnl_attr_get_type(attribute) == RTAX_MTU) mtu = number_of(attribute);
   });
   return mtu;
 }
@@ -141,9 +109,9 @@ std::optional<RouteIs> read_route(const nlmsghdr* message) {
   const auto leaves_by = [&route](std::uint32_t ifindex) {
     if (ifindex != 0) route.interfaces.insert(ifindex);
   };
-  attributes_of(message, sizeof *header, [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof *header, [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
-      case RTA_OIF: leaves_by(u32(attribute).value_or(0)); break;
+      case RTA_OIF: leaves_by(number_of(attribute)); break;
       case RTA_PREFSRC: route.source = read_ip(attribute, header->rtm_family); break;
       case RTA_METRICS: route.mtu = mtu_of(attribute); break;
       case RTA_CACHEINFO: {
@@ -180,16 +148,11 @@ int error_of(const nlmsghdr* message) {
   return code < 0 && code > -4096 ? -code : 0;
 }
 
-template <class Header>
-std::vector<std::uint8_t> dump(std::uint16_t type, std::uint32_t sequence, std::uint32_t link_filter) {
-  alignas(nlmsghdr) std::array<std::uint8_t, 256> room{};
-  nlmsghdr* message = mnl_nlmsg_put_header(room.data());
-  message->nlmsg_type = type;
-  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  message->nlmsg_seq = sequence;
-  mnl_nlmsg_put_extra_header(message, sizeof(Header));  // zeroes: every family
-  if (link_filter != 0) mnl_attr_put_u32(message, IFLA_EXT_MASK, link_filter);
-  return {room.begin(), room.begin() + message->nlmsg_len};
+template <class Body>
+std::vector<std::uint8_t> bytes_of(Request<Body>& request, std::uint32_t sequence) {
+  request.header()->nlmsg_seq = sequence;
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(request.header());
+  return {begin, begin + request.header()->nlmsg_len};
 }
 
 }  // namespace
@@ -252,27 +215,28 @@ bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Mes
 }
 
 std::vector<std::uint8_t> dump_links(std::uint32_t sequence) {
-  return dump<ifinfomsg>(RTM_GETLINK, sequence, RTEXT_FILTER_SKIP_STATS);
+  Request<ifinfomsg> request(RTM_GETLINK, NLM_F_DUMP);
+  mnl_attr_put_u32(request.header(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  return bytes_of(request, sequence);
 }
 
-std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) { return dump<ifaddrmsg>(RTM_GETADDR, sequence, 0); }
+std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence) {
+  Request<ifaddrmsg> request(RTM_GETADDR, NLM_F_DUMP);
+  return bytes_of(request, sequence);
+}
 
 std::vector<std::uint8_t> get_route(std::uint32_t sequence, const Destination& to, bool rule) {
-  alignas(nlmsghdr) std::array<std::uint8_t, 256> room{};
-  nlmsghdr* message = mnl_nlmsg_put_header(room.data());
-  message->nlmsg_type = RTM_GETROUTE;
-  message->nlmsg_flags = NLM_F_REQUEST;
-  message->nlmsg_seq = sequence;
-  auto* header = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(rtmsg)));
-  header->rtm_family = to.ip.is_v4() ? AF_INET : AF_INET6;
-  header->rtm_dst_len = static_cast<std::uint8_t>(8 * to.ip.bytes().size());
-  if (rule) header->rtm_flags = RTM_F_FIB_MATCH;
-  mnl_attr_put(message, RTA_DST, to.ip.bytes().size(), to.ip.bytes().data());
+  Request<rtmsg> request(RTM_GETROUTE, 0);
+  rtmsg& header = request.body();
+  header.rtm_family = to.ip.is_v4() ? AF_INET : AF_INET6;
+  header.rtm_dst_len = static_cast<std::uint8_t>(8 * to.ip.bytes().size());
+  if (rule) header.rtm_flags = RTM_F_FIB_MATCH;
+  mnl_attr_put(request.header(), RTA_DST, to.ip.bytes().size(), to.ip.bytes().data());
   if (to.from && to.from->is_v4() == to.ip.is_v4()) {
-    header->rtm_src_len = header->rtm_dst_len;
-    mnl_attr_put(message, RTA_SRC, to.from->bytes().size(), to.from->bytes().data());
+    header.rtm_src_len = header.rtm_dst_len;
+    mnl_attr_put(request.header(), RTA_SRC, to.from->bytes().size(), to.from->bytes().data());
   }
-  return {room.begin(), room.begin() + message->nlmsg_len};
+  return bytes_of(request, sequence);
 }
 
 }  // namespace midonet::netlink

@@ -13,9 +13,12 @@
 #include "base/loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "datapath/ebpf/tc.h"
+#include "netlink/tc.h"
 
 namespace midonet::datapath {
+
+using netlink::TcEvent;
+using netlink::TcMonitor;
 
 class Drift {
  public:

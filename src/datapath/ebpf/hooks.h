@@ -23,9 +23,15 @@
 #include <vector>
 
 #include "base/result.h"
-#include "datapath/ebpf/tc.h"
+#include "netlink/tc.h"
 
 namespace midonet::datapath {
+
+using netlink::Filter;
+using netlink::FilterPlace;
+using netlink::Hook;
+using netlink::Tc;
+using netlink::TcEvent;
 
 // A loaded program, open elsewhere.
 struct Program {

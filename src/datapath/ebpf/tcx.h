@@ -11,7 +11,11 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "datapath/ebpf/tc.h"
+#include "netlink/tc.h"
+
+namespace midonet::datapath {
+using netlink::Hook;
+}
 
 namespace midonet::datapath::tcx {
 

@@ -17,9 +17,13 @@
 #include <string>
 
 #include "base/loop.h"
-#include "datapath/ebpf/vxlan.h"
+#include "netlink/vxlan.h"
 
 namespace midonet::datapath {
+
+using netlink::LinkWatch;
+using netlink::VxlanLink;
+using netlink::VxlanLinks;
 
 class TunnelDevice {
  public:

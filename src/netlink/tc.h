@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "datapath/ebpf/rtnetlink.h"
+#include "netlink/rtnetlink.h"
 
-namespace midonet::datapath {
+namespace midonet::netlink {
 
 enum class Hook { ingress, egress };
 
@@ -89,4 +89,4 @@ class TcMonitor {
   NetlinkSocket socket_;
 };
 
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink

@@ -1,4 +1,4 @@
-#include "datapath/ebpf/tc.h"
+#include "netlink/tc.h"
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
@@ -12,7 +12,9 @@
 #include <cerrno>
 #include <utility>
 
-namespace midonet::datapath {
+#include "netlink/attributes.h"
+
+namespace midonet::netlink {
 namespace {
 
 constexpr int monitor_buffer_bytes = 4 * 1024 * 1024;
@@ -22,26 +24,17 @@ std::uint32_t parent(Hook hook) {
   return TC_H_MAKE(TC_H_CLSACT, hook == Hook::ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
-// A request under construction; the caller adds attributes to header().
-struct Request {
-  Request(std::uint16_t type, unsigned flags, std::uint32_t ifindex) {
-    mnl_nlmsg_put_header(bytes.data());
-    header()->nlmsg_type = type;
-    header()->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-    mnl_nlmsg_put_extra_header(header(), sizeof(tcmsg));
-    body()->tcm_ifindex = static_cast<int>(ifindex);
-  }
-  nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes.data()); }
-  tcmsg* body() { return static_cast<tcmsg*>(mnl_nlmsg_get_payload(header())); }
+Request<tcmsg> tc_request(std::uint16_t type, unsigned flags, std::uint32_t ifindex) {
+  Request<tcmsg> request(type, flags);
+  request.body().tcm_ifindex = static_cast<int>(ifindex);
+  return request;
+}
 
-  alignas(nlmsghdr) std::array<char, 512> bytes{};
-};
-
-Request filter_request(std::uint16_t type, unsigned flags, const FilterPlace& place) {
-  Request request(type, flags, place.ifindex);
-  request.body()->tcm_parent = parent(place.hook);
-  request.body()->tcm_handle = place.handle;
-  request.body()->tcm_info = TC_H_MAKE(static_cast<std::uint32_t>(place.priority) << 16, htons(ETH_P_ALL));
+Request<tcmsg> filter_request(std::uint16_t type, unsigned flags, const FilterPlace& place) {
+  Request<tcmsg> request = tc_request(type, flags, place.ifindex);
+  request.body().tcm_parent = parent(place.hook);
+  request.body().tcm_handle = place.handle;
+  request.body().tcm_info = TC_H_MAKE(static_cast<std::uint32_t>(place.priority) << 16, htons(ETH_P_ALL));
   mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
   return request;
 }
@@ -63,7 +56,7 @@ std::optional<Filter> decode_filter(const nlmsghdr* message) {
   const tcmsg* body = message->nlmsg_type == RTM_NEWTFILTER ? body_of(message) : nullptr;
   if (body == nullptr) return std::nullopt;
   Filter filter{.place = place_of(*body), .kind = {}, .name = {}};
-  each_attribute(message, sizeof(tcmsg), [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof(tcmsg), [&](const nlattr* attribute) {
     const auto type = mnl_attr_get_type(attribute);
     if (type == TCA_KIND) filter.kind = text_of(attribute);
     if (type != TCA_OPTIONS || filter.kind != "bpf") return;
@@ -81,7 +74,7 @@ std::optional<Filter> decode_filter(const nlmsghdr* message) {
 
 std::string kind_of(const nlmsghdr* message) {
   std::string kind;
-  each_attribute(message, sizeof(tcmsg), [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof(tcmsg), [&](const nlattr* attribute) {
     if (mnl_attr_get_type(attribute) == TCA_KIND) kind = text_of(attribute);
   });
   return kind;
@@ -98,17 +91,17 @@ Result<std::unique_ptr<Tc>> Tc::open() {
 }
 
 Result<bool> Tc::add_clsact(std::uint32_t ifindex) {
-  Request add(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
-  add.body()->tcm_parent = TC_H_CLSACT;
-  add.body()->tcm_handle = clsact_handle;
+  Request<tcmsg> add = tc_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
+  add.body().tcm_parent = TC_H_CLSACT;
+  add.body().tcm_handle = clsact_handle;
   mnl_attr_put_strz(add.header(), TCA_KIND, "clsact");
   const int error_number = kernel_.transact(add.header(), {});
   if (error_number == 0) return true;
   if (error_number != EEXIST) return fail_errno(error_number, "add a clsact qdisc to interface {}", ifindex);
 
   std::string kind;
-  Request get(RTM_GETQDISC, NLM_F_ECHO, ifindex);  // else the kernel sends no answer
-  get.body()->tcm_parent = TC_H_CLSACT;
+  Request<tcmsg> get = tc_request(RTM_GETQDISC, NLM_F_ECHO, ifindex);  // else the kernel sends no answer
+  get.body().tcm_parent = TC_H_CLSACT;
   const int get_error = kernel_.transact(get.header(), [&](const nlmsghdr* message) { kind = kind_of(message); });
   if (get_error != 0) return fail_errno(get_error, "look at the ingress qdisc of interface {}", ifindex);
   // An ingress qdisc would take a filter for egress too, and run it at ingress.
@@ -119,9 +112,9 @@ Result<bool> Tc::add_clsact(std::uint32_t ifindex) {
 }
 
 Status Tc::remove_clsact(std::uint32_t ifindex) {
-  Request request(RTM_DELQDISC, 0, ifindex);
-  request.body()->tcm_parent = TC_H_CLSACT;
-  request.body()->tcm_handle = clsact_handle;
+  Request<tcmsg> request = tc_request(RTM_DELQDISC, 0, ifindex);
+  request.body().tcm_parent = TC_H_CLSACT;
+  request.body().tcm_handle = clsact_handle;
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "remove the clsact qdisc of interface {}", ifindex);
   return {};
@@ -129,7 +122,7 @@ Status Tc::remove_clsact(std::uint32_t ifindex) {
 
 Result<std::vector<std::uint32_t>> Tc::clsact_interfaces() {
   std::vector<std::uint32_t> interfaces;
-  Request request(RTM_GETQDISC, NLM_F_DUMP, 0);
+  Request<tcmsg> request = tc_request(RTM_GETQDISC, NLM_F_DUMP, 0);
   const int error_number = kernel_.transact(request.header(), [&](const nlmsghdr* message) {
     const tcmsg* body = body_of(message);
     if (body != nullptr && body->tcm_parent == TC_H_CLSACT && kind_of(message) == "clsact")
@@ -141,7 +134,7 @@ Result<std::vector<std::uint32_t>> Tc::clsact_interfaces() {
 }
 
 Status Tc::put_filter(const FilterPlace& place, int program_fd, const std::string& filter_name, bool replace) {
-  Request request =
+  Request<tcmsg> request =
       filter_request(RTM_NEWTFILTER, static_cast<unsigned>(NLM_F_CREATE | (replace ? 0 : NLM_F_EXCL)), place);
   nlattr* options = mnl_attr_nest_start(request.header(), TCA_OPTIONS);
   mnl_attr_put_u32(request.header(), TCA_BPF_FD, static_cast<std::uint32_t>(program_fd));
@@ -176,8 +169,8 @@ Result<std::optional<Filter>> Tc::filter(const FilterPlace& place) {
 
 Result<std::vector<Filter>> Tc::filters(std::uint32_t ifindex, Hook hook) {
   std::vector<Filter> found;
-  Request request(RTM_GETTFILTER, NLM_F_DUMP, ifindex);
-  request.body()->tcm_parent = parent(hook);
+  Request<tcmsg> request = tc_request(RTM_GETTFILTER, NLM_F_DUMP, ifindex);
+  request.body().tcm_parent = parent(hook);
   const int error_number = kernel_.transact(request.header(), [&](const nlmsghdr* message) {
     auto filter = decode_filter(message);
     if (filter && filter->place.handle != 0) found.push_back(std::move(*filter));  // 0: the head of a priority
@@ -224,4 +217,4 @@ bool TcMonitor::drain(std::uint32_t ours, const std::function<void(const TcEvent
   }
 }
 
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink

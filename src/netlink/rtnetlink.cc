@@ -1,4 +1,4 @@
-#include "datapath/ebpf/rtnetlink.h"
+#include "netlink/rtnetlink.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -7,22 +7,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-namespace midonet::datapath {
-namespace {
-
-void each_between(const char* at, const char* end, const std::function<void(const nlattr*)>& each) {
-  const auto* attribute = reinterpret_cast<const nlattr*>(at);
-  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)))) {
-    each(attribute);
-    attribute = mnl_attr_next(attribute);
-  }
-}
-
-}  // namespace
-
+namespace midonet::netlink {
 void CloseNetlink::operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
 
 Result<NetlinkSocket> open_netlink(int flags, unsigned groups) {
@@ -69,31 +56,4 @@ int Rtnetlink::transact(nlmsghdr* request, const std::function<void(const nlmsgh
   }
 }
 
-void each_attribute(const nlmsghdr* message, std::size_t header_bytes, const std::function<void(const nlattr*)>& each) {
-  const std::size_t offset = MNL_ALIGN(header_bytes);
-  const std::size_t length = mnl_nlmsg_get_payload_len(message);
-  if (length <= offset) return;
-  const char* payload = static_cast<const char*>(mnl_nlmsg_get_payload(message));
-  each_between(payload + offset, payload + length, each);
-}
-
-void each_nested(const nlattr* outer, const std::function<void(const nlattr*)>& each) {
-  const char* payload = static_cast<const char*>(mnl_attr_get_payload(outer));
-  each_between(payload, payload + mnl_attr_get_payload_len(outer), each);
-}
-
-std::string text_of(const nlattr* attribute) {
-  const char* bytes = static_cast<const char*>(mnl_attr_get_payload(attribute));
-  return std::string(bytes, strnlen(bytes, mnl_attr_get_payload_len(attribute)));
-}
-
-std::uint32_t number_of(const nlattr* attribute) {
-  switch (mnl_attr_get_payload_len(attribute)) {
-    case 1: return mnl_attr_get_u8(attribute);
-    case 2: return mnl_attr_get_u16(attribute);
-    case 4: return mnl_attr_get_u32(attribute);
-    default: return 0;
-  }
-}
-
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink

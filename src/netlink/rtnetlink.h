@@ -9,15 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "base/result.h"
 
 struct nlmsghdr;
-struct nlattr;
 struct mnl_socket;
 
-namespace midonet::datapath {
+namespace midonet::netlink {
 
 struct CloseNetlink {
   void operator()(mnl_socket* socket) const;
@@ -49,12 +47,4 @@ class Rtnetlink {
   std::uint32_t sequence_ = 0;
 };
 
-// The attributes of a message behind its fixed part of `header_bytes`, and those within an attribute.
-void each_attribute(const nlmsghdr* message, std::size_t header_bytes, const std::function<void(const nlattr*)>& each);
-void each_nested(const nlattr* outer, const std::function<void(const nlattr*)>& each);
-
-// Values of attributes; "" or 0 for one that is too short.
-std::string text_of(const nlattr* attribute);
-std::uint32_t number_of(const nlattr* attribute);  // of 1, 2 or 4 bytes, in the host's order
-
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink

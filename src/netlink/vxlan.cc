@@ -1,11 +1,11 @@
-#include "datapath/ebpf/vxlan.h"
+#include "netlink/vxlan.h"
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -13,23 +13,16 @@
 #include <cstddef>
 #include <cstring>
 
-namespace midonet::datapath {
+#include "netlink/attributes.h"
+
+namespace midonet::netlink {
 namespace {
 
-// A request under construction; the caller adds attributes to header().
-struct LinkRequest {
-  LinkRequest(std::uint16_t type, unsigned flags, std::uint32_t ifindex = 0) {
-    mnl_nlmsg_put_header(bytes.data());
-    header()->nlmsg_type = type;
-    header()->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-    mnl_nlmsg_put_extra_header(header(), sizeof(ifinfomsg));
-    body()->ifi_index = static_cast<int>(ifindex);
-  }
-  nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes.data()); }
-  ifinfomsg* body() { return static_cast<ifinfomsg*>(mnl_nlmsg_get_payload(header())); }
-
-  alignas(nlmsghdr) std::array<char, 1024> bytes{};
-};
+Request<ifinfomsg> link_request(std::uint16_t type, unsigned flags, std::uint32_t ifindex = 0) {
+  Request<ifinfomsg> request(type, flags);
+  request.body().ifi_index = static_cast<int>(ifindex);
+  return request;
+}
 
 void read_vxlan(const nlattr* data, VxlanLink& link) {
   each_nested(data, [&](const nlattr* attribute) {
@@ -50,7 +43,7 @@ std::optional<VxlanLink> read_link(const nlmsghdr* message) {
   VxlanLink link;
   link.ifindex = static_cast<std::uint32_t>(body->ifi_index);
   link.up = (body->ifi_flags & IFF_UP) != 0;
-  each_attribute(message, sizeof(ifinfomsg), [&](const nlattr* attribute) {
+  each_attribute_of(message, sizeof(ifinfomsg), [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
       case IFLA_IFNAME: link.name = text_of(attribute); break;
       case IFLA_IFALIAS: link.alias = text_of(attribute); break;
@@ -74,7 +67,7 @@ std::optional<VxlanLink> read_link(const nlmsghdr* message) {
   return link;
 }
 
-Result<std::optional<VxlanLink>> get(Rtnetlink& kernel, LinkRequest& request, const std::string& what) {
+Result<std::optional<VxlanLink>> get(Rtnetlink& kernel, Request<ifinfomsg>& request, const std::string& what) {
   mnl_attr_put_u32(request.header(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<VxlanLink> found;
   const int error_number =
@@ -93,13 +86,13 @@ Result<VxlanLinks> VxlanLinks::open() {
 }
 
 Result<std::optional<VxlanLink>> VxlanLinks::find(const std::string& name) {
-  LinkRequest request(RTM_GETLINK, 0);
+  Request<ifinfomsg> request = link_request(RTM_GETLINK, 0);
   mnl_attr_put_strz(request.header(), IFLA_IFNAME, name.c_str());
   return get(kernel_, request, name);
 }
 
 Result<std::optional<VxlanLink>> VxlanLinks::find(std::uint32_t ifindex) {
-  LinkRequest request(RTM_GETLINK, 0, ifindex);
+  Request<ifinfomsg> request = link_request(RTM_GETLINK, 0, ifindex);
   return get(kernel_, request, fmt::format("interface {}", ifindex));
 }
 
@@ -109,7 +102,7 @@ Result<std::vector<VxlanLink>> VxlanLinks::all() {
   std::vector<VxlanLink> all;
   for (int i = 0; i < 10 && error_number == EINTR; i++) {
     all.clear();
-    LinkRequest request(RTM_GETLINK, NLM_F_DUMP);
+    Request<ifinfomsg> request = link_request(RTM_GETLINK, NLM_F_DUMP);
     mnl_attr_put_u32(request.header(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     nlattr* info = mnl_attr_nest_start(request.header(), IFLA_LINKINFO);
     mnl_attr_put_str(request.header(), IFLA_INFO_KIND, "vxlan");  // the kernel leaves the others out
@@ -125,7 +118,7 @@ Result<std::vector<VxlanLink>> VxlanLinks::all() {
 }
 
 Status VxlanLinks::add(const std::string& name, std::uint16_t udp_port, const Mac& mac, std::uint32_t mtu) {
-  LinkRequest request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  Request<ifinfomsg> request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   nlmsghdr* header = request.header();
   mnl_attr_put_strz(header, IFLA_IFNAME, name.c_str());
   mnl_attr_put(header, IFLA_ADDRESS, mac.bytes().size(), mac.bytes().data());
@@ -146,7 +139,7 @@ Status VxlanLinks::add(const std::string& name, std::uint16_t udp_port, const Ma
 }
 
 Status VxlanLinks::set_alias(std::uint32_t ifindex, const std::string& alias) {
-  LinkRequest request(RTM_SETLINK, 0, ifindex);
+  Request<ifinfomsg> request = link_request(RTM_SETLINK, 0, ifindex);
   mnl_attr_put(request.header(), IFLA_IFALIAS, alias.size(), alias.data());
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "mark interface {} as \"{}\"", ifindex, alias);
@@ -154,7 +147,7 @@ Status VxlanLinks::set_alias(std::uint32_t ifindex, const std::string& alias) {
 }
 
 Status VxlanLinks::set_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
-  LinkRequest request(RTM_SETLINK, 0, ifindex);
+  Request<ifinfomsg> request = link_request(RTM_SETLINK, 0, ifindex);
   mnl_attr_put_u32(request.header(), IFLA_MTU, mtu);
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "set the MTU of interface {} to {}", ifindex, mtu);
@@ -162,7 +155,7 @@ Status VxlanLinks::set_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
 }
 
 Status VxlanLinks::set_up(std::uint32_t ifindex) {
-  LinkRequest quiet(RTM_SETLINK, 0, ifindex);
+  Request<ifinfomsg> quiet = link_request(RTM_SETLINK, 0, ifindex);
   nlattr* families = mnl_attr_nest_start(quiet.header(), IFLA_AF_SPEC);
   nlattr* ipv6 = mnl_attr_nest_start(quiet.header(), AF_INET6);
   mnl_attr_put_u8(quiet.header(), IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -172,16 +165,16 @@ Status VxlanLinks::set_up(std::uint32_t ifindex) {
   if (quiet_error != 0 && quiet_error != EAFNOSUPPORT)  // which means that there is no IPv6 on it anyway
     return fail_errno(quiet_error, "keep IPv6 addresses from interface {}", ifindex);
 
-  LinkRequest request(RTM_SETLINK, 0, ifindex);
-  request.body()->ifi_flags = IFF_UP;
-  request.body()->ifi_change = IFF_UP;
+  Request<ifinfomsg> request = link_request(RTM_SETLINK, 0, ifindex);
+  request.body().ifi_flags = IFF_UP;
+  request.body().ifi_change = IFF_UP;
   const int error_number = kernel_.transact(request.header(), {});
   if (error_number != 0) return fail_errno(error_number, "set interface {} up", ifindex);
   return {};
 }
 
 Status VxlanLinks::remove(std::uint32_t ifindex) {
-  const int error_number = kernel_.transact(LinkRequest(RTM_DELLINK, 0, ifindex).header(), {});
+  const int error_number = kernel_.transact(link_request(RTM_DELLINK, 0, ifindex).header(), {});
   if (error_number != 0 && error_number != ENODEV) return fail_errno(error_number, "delete interface {}", ifindex);
   return {};
 }
@@ -224,4 +217,4 @@ void LinkWatch::drain() {
   changed_();
 }
 
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink

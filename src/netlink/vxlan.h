@@ -13,9 +13,9 @@
 #include "base/loop.h"
 #include "base/mac.h"
 #include "base/result.h"
-#include "datapath/ebpf/rtnetlink.h"
+#include "netlink/rtnetlink.h"
 
-namespace midonet::datapath {
+namespace midonet::netlink {
 
 // A network interface; what stands below `kind` is of a VXLAN device alone.
 struct VxlanLink {
@@ -77,4 +77,4 @@ class LinkWatch {
   FdWatch watch_;
 };
 
-}  // namespace midonet::datapath
+}  // namespace midonet::netlink
