@@ -62,7 +62,7 @@ void add_application(Router& router, Context& context) {
   router.add({.method = "GET",
               .path = root + "/routers/{id}",
               .name = "getRouter",
-              .summary = "There are no routers: always 404; clients look a device up here before they try bridges",
+              .summary = "There are no routers: always 404; clients look for a device here before they try bridges",
               .produces = {"application/vnd.org.midonet.Router-v3+json"},
               .handler = [](const Call& call, const Reply& reply) {
                 const Result<Uuid> id = id_in_path(call, "id");

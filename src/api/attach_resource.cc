@@ -236,14 +236,14 @@ void add_attach(Router& router, Context& context) {
       {.method = "POST",
        .path = path,
        .name = "attachInterface",
-       .summary = "Bind a port to an interface of a host, and wait for the kernel if asked to with ?wait=SECONDS",
+       .summary = "Bind a port to an interface of a host; with ?wait=SECONDS, answer when the kernel forwards",
        .produces = table<model::Port>().media_types(),
        .consumes = table<AttachInterface>().media_types(),
        .handler = [&context](const Call& call, Reply reply) { post(context, call, std::move(reply)); }});
   router.add({.method = "DELETE",
               .path = path,
               .name = "detachInterface",
-              .summary = "Unbind a port; a success too when it was not bound",
+              .summary = "Unbind a port; a success also if it was not bound",
               .handler = remover(context, detach, 204)});
 }
 

@@ -121,7 +121,7 @@ void add_bindings(Router& router, Context& context) {
   router.add({.method = "DELETE",
               .path = root + "/hosts/{id}/ports/{portId}",
               .name = "deleteBinding",
-              .summary = "Detach a port from the interface that it has on a host; a success too when it is unbound",
+              .summary = "Detach a port from its interface on a host; a success also if it is unbound",
               .handler = [&context](const Call& call, Reply reply) {
                 with_binding(context, call, std::move(reply), remove);
               }});

@@ -26,7 +26,7 @@ void add_events(Router& router, Context& context) {
   router.add({.method = "GET",
               .path = root + "/events",
               .name = "getEvents",
-              .summary = "What becomes of bindings and hosts, as it happens; the answer goes on",
+              .summary = "Changes of bindings and hosts as they happen, in an answer without an end",
               .produces = {"text/event-stream"},
               .handler = [&context](const Call& call, const Reply& reply) { listen(context, call, reply); }});
 }

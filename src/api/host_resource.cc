@@ -110,7 +110,7 @@ void add_hosts(Router& router, Context& context) {
   router.add({.method = "DELETE",
               .path = root + "/hosts/{id}",
               .name = "deleteHost",
-              .summary = "Forget a host without a live agent and without bindings",
+              .summary = "Delete a host that has neither a live agent nor bindings",
               .handler = remover(context, topology::delete_host, 200)});
   router.add(
       {.method = "GET",

@@ -21,33 +21,65 @@ constexpr std::string_view preface = R"(# REST reference
 This page is made from the tables of fields (`src/model`) and the routes (`src/api`) by `src/api/reference_test.cc`. The same
 facts for machines: `GET /midonet-api/openapi.json`. Whole conversations, with every refusal: `tests/wire/rest`.
 
-* Requests and answers are JSON. Each resource has a media type of its own; `application/json` works everywhere.
-* `POST` answers 201 with an absolute `Location` and no body, `PUT` and `DELETE` 204; `PUT` and `DELETE` of a host 200.
-* `PUT` changes what the body names. `null` means the default. Properties that are unknown, read-only or derived are ignored, but
-  a value that would have no effect where a client may expect one is refused (another `type` of a port, a `vlanId`, mirrors).
-* Numbers and booleans may be sent as strings (`"7"`, `"true"`); they are answered as what they are.
+* The root is `/midonet-api` on port 8181. URIs in answers are absolute; clients follow them.
+* Requests and answers are JSON. Each resource has a media type of its own; `application/json` works everywhere. A list is an array.
+* `POST` answers 201 with an absolute `Location` and no body, `PUT` and `DELETE` 204; `PUT` and `DELETE` of a host 200. A `POST` may
+  give the `id`.
+* `PUT` changes the properties that the body names. `null` means the default. Properties that are unknown, read-only or derived are
+  ignored. A value is refused if a client would expect an effect that does not exist (another `type` of a port, a `vlanId`, mirrors).
+* Numbers and booleans may be sent as strings (`"7"`, `"true"`); answers have numbers and booleans.
 * `DELETE` of a binding whose port is unbound, and of an entry that a table does not have, is a success.
-* Errors are `{"message": …, "code": …}`; a 400 also says in `violations` what is wrong with which property.
-* Where a login is asked for (`--auth`, [operating](operating.md#who-may-use-the-api)): `POST` or `GET /midonet-api/login` with
-  `Authorization: Basic …` and, for Keystone, `X-Auth-Project` (a name or an id) gives a token, in the body's `key` and as the cookie
-  `sessionId`. Every other request but `GET /metrics`, `/healthz` and `/readyz` carries it as `X-Auth-Token` or as that cookie.
-  401: it is missing or not good; 403: its user lacks the role; 503: the server that knows the users does not answer. A stream of events that was begun goes on when its
-  token is over.
-* A page of another site is answered 403 unless its origin is configured ([operating](operating.md#browsers-and-names)).
-* A list of more than 64 entities is chunked and read from the store while it is sent. It is no snapshot, and the connection breaks
-  off where the store goes away in the middle.
+* A list of more than 64 entities is chunked and read from the store while it is sent. It is no snapshot. If the store goes away in the
+  middle, the connection breaks off.
 * `Accept-Encoding: gzip` is honoured for answers from 4 KiB on, but not for events.
 * Outside of the root, without a login: `GET /metrics` for Prometheus, `GET /healthz` (200 while the process answers), `GET /readyz`
-  (200, or 503 while the store does not answer). `GET /system_state` says the same to clients.
-* A race that is lost answers 409, a store that cannot be reached 503 with `Retry-After`.
+  (200, or 503 while the store does not answer). `GET /midonet-api/system_state` has the same for clients.
+
+## Errors
+
+Errors are `{"message": …, "code": …}`, of media type `application/vnd.org.midonet.Error-v1+json`. A 400 also has `violations`, an array of
+`{"property": …, "message": …}`.
+
+| status | when |
+|---|---|
+| 400 | an ill-formed id, parameter or body, or a value that a property does not take |
+| 401 | a login is needed: the token is missing, not valid or over. `WWW-Authenticate` says how |
+| 403 | the user lacks the role; a page of another site, or a name that this server does not have ([operating](operating.md#browsers-and-names)); a host that is alive or has bindings cannot be deleted |
+| 404 | the resource, or an object that the request refers to, does not exist |
+| 405, 406, 415 | a method that the resource does not have; an `Accept` that cannot be met; a `Content-Type` that is not understood |
+| 408, 413, 431 | a request that comes too slowly, a body of more than 1 MiB, a header of more than 16 KiB |
+| 409 | the present state does not allow it: a used id, a port or interface that is taken, a lost race. The message names the holder |
+| 503 | the store or Keystone does not answer, or the server is too busy. `Retry-After` says when to try again |
+
+## Logins
+
+With `--auth users` or `keystone` ([operating](operating.md#who-may-use-the-api)), `POST` or `GET /midonet-api/login` with
+`Authorization: Basic …` gives a token: in the body's `key` and as the cookie `sessionId`. For Keystone, `X-Auth-Project` may name the
+project (a name or an id). Every other request carries the token as `X-Auth-Token` or as that cookie, except `GET /metrics`, `/healthz`
+and `/readyz`. A stream of events goes on when its token ends.
+
+## Attach
+
+`POST <attach_interface>` with `{"hostId": …, "interface": …}` binds a port; each Port names its `attach_interface` URI.
+
+| answer | when |
+|---|---|
+| 200 and the port with its `status` | the binding is durable. The same binding again is a success, and nothing is written |
+| 200, with `?wait=SECONDS` or `Prefer: wait=SECONDS` | the port is `active`, or its host's agent reports an `error` for this binding |
+| 202, with `wait` | the time is over (at most 300 s); the `status` says how far the binding has come |
+| 404 | the port or the host does not exist. A host that is down, or an interface that does not exist yet, is no error |
+| 409 | the port is bound elsewhere, or the interface carries another port. With `previousHostId` the port moves from that host in one commit, or the answer is 409 |
+
+`POST /midonet-api/hosts/{id}/ports` has stricter rules. In this order: 404 if the host does not exist; 409 if it is in no tunnel zone (and
+`--require-tunnel-zone`); 404 if the port does not exist; 409 if the port is bound, or the interface is taken.
 
 )";
 
 constexpr std::string_view events = R"(
 ## Events
 
-`GET /midonet-api/events` with `Accept: text/event-stream` stays open and tells what becomes of bindings and of hosts, as
-server-sent events: no polling, one connection for any number of ports.
+`GET /midonet-api/events` with `Accept: text/event-stream` stays open and sends the changes of bindings and hosts, as
+server-sent events: no polling, and one connection for any number of ports.
 
 ```
 id: 5764607523034234881
@@ -57,20 +89,20 @@ data: {"portId": "…", "hostId": "…", "host": "cmp1", "interfaceName": "tap0"
 
 | event | data | when |
 |---|---|---|
-| `port` | as above; `state` as in the port's `status`, `revision` that of the binding; `since` null where it is not known | the status of a port on a host has changed. `unbound`, with `interfaceName` null: it is no longer bound there |
-| `host` | `hostId`, `host`, `alive` | a host came, was renamed, was deleted (`alive` false), its agent came or went |
-| `reset` | `{}` | now comes the present state: of each host, and of each port that is bound. Forget what was known |
-| `synced` | `{}` | that was the present state, or all that was missed; from here on events come as they happen |
+| `port` | as above; `state` as in the port's `status`, `revision` that of the binding; `since` is null if it is not known | the status of a port on a host has changed. `unbound`, with `interfaceName` null: it is no longer bound there |
+| `host` | `hostId`, `host`, `alive` | a host was registered, renamed or deleted (`alive` false), or its agent came or went |
+| `reset` | `{}` | the present state follows, of each host and of each bound port. Forget the state of before |
+| `synced` | `{}` | the present state, or all missed events, were sent; from here on events come as they happen |
 
-* A port that moves, or is bound in two places in turn, has events of both hosts; each is about one port on one host.
-* To go on after a broken connection, send the last `id` as `Last-Event-ID` (or `?lastEventId=`). If this server still has all
-  that came after it (it keeps 32768 events, and forgets them a minute after its last listener has gone), that is told,
-  then `synced`; else, also at another server, the stream begins with `reset`. An `id` means nothing else. What stands between
-  `reset` and `synced` has none: one that breaks off there begins again.
-* A listener that hears nothing else hears the comment `: keep-alive` every 15 seconds.
-* While the server cannot reach its store, streams stay open; afterwards they are told the differences.
-* A client that reads so slowly that it falls behind those 32768 events, or takes nothing for 30 seconds, is cut off. The
-  end of the server ends its streams in good order, with the last chunk.
+* A port that moves, or is bound in two places in turn, has events of both hosts; each event is about one port on one host.
+* To go on after a broken connection, send the last `id` as `Last-Event-ID` (or `?lastEventId=`). The server keeps 32768 events, until a
+  minute after its last listener has gone. If it has all events after the `id`, it sends these, then `synced`. Otherwise, also at another
+  server, the stream begins with `reset`. An `id` has no other meaning. Events between `reset` and `synced` have no `id`: after a break
+  there the stream begins with `reset` again.
+* A stream without events carries the comment `: keep-alive` every 15 seconds.
+* While the server cannot reach its store, streams stay open; afterwards it sends the differences.
+* A client that falls behind by more than 32768 events, or takes nothing for 30 seconds, is cut off. When the server ends, it ends its
+  streams in good order, with the last chunk.
 )";
 
 std::string type_of(const Field& field) {
@@ -129,11 +161,11 @@ std::string reference(const std::vector<Route>& routes) {
   for (const Route& route : routes)
     out += fmt::format("| `{} {}` | {} | {} | {} |\n", route.method, route.path, route.summary,
                        short_type(route.consumes), short_type(route.produces));
-  out += "\nA media type is `application/vnd.org.midonet.` + what stands here + `+json`.\n";
+  out += "\nA media type is `application/vnd.org.midonet.`, then the name in this table, then `+json`.\n";
   out += events;
   for (const Table* table : rest_tables()) {
     out += fmt::format("\n## {}\n\n{}", table->name, table->doc);
-    if (table->version != 0) out += fmt::format(" Media type `{}`.", table->media_type());
+    if (table->version != 0) out += fmt::format("\n\nMedia type `{}`.", table->media_type());
     out += "\n\n| property | type | use | |\n|---|---|---|---|\n";
     for (const Field* field : table->rest_fields())
       out +=

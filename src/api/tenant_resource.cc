@@ -78,13 +78,13 @@ void add_tenants(Router& router, Context& context) {
   router.add({.method = "GET",
               .path = root + "/tenants",
               .name = "listTenants",
-              .summary = "Whom the bridges belong to",
+              .summary = "The owners of bridges",
               .produces = table<Tenant>().collection_media_types(),
               .handler = [&context](const Call& call, Reply reply) { list_tenants(context, call, std::move(reply)); }});
   router.add({.method = "GET",
               .path = root + "/tenants/{id}",
               .name = "getTenant",
-              .summary = "One whom bridges belong to",
+              .summary = "One owner of bridges",
               .produces = table<Tenant>().media_types(),
               .handler = [&context](const Call& call, Reply reply) { show_tenant(context, call, std::move(reply)); }});
 }

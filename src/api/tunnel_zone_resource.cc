@@ -173,7 +173,7 @@ void add_tunnel_zones(Router& router, Context& context) {
   router.add({.method = "POST",
               .path = path + "/{id}/hosts",
               .name = "addTunnelZoneHost",
-              .summary = "Let a host enter a tunnel zone",
+              .summary = "Add a host to a tunnel zone",
               .consumes = member,
               .handler = [&context](const Call& call, Reply reply) { add_member(context, call, std::move(reply)); }});
   router.add({.method = "GET",
@@ -192,7 +192,7 @@ void add_tunnel_zones(Router& router, Context& context) {
       {.method = "DELETE",
        .path = path + "/{id}/hosts/{hostId}",
        .name = "removeTunnelZoneHost",
-       .summary = "Let a host leave a tunnel zone",
+       .summary = "Remove a host from a tunnel zone",
        .handler = [&context](const Call& call, Reply reply) { remove_member(context, call, std::move(reply)); }});
 }
 

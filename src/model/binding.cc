@@ -51,7 +51,7 @@ const Table& table<Binding>() {
               .checked_by(check_interface_name),
           link("host", "/hosts/{hostId}", "The host."),
           link("port", "/ports/{portId}", "The port."),
-          derived("status", Kind::object, "What became of it.").of("PortStatus"),
+          derived("status", Kind::object, "Its state.").of("PortStatus"),
       }};
   return binding;
 }
@@ -70,13 +70,13 @@ const Table& table<PortStatus>() {
   static const Table status{
       "PortStatus",
       0,
-      "What became of a binding, as its host's agent says.",
+      "The state of a binding, as its host's agent reports it.",
       {
-          field("state", &PortStatus::state, Use::read_only, "Active means read back from the kernel as complete.")
+          field("state", &PortStatus::state, Use::read_only, "How far the binding has come; active: the agent has read back from the kernel that the port forwards.")
               .one_of(state_names()),
-          field("reason", &PortStatus::reason, Use::read_only, "Why, where there is something to say; else empty."),
-          field("revision", &PortStatus::revision, Use::read_only, "Of the binding that this is about; 0 for none."),
-          field("ifindex", &PortStatus::ifindex, Use::read_only, "The interface's index on its host; 0 for none."),
+          field("reason", &PortStatus::reason, Use::read_only, "Why the state is so, or a warning; may be empty."),
+          field("revision", &PortStatus::revision, Use::read_only, "The revision of the binding that this is about; 0: no binding."),
+          field("ifindex", &PortStatus::ifindex, Use::read_only, "The interface's index on its host; 0: no interface."),
           field("since", &PortStatus::since, Use::read_only, "When this state began, if that is known.")
               .null_when_empty(),
           field("mtu", &PortStatus::mtu, Use::read_only,
@@ -91,13 +91,13 @@ const Table& table<AttachInterface>() {
   static const Table attach{
       "AttachInterface",
       1,
-      "The wish to bind a port to an interface of a host.",
+      "A request to bind a port to an interface of a host.",
       {
           field("hostId", &AttachInterface::host_id, Use::required, "The host.").refers_to("Host"),
           field("interface", &AttachInterface::interface_name, Use::required, "The interface; it need not exist yet.")
               .checked_by(check_interface_name),
           field("previousHostId", &AttachInterface::previous_host_id, Use::optional,
-                "Moves the port, if it is bound on this host.")
+                "Moves the port from this host; a conflict if it is not bound there.")
               .refers_to("Host"),
       }};
   return attach;

@@ -11,7 +11,7 @@ const Table& table<Bridge>() {
       {
           link("uri", "/bridges/{id}", "This bridge."),
           field("id", &Bridge::id, Use::create_only, "The bridge; drawn by the server unless given.").not_stored(),
-          field("tenantId", &Bridge::tenant_id, Use::optional, "Whom it belongs to.")
+          field("tenantId", &Bridge::tenant_id, Use::optional, "The tenant that owns it.")
               .between(0, 255)
               .null_when_empty()
               .filtered_by("tenant_id"),

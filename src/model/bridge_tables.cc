@@ -31,7 +31,7 @@ template <>
 const Table& table<MacEntry>() {
   static const Table entry{"MacEntry",
                            0,
-                           "Behind which port a MAC address is, set by hand.",
+                           "The port that a MAC address leads to, set by hand.",
                            {field("portId", &MacEntry::port_id, Use::required, "The port.").refers_to("Port")}};
   return entry;
 }
@@ -50,9 +50,8 @@ const Table& table<MacPort>() {
   static const Table entry{
       "MacPort",
       2,
-      "Behind which port of a bridge a MAC address is: set by hand, or learned by the host that the port is on. A host "
-      "in no "
-      "tunnel zone publishes nothing that it learns.",
+      "The port of a bridge that a MAC address leads to: set by hand, or learned by the port's host. A host in no "
+      "tunnel zone does not publish learned addresses.",
       {
           derived("uri", Kind::uri, "This entry."),
           field("macAddr", &MacPort::mac, Use::required, "The MAC address.").checked_by(check_station),
@@ -66,9 +65,8 @@ template <>
 const Table& table<Ip4Mac>() {
   static const Table entry{"IP4Mac",
                            1,
-                           "The MAC address of an IP address, set by hand: ARP requests for it are answered by the "
-                           "hypervisor. It comes before "
-                           "the fixedIps of ports, which do not stand here.",
+                           "The MAC address of an IP address, set by hand: the hosts answer ARP requests for it. It "
+                           "comes before the fixedIps of ports, which are not listed here.",
                            {
                                derived("uri", Kind::uri, "This entry."),
                                field("ip", &Ip4Mac::ip, Use::required, "The IPv4 address.").checked_by(check_ipv4),

@@ -53,9 +53,9 @@ const Table& table<Interface>() {
           field("name", &Interface::name, Use::read_only, "Its name in the kernel."),
           field("mac", &Interface::mac, Use::read_only, "Its MAC address, if it has one.").null_when_empty(),
           field("mtu", &Interface::mtu, Use::read_only, "Its MTU in bytes."),
-          field("type", &Interface::type, Use::read_only, "What kind of link it is.")
+          field("type", &Interface::type, Use::read_only, "Its kind.")
               .one_of({"Physical", "Virtual", "Tunnel", "Unknown"}),
-          field("endpoint", &Interface::endpoint, Use::read_only, "What is at its other end.")
+          field("endpoint", &Interface::endpoint, Use::read_only, "The kind of its other end.")
               .one_of({"PHYSICAL", "TUNTAP", "LOCALHOST", "UNKNOWN"}),
           derived("portType", Kind::string, "Kept for clients; always null.").may_be_null(),
           field("addresses", &Interface::addresses, Use::read_only, "Its IP addresses."),

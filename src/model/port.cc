@@ -54,7 +54,7 @@ const Table& table<AddressPair>() {
   static const Table pair{
       "AddressPair",
       0,
-      "Addresses beside its own that a port's guest may send from.",
+      "Addresses besides its own that a port's guest may send from.",
       {
           field("ipAddress", &AddressPair::ip_address, Use::required, "An address, or one with a prefix length.")
               .checked_by(check_address_or_prefix),
@@ -72,7 +72,7 @@ const Table& table<Port>() {
       {
           link("uri", "/ports/{id}", "This port."),
           field("id", &Port::id, Use::create_only, "The port; drawn by the server unless given.").not_stored(),
-          derived("type", Kind::string, "What it is a port of.")
+          derived("type", Kind::string, "The kind of device that it belongs to.")
               .one_of({"Bridge"})
               .refuses_others("Not a bridge port."),
           field("deviceId", &Port::bridge_id, Use::read_only, "The bridge that it belongs to.")
@@ -81,7 +81,7 @@ const Table& table<Port>() {
           link("device", "/bridges/{deviceId}", "The bridge that it belongs to."),
           field("adminStateUp", &Port::admin_state_up, Use::optional, "Whether the port forwards at all."),
           field("macAddress", &Port::mac_address, Use::optional,
-                "The guest's MAC address, so that it is known before it speaks.")
+                "The guest's MAC address, so that it is known before the guest's first frame.")
               .checked_by(check_guest_mac),
           field("hostId", &Port::host_id, Use::read_only, "The host that it is bound on.").refers_to("Host"),
           link("host", "/hosts/{hostId}", "The host that it is bound on."),
@@ -93,12 +93,11 @@ const Table& table<Port>() {
               .null_when_empty(),
           field("fixedIps", &Port::fixed_ips, Use::optional,
                 "Its addresses, as the orchestrator gave them. While the port is plugged, ARP requests for them are "
-                "answered "
-                "with its macAddress.")
+                "answered with its macAddress.")
               .of("FixedIp")
               .between(0, most_elements),
           field("allowedAddressPairs", &Port::allowed_address_pairs, Use::optional,
-                "What else its guest may send from. Kept; not in use.")
+                "Other addresses that its guest may send from. Kept; not in use.")
               .of("AddressPair")
               .between(0, most_elements),
           field("securityGroupIds", &Port::security_group_ids, Use::optional,
@@ -114,10 +113,10 @@ const Table& table<Port>() {
               .refers_to("Chain"),
           field("outboundFilterId", &Port::outbound_filter_id, Use::optional, "A chain for what leaves the port.")
               .refers_to("Chain"),
-          derived("active", Kind::boolean, "Whether the kernel was read back as forwarding for the present binding."),
-          derived("status", Kind::object, "What became of the present binding.").of("PortStatus"),
+          derived("active", Kind::boolean, "Whether the agent has read back from the kernel that the port forwards for the present binding."),
+          derived("status", Kind::object, "The state of the present binding.").of("PortStatus"),
           derived("mtu", Kind::integer,
-                  "The largest IP packet that the overlay carries from where the port is bound; null: nothing known.")
+                  "The largest IP packet that the overlay carries from the port's host; null: not known.")
               .may_be_null(),
           link("attach_interface", "/ports/{id}/attach_interface", "POST here to bind the port to an interface."),
           link("portGroups", "/ports/{id}/port_groups", "The port groups that it is in: none."),

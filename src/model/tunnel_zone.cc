@@ -74,7 +74,7 @@ const Table& table<TunnelZoneHost>() {
               .not_stored()
               .refers_to("Host"),
           field("ipAddress", &TunnelZoneHost::ip_address, Use::required,
-                "Where the host is reached by the others of the zone; no two of them have the same address.")
+                "The address at which the other hosts of the zone reach this host; unique in the zone.")
               .checked_by(check_tunnel_end),
           link("host", "/hosts/{hostId}", "The host."),
           link("tunnelZone", "/tunnel_zones/{tunnelZoneId}", "The zone."),

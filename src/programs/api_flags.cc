@@ -15,11 +15,11 @@ const std::map<std::string, Kind> kinds{{"none", Kind::none}, {"users", Kind::us
 void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
   app.add_option("--listen", options.listen, "Address and port of the API")->capture_default_str();
   app.add_option("--base-uri", options.base_uri,
-                 "What URIs in answers begin with; else they follow each request's Host header");
+                 "The beginning of URIs in answers; else they follow each request's Host header");
   app.add_option("--allow-host", options.allowed_hosts,
-                 "On a loopback address: a name in the Host header that is answered beside loopback names; on another "
-                 "address: the only names that are (without it and without --auth: names without a dot, and the "
-                 "machine's). May be given several times");
+                 "On a loopback address: one more name that is accepted in the Host header, besides loopback names. On "
+                 "another address: the only names that are accepted (without this option and without --auth: names "
+                 "without a dot, and the machine's). May be given several times");
   app.add_option("--allow-origin", options.allowed_origins,
                  "A site whose pages may use the API from a browser (CORS), for example https://ui.example.org; may be "
                  "given several times");
@@ -29,7 +29,7 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
       ->capture_default_str();
   app.add_option_function<std::string>(
          "--auth", [&options](const std::string& kind) { options.auth.kind = kinds.at(kind); },
-         "Where logins are checked: none is needed, a file of users, or Keystone")
+         "How logins are checked: not at all, with a file of users, or by Keystone")
       ->check(CLI::IsMember({"none", "users", "keystone"}))
       ->default_str("none");
   app.add_option(
@@ -38,12 +38,12 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
       "readable by its owner alone");
   app.add_option_function<int>(
          "--token-life", [&options](int seconds) { options.auth.token_life = std::chrono::seconds(seconds); },
-         "With --auth users: for how many seconds a login is good")
+         "With --auth users: for how many seconds a token is valid")
       ->type_name("INT")
       ->default_str(std::to_string(options.auth.token_life.count()))
       ->check(CLI::Range(60, 365 * 24 * 3600));
   app.add_option("--keystone-url", options.auth.keystone_url,
-                 "With --auth keystone: where Keystone is, for example http://controller:5000");
+                 "With --auth keystone: the URL of Keystone, for example http://controller:5000");
   app.add_option("--keystone-domain", options.auth.keystone_domain,
                  "With --auth keystone: name of the domain of users and projects that log in")
       ->capture_default_str();
@@ -52,7 +52,7 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
       ->capture_default_str();
   app.add_option_function<int>(
          "--keystone-cache", [&options](int seconds) { options.auth.keystone_cache = std::chrono::seconds(seconds); },
-         "With --auth keystone: for how many seconds what Keystone said of a token holds, and so also a revoked one")
+         "With --auth keystone: for how many seconds Keystone's answer about a token is kept, also of a revoked token")
       ->type_name("INT")
       ->default_str(std::to_string(options.auth.keystone_cache.count()))
       ->check(CLI::Range(0, 3600));
@@ -60,12 +60,12 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
                  "With --auth keystone: a role that may use the API; may be given several times")
       ->capture_default_str();
   app.add_option("--keystone-connections", options.auth.keystone_connections,
-                 "With --auth keystone: how many questions are put to Keystone at once; the others wait")
+                 "With --auth keystone: how many requests go to Keystone at a time; the others wait")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option(
          "--metrics", options.metrics,
-         "Who may read /metrics: open (everybody), login (as all else), off, or ADDRESS:PORT, where it is served alone")
+         "Access to /metrics: open (no login), login (as for the API), off, or ADDRESS:PORT, which serves only /metrics")
       ->capture_default_str();
   constexpr std::size_t mebibyte = 1024 * 1024;
   app.add_option(
@@ -75,7 +75,7 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
       ->check(CLI::Range(16, 1'000'000))
       ->capture_default_str();
   app.add_option("--max-requests", options.limits.in_progress,
-                 "Requests worked on at once; the others wait, and the addresses are served in turn")
+                 "Requests that are worked on at a time; the others wait, and the addresses are served in turn")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   const auto mebibytes = [&app](const char* name, std::size_t& bytes, const char* help) {
@@ -86,14 +86,15 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
         ->check(CLI::Range(2, 1'000'000));
   };
   mebibytes("--max-memory", options.limits.held_bytes,
-            "MiB of requests and answers that are held for clients; above, those of the address with most are cut off");
+            "MiB of requests and answers that are held for clients; above it, connections of the address with most are "
+            "cut off");
   mebibytes("--max-client-memory", options.limits.client_held_bytes, "MiB of these for one address");
   app.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
-               "Listen on an address that is not loopback, though no login is needed");
+               "Allow an address that is not loopback although no login is needed");
   app.add_flag("--require-tunnel-zone,!--no-require-tunnel-zone", options.require_tunnel_zone,
                "A port can be bound only on a host that is in a tunnel zone (POST /hosts/ID/ports)");
   app.add_flag("--gre-means-vxlan,!--no-gre-means-vxlan", options.gre_means_vxlan,
-               "Tunnel zones of type gre are taken for vxlan, for tools that know gre alone");
+               "Accept tunnel zones of type gre and make them vxlan, for tools that only know gre");
 }
 
 }  // namespace midonet::programs

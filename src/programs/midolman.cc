@@ -204,12 +204,12 @@ int main(int argc, char** argv) {
   app.add_option("--store", flags.store,
                  "embedded:FILE, or zookeeper://HOST:PORT,…/ROOT (standalone: " + standalone_store + " by default)");
   // A key of the file that is added here is added to cli/agent_config.cc, too.
-  app.add_option("--host-id-file", flags.host_id_file, "Who this host is; made on the first start")
+  app.add_option("--host-id-file", flags.host_id_file, "File with the id of this host; made at the first start")
       ->capture_default_str();
   app.add_option("--run-dir", flags.run_dir,
-                 "Folder of the lock, of the socket midolman.sock and of the session; one agent has it")
+                 "Folder of the lock, of the socket midolman.sock and of the session; for one agent")
       ->capture_default_str();
-  app.add_option("--bpffs", flags.bpffs, "Where the BPF file system is; mounted if nothing is mounted there")
+  app.add_option("--bpffs", flags.bpffs, "The BPF file system; mounted if nothing is mounted there")
       ->capture_default_str();
   app.add_option("--tunnel-device", flags.tunnel_device, "Name of the VXLAN device, which the agent makes and owns")
       ->check([](const std::string& name) {
@@ -234,7 +234,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option(
          "--hooks", flags.hooks,
-         "Where programs are attached at taps: in a clsact qdisc, or, on Linux 6.6 and later, first at the tcx hooks")
+         "Where the programs are attached at taps: in a clsact qdisc, or first at the tcx hooks (Linux 6.6 and later)")
       ->check(CLI::IsMember({"clsact", "tcx"}))
       ->capture_default_str();
   app.add_option("--tunnel-sources", flags.tunnel_sources,

@@ -150,21 +150,21 @@ Command::Command() {
       ->check(CLI::Range(0.001, 3600.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
-  app.add_option("--user", flags.user, "Who you are, for an API that asks (its --auth)")->envname("MIDONET_USER");
+  app.add_option("--user", flags.user, "Your user name, for an API with logins (its --auth)")->envname("MIDONET_USER");
   app.add_option("--password-file", flags.password_file,
                  "A file with your password, which no other user may read; or the variable MIDONET_PASSWORD has it")
       ->type_name("FILE");
-  app.add_option("--project", flags.project, "The project to log in to, for an API that asks Keystone")
+  app.add_option("--project", flags.project, "The project to log in to, for an API that uses Keystone")
       ->envname("MIDONET_PROJECT");
   app.add_option("--token", flags.token,
-                 "A token that you have already, instead; better in the variable, since others see command lines")
+                 "A token instead of a user; better in the variable, since other users see command lines")
       ->envname("MIDONET_TOKEN");
   app.footer(exit_statuses);
   app.require_subcommand(1);
   app.fallthrough();
 
-  CLI::App* status = app.add_subcommand("status", "Whether all is well, and if not, what is not");
-  status->add_option("--wait", wait_s_, "Ask again until all is well, so long")
+  CLI::App* status = app.add_subcommand("status", "Whether all is well, and if not, what is wrong");
+  status->add_option("--wait", wait_s_, "Ask again until all is well, for so long")
       ->check(CLI::Range(0.0, 3600.0).description(""))
       ->type_name("SECONDS");
   status->callback(
@@ -177,7 +177,7 @@ Command::Command() {
   add_tunnel_zone();
   add_attach();
   add_agent();
-  CLI::App* completion = app.add_subcommand("completion", "Print what makes a shell complete this command's words");
+  CLI::App* completion = app.add_subcommand("completion", "Print a script that completes this command in a shell");
   completion->require_subcommand(1);
   completion->add_subcommand("bash", "For bash: source <(midonet completion bash)")->callback([this] {
     print_completion = true;
@@ -199,8 +199,8 @@ void Command::add_show_and_delete(CLI::App* group, const std::string& noun) {
   CLI::App* remove = group->add_subcommand("delete", "Delete " + noun + "s; none, if one of the names is wrong");
   remove->add_option(noun, which_, "Names, ids, or beginnings of ids")->required();
   if (noun == "bridge")
-    remove->add_flag("--with-ports", with_contents_, "Also one with ports that are bound: they end");
-  if (noun == "tunnel-zone") remove->add_flag("--with-hosts", with_contents_, "Also one with hosts: their tunnels end");
+    remove->add_flag("--with-ports", with_contents_, "Also a bridge with bound ports: their bindings end");
+  if (noun == "tunnel-zone") remove->add_flag("--with-hosts", with_contents_, "Also a tunnel zone with hosts: their tunnels end");
   remove->callback(
       [this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_, with_contents_); }; });
 }
@@ -212,8 +212,8 @@ void Command::add_bridge() {
   list->callback([this] { verb = [this](const Session& s) { return cli::list(s, "bridge", filter_); }; });
   add_show_and_delete(group, "bridge");
   CLI::App* create = group->add_subcommand("create", "Make a bridge and print its id");
-  create->add_option("name,--name", bridge_.name, "What it is called");
-  create->add_option("--tenant", bridge_.tenant, "Whom it belongs to");
+  create->add_option("name,--name", bridge_.name, "Its name");
+  create->add_option("--tenant", bridge_.tenant, "Its tenant");
   create->add_option("--id", bridge_.id, "Its id (a UUID; drawn at random)");
   create->callback([this] { verb = [this](const Session& s) { return cli::create_bridge(s, bridge_); }; });
 }
@@ -226,7 +226,7 @@ void Command::add_port() {
   add_show_and_delete(group, "port");
   CLI::App* create = group->add_subcommand("create", "Make a port of a bridge and print its id");
   create->add_option("bridge,--bridge", port_.bridge, "The bridge")->required();
-  create->add_option("--mac", port_.mac, "The guest's MAC address, known before it speaks");
+  create->add_option("--mac", port_.mac, "The guest's MAC address, known before its first frame");
   create->add_option("--id", port_.id, "Its id (a UUID; drawn at random)");
   create->callback([this] { verb = [this](const Session& s) { return cli::create_port(s, port_); }; });
 }
@@ -237,8 +237,8 @@ void Command::add_host() {
     verb = [](const Session& s) { return cli::list(s, "host", std::nullopt); };
   });
   add_show_and_delete(group, "host");
-  CLI::App* create = group->add_subcommand("create", "Says how a host is made: by starting its agent");
-  create->add_option("name", which_, "Whatever it would be called");
+  CLI::App* create = group->add_subcommand("create", "Explain how a host is made: by starting its agent");
+  create->add_option("name", which_, "Any name");
   create->callback([this] {
     verb = [](const Session&) -> Outcome {
       return tl::unexpected<Failure>(
@@ -249,21 +249,21 @@ void Command::add_host() {
 }
 
 void Command::add_tunnel_zone() {
-  CLI::App* group = add_noun("tunnel-zone", "Hosts that tunnel to each other, and where each is reached");
+  CLI::App* group = add_noun("tunnel-zone", "Hosts that tunnel to each other, and their addresses");
   group->add_subcommand("list", "All tunnel zones")->callback([this] {
     verb = [](const Session& s) { return cli::list(s, "tunnel-zone", std::nullopt); };
   });
   add_show_and_delete(group, "tunnel-zone");
   CLI::App* create = group->add_subcommand("create", "Make a tunnel zone and print its id");
-  create->add_option("name,--name", zone_.name, "What it is called; no two have the same name")->required();
+  create->add_option("name,--name", zone_.name, "Its name; no two zones have the same name")->required();
   create->add_option("--id", zone_.id, "Its id (a UUID; drawn at random)");
   create->callback([this] { verb = [this](const Session& s) { return cli::create_tunnel_zone(s, zone_); }; });
-  CLI::App* add = group->add_subcommand("add-host", "Let a host enter a tunnel zone");
+  CLI::App* add = group->add_subcommand("add-host", "Add a host to a tunnel zone");
   add->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();
   add->add_option("host", member_.host, "The host")->required();
-  add->add_option("address", member_.address, "Where the others of the zone reach it: IPv4 or IPv6")->required();
+  add->add_option("address", member_.address, "The address at which the other hosts of the zone reach it: IPv4 or IPv6")->required();
   add->callback([this] { verb = [this](const Session& s) { return cli::add_to_tunnel_zone(s, member_); }; });
-  CLI::App* remove = group->add_subcommand("remove-host", "Let a host leave a tunnel zone");
+  CLI::App* remove = group->add_subcommand("remove-host", "Remove a host from a tunnel zone");
   remove->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();
   remove->add_option("host", member_.host, "The host")->required();
   remove->callback([this] { verb = [this](const Session& s) { return cli::remove_from_tunnel_zone(s, member_); }; });
@@ -274,7 +274,7 @@ void Command::add_attach() {
   attach->add_option("port", attach_.port, "The port")->required();
   attach->add_option("host", attach_.host, "The host")->required();
   attach->add_option("interface", attach_.interface, "The interface there; it need not exist yet")->required();
-  attach->add_option("--wait", wait_s_, "Wait so long until the port is active")
+  attach->add_option("--wait", wait_s_, "Wait for so long until the port is active")
       ->check(CLI::Range(0.0, 3600.0).description(""))
       ->type_name("SECONDS");
   attach->add_option("--move-from", attach_.move_from, "Move the port, which is bound on that host now");
@@ -296,7 +296,7 @@ void Command::add_agent() {
   group->fallthrough();
   group
       ->add_subcommand("accept",
-                       "After a loss of the store: remove from this host what the store does not know any more")
+                       "After a loss of the store: remove from this host the ports that the store no longer knows")
       ->callback([this] { verb = cli::accept_store; });
 }
 

@@ -16,15 +16,15 @@ void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& conf
   add_config(app, config_file, config_help);
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
   app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,
-                 "File with one line user:password, the same on every host: what is in ZooKeeper is then open to those "
-                 "who know it alone");
+                 "File with one line user:password, the same on every host: only programs with this secret may then use "
+                 "the nodes in ZooKeeper");
   app.add_flag("--accept-store-loss", flags.store_options.accept_loss,
                "Once, on the command line: an embedded store that lost records goes on with those that are left")
       ->configurable(false);
   app.add_option_function<int>(
          "--session-timeout",
          [&flags](int milliseconds) { flags.store_options.session_timeout = std::chrono::milliseconds(milliseconds); },
-         "Milliseconds without a word after which ZooKeeper takes this process for gone; its servers may set limits")
+         "Milliseconds of silence after which ZooKeeper ends the session of this process; its servers may set limits")
       ->type_name("INT")
       ->default_str(std::to_string(flags.store_options.session_timeout.count()))
       ->check(CLI::Range(1'000, 600'000));
