@@ -1,5 +1,4 @@
-// What a handler of the REST API answers, and the one mapping of an Error to an HTTP status and body (REST contract,
-// section 2). Pure.
+// The answer of a handler of the REST API, and the one mapping of an Error to an HTTP status and body (docs/rest.md). Pure.
 #pragma once
 
 #include <memory>
@@ -33,9 +32,9 @@ Answer no_content();                          // 204
 // The status is http::status_of the error's code; 401 has WWW-Authenticate, 503 Retry-After. {"message", "code"}; for
 // Code::invalid also "violations": the error's property, if it has one.
 Answer error_answer(const Error& error);
-// 400 for several violations at once; at least one. The message tells them all, for clients that show nothing else.
+// 400 for several violations at once; at least one. The message has all of them, for clients that show nothing else.
 Answer invalid_answer(const std::vector<Violation>& violations);
-// For what no Code stands for: 404, 405, 406, 415 … with {"message", "code"}.
+// For statuses without a Code: 404, 405, 406, 415 … with {"message", "code"}.
 Answer status_answer(int status, std::string_view message);
 
 }  // namespace midonet::api

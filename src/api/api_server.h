@@ -33,18 +33,18 @@ class ApiServer {
     bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
     bool gre_means_vxlan = false;     // tunnel zones of type gre are taken for vxlan
     AuthOptions auth{};
-    // Who may read /metrics: "open" (every client), "login" (as all else), "off" (none), or an address of its own to listen on,
-    // where there is nothing else.
+    // Access to /metrics: "open" (every client), "login" (as for the API), "off" (none), or an address of its own that serves nothing
+    // else.
     std::string metrics = "open";
-    bool allow_unauthenticated = false;  // without it and without `auth`, only a loopback address may be listened on
+    bool allow_unauthenticated = false;  // without it and without `auth`, the address must be a loopback one
     http::Limits limits{};
   };
 
   ApiServer(Loop& loop, store::Store& store, Registry& registry, Options options);
   ~ApiServer();  // closes everything at once
 
-  // Listens; the result is the address bound. What is asked for is answered 503 until serve(); metrics, logins and /healthz apart.
-  // The store is not touched. invalid: an address that is none, or not loopback without `auth` or allow_unauthenticated;
+  // Listens; the result is the address bound. Requests are answered 503 until serve(), except metrics, logins and /healthz.
+  // The store is not touched. invalid: an ill-formed address, or one that is not loopback without `auth` or allow_unauthenticated;
   // options that do not fit together; conflict: in use.
   Result<std::string> listen();
   // After listen(). The store's layout is one that this program may write to.

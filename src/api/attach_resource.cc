@@ -232,14 +232,13 @@ void add_attach(Router& router, Context& context) {
               .summary = "Where a port is bound, with the status of the binding",
               .produces = table<model::Binding>().media_types(),
               .handler = [&context](const Call& call, Reply reply) { show(context, call, std::move(reply)); }});
-  router.add(
-      {.method = "POST",
-       .path = path,
-       .name = "attachInterface",
-       .summary = "Bind a port to an interface of a host; with ?wait=SECONDS, answer when the kernel forwards",
-       .produces = table<model::Port>().media_types(),
-       .consumes = table<AttachInterface>().media_types(),
-       .handler = [&context](const Call& call, Reply reply) { post(context, call, std::move(reply)); }});
+  router.add({.method = "POST",
+              .path = path,
+              .name = "attachInterface",
+              .summary = "Bind a port to an interface of a host; with ?wait=SECONDS, answer when the kernel forwards",
+              .produces = table<model::Port>().media_types(),
+              .consumes = table<AttachInterface>().media_types(),
+              .handler = [&context](const Call& call, Reply reply) { post(context, call, std::move(reply)); }});
   router.add({.method = "DELETE",
               .path = path,
               .name = "detachInterface",

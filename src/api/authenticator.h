@@ -1,5 +1,5 @@
-// Who may use the API (REST contract, section 2: login). Three kinds: no login (login.cc), users of a file
-// (users.h), Keystone's (keystone.h). The router asks for each request but login and metrics.
+// Decides which clients may use the API. Three kinds: no login (login.cc), users of a file (users.h), Keystone's users (keystone.h).
+// The router asks it for each request except login and metrics.
 //
 // On the loop's thread. Answers come now or later, once; none after the authenticator is destroyed.
 #pragma once
@@ -25,7 +25,7 @@ struct Credentials {
   std::optional<std::string> project;  // X-Auth-Project
 };
 
-// The request that asks. Clients are served in turn (http::Request::client); one that has gone is not served.
+// The request of the client. Clients are served in turn (http::Request::client); one that has gone is not served.
 struct Asker {
   std::string client{};
   std::shared_ptr<http::Work> work{};
@@ -49,7 +49,7 @@ class Authenticator {
   virtual void check(const std::string& token, const Asker& asker, CheckDone done) = 0;
   // The store may be touched from now on: its layout is known.
   virtual void begin() {}
-  // Whether check() lets everybody pass.
+  // Whether check() accepts every client.
   virtual bool is_open() const { return false; }
 };
 
@@ -62,11 +62,11 @@ struct AuthOptions {
   std::string keystone_domain = "Default";        // of users and projects that log in by name
   std::string keystone_project = "admin";         // when a login names none
   std::vector<std::string> admin_roles{"admin"};  // one of them is needed
-  std::chrono::seconds keystone_cache{60};        // for how long what Keystone said of a token holds
+  std::chrono::seconds keystone_cache{60};        // for how long Keystone's answer about a token is kept
   std::size_t keystone_connections = 16;          // questions to Keystone at once; further ones wait
 };
 
-// How many logins, or questions to Keystone, may wait: of one client, of all, and for how long.
+// The bounds of waiting logins, and of waiting questions to Keystone: of one client, of all, and in time.
 inline constexpr std::size_t most_waiting_of_one = 64;
 inline constexpr std::size_t most_waiting = 256;
 inline constexpr std::chrono::seconds longest_wait{10};

@@ -1,6 +1,6 @@
-// Logins that failed lately, by client (http::Request::client): how long the answer to the next one is held back. The first few are
-// answered at once, then the time doubles up to some seconds; it is over when a client has not failed for a minute. A login
-// that succeeds is never held back.
+// Logins that failed lately, by client (http::Request::client), and the delay of the answer to the next failure. The first few are
+// answered at once, then the delay doubles up to some seconds; it ends when a client has not failed for a minute. A login that
+// succeeds is never delayed.
 //
 // No clock, no I/O.
 #pragma once

@@ -1,5 +1,5 @@
-// What stands between a request and the routes: from whose pages and under which names the server may be asked, and what
-// proxies in front of it say of themselves. Pure. Used by Router.
+// The checks between a request and the routes: which pages may use the server, under which names, and which proxies in front of it are
+// believed. Pure. Used by Router.
 //
 //   * A page of another site has an Origin (RFC 6454), which must be configured; other clients send none.
 //   * A name that foreign DNS points to a loopback address (DNS rebinding) is in the Host header: a server on a
@@ -26,14 +26,14 @@ struct FrontOptions {
   std::string base_uri{};                      // "https://cloud.example.org/midonet-api"; empty: from each request
   std::string authority{};                     // for a request without Host (HTTP/1.0): "127.0.0.1:8181"
   bool loopback = false;                       // the server listens on a loopback address
-  bool login = true;                           // what it serves is for those who log in
+  bool login = true;                           // clients have to log in
   std::string machine{};                       // the name of the machine
   std::vector<std::string> allowed_hosts{};    // names that it answers to beside loopback ones; a port is not looked at
   std::vector<std::string> allowed_origins{};  // "https://ui.example.org": sites whose pages may use the API
   std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};  // addresses and prefixes; "none" trusts none
 };
 
-// How the client of one request sees this server.
+// This server as the client of one request sees it.
 struct Visit {
   std::string base_uri;                         // "https://cloud.example.org/cloud/midonet-api", no trailing slash
   std::string cookie_path;                      // "/cloud/midonet-api"

@@ -11,7 +11,7 @@
 namespace midonet::api {
 
 std::string_view trimmed(std::string_view text);
-// ASCII letters alone.
+// ASCII letters only.
 std::string lower_case(std::string_view text);
 
 // Up to the next `separator` outside of a quoted string, which is taken off `rest` together with the separator.

@@ -1,7 +1,7 @@
 // One host as the event feed sees it: its name, whether its agent is alive, and every port that is bound there with its
-// status; the messages about what changed. Part of event_feed.h; on the loop's thread.
+// status. It makes the messages about changes. Part of event_feed.h; on the loop's thread.
 //
-// A mirror for each host, so that a change costs a look at one host's ports and not at the whole cloud's.
+// Each host has a mirror, so that a change costs a look at one host's ports, not at all ports of the cloud.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ class HostWatch {
 
   bool known() const { return known_; }  // all was read once
   void describe(std::vector<EventText>& out) const;
-  // The host is gone: tells of what was on it.
+  // The host is gone: sends messages about its ports and itself.
   void forget();
 
  private:

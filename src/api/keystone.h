@@ -1,7 +1,7 @@
-// Users and tokens of OpenStack's identity service (Keystone, v3): a token is shown to Keystone by itself, which says whose it
-// is; a login exchanges name and password for one. One of the admin roles is needed. What Keystone said of a token is
-// remembered for `keystone_cache`, and no longer than the token lasts: a revoked one is good for so long, also while Keystone
-// is away. Requests with one token that is being asked about wait together.
+// Users and tokens of OpenStack's identity service (Keystone, v3). Keystone validates a token by the token itself; a login exchanges
+// name and password for a token. One of the admin roles is needed. Keystone's answer about a token is cached for `keystone_cache`, and
+// no longer than the token lasts: for that time a revoked token is accepted, also while Keystone is away. Requests with one token
+// share one question to Keystone.
 #pragma once
 
 #include <memory>

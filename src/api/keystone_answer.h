@@ -1,5 +1,5 @@
-// What Keystone answers to POST and GET /v3/auth/tokens (Identity API v3): when a token expires, and whether it has a role
-// that may use this API. A pure function.
+// Keystone's answer to POST and GET /v3/auth/tokens (Identity API v3): when a token expires, and whether it has a role that may use
+// this API. A pure function.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ struct KeystoneToken {
   bool operator==(const KeystoneToken&) const = default;
 };
 
-// Nothing for a body that is not such an answer.
+// Nothing if the body is no such answer.
 std::optional<KeystoneToken> parse_keystone_answer(std::string_view body, const std::vector<std::string>& admin_roles);
 
 }  // namespace midonet::api

@@ -1,6 +1,6 @@
-// A long list as it is sent: read and written page by page, when the client has taken the page before. So a list costs the
-// memory of a page, however long it is and however slowly its client reads; and it is no snapshot: each page is as the store
-// is when it is read. The pages of all lists are read a few at a time, for the clients in turn.
+// A long list while it is sent: it is read and written page by page, when the client has taken the page before. So a list costs the
+// memory of a page, however long it is and however slowly its client reads. It is no snapshot: each page shows the store at the time of
+// its own read. A few pages are read at a time, for the clients in turn.
 //
 // On the loop's thread.
 #pragma once
@@ -21,7 +21,7 @@ namespace midonet::api {
 
 struct Context;
 
-// How one resource of a collection is read and written out. not_found when it is not there.
+// Reads one resource of a collection and writes it out. not_found when it does not exist.
 struct Describe {
   std::function<Result<model::Json>(store::View&, const std::string& base_uri, const Uuid& id)> entity;
   // The same as text, for what there are many of; may be empty.
@@ -37,7 +37,7 @@ Result<std::string> entities_text(store::View& view, const Call& call, const mod
 
 class ListSource;
 
-// Which lists read a page now.
+// Chooses the lists that read a page now.
 class PageQueue {
  public:
   void ask(const std::string& client, const std::shared_ptr<ListSource>& list);

@@ -12,8 +12,8 @@ namespace midonet::api {
 
 inline const std::string token_media_type = "application/vnd.org.midonet.Token-v1+json";
 
-// The authenticator may be another one by the time that a client logs in; it outlives the router's use. What a client is refused
-// for its credentials it is told the later, the more often it has failed before (failures.h).
+// The authenticator may be replaced before a client logs in; it outlives the router's use. The answer to bad credentials is delayed, and
+// the longer, the more often the client has failed before (failures.h).
 void add_login(Router& router, Loop& loop, const std::unique_ptr<Authenticator>& authenticator);
 
 }  // namespace midonet::api

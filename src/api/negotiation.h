@@ -1,5 +1,5 @@
-// Media types: which one an answer gets (Accept, RFC 9110 section 12.5.1), and which ones a body may have (Content-Type).
-// Pure. Lenient with what real clients send ("*" for "*/*", "q=.2"); an element that makes no sense is passed over.
+// Media types: the one of an answer (Accept, RFC 9110 section 12.5.1), and those that a body may have (Content-Type). Pure. Lenient with
+// real clients ("*" for "*/*", "q=.2"); an element that makes no sense is passed over.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // The OpenAPI 3 document of the REST API, made from the tables of fields and the routes. Pure.
 //
-// Each table has a schema of what is answered, by its name: every property is there, and null only where that is said. What a
-// POST takes is <name>Create, what a PUT takes <name>Update: null means the default.
+// Each table has a schema of its answers, by its name: every property is there, and null only where the schema allows it. <name>Create is
+// the schema of a POST's body, <name>Update that of a PUT's: null means the default.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// What the files of resources share: how a handler answers from one transaction, and reading, listing, creating and
-// changing what a table describes. A resource is a file with its routes; what its table can't say is a function there.
+// Shared by the files of resources: a handler that answers from one transaction, and reading, listing, creating and changing the
+// resource of a table. A resource is a file with its routes; rules that its table cannot express are functions there.
 //
 // On the loop's thread.
 #pragma once
@@ -33,7 +33,7 @@ using store::View;
 class EventFeed;
 class Waits;  // the attaches whose clients wait for the kernel (attach_resource.cc)
 
-// What handlers work with; outlives the router's use.
+// The context of handlers; outlives the router's use.
 struct Context {
   Loop& loop;
   store::Store& store;
@@ -46,7 +46,7 @@ struct Context {
   std::weak_ptr<void> backup{};  // that is being made or sent
 };
 
-// Answers with what a function of a transaction returns, after its commit.
+// Answers with the result of a function of a transaction, after its commit.
 void answer(Context& context, std::function<Result<Answer>(Transaction&)> body, Reply reply);
 
 // 200 with the entity or entities, in the media type that the client prefers.
@@ -71,7 +71,7 @@ std::function<void(const Call&, Reply)> lister(Context& context, const Table& ta
 std::function<void(const Call&, Reply)> shower(Context& context, Describe describe);
 std::function<void(const Call&, Reply)> remover(Context& context, Status (*remove)(Transaction&, const Uuid&),
                                                 int status);
-// For what is deleted in several commits (topology/removal.h).
+// For objects that are deleted in several commits (topology/removal.h).
 std::function<void(const Call&, Reply)> remover(Context& context,
                                                 Result<topology::Progress> (*step)(Transaction&, const Uuid&),
                                                 int status);

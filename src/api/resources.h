@@ -1,7 +1,7 @@
 // The resources of the REST API on the router: both faces of the REST contract, over one store. Used by ApiServer.
 //
-// On the loop's thread. Every answer is made in one transaction over the store; what a request writes is durable before
-// it is answered. Handlers hold on to this object: it must live as long as the router is asked.
+// On the loop's thread. Every answer is made in one transaction over the store; the writes of a request are durable before its answer.
+// Handlers refer to this object: it must live as long as the router is used.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ class Resources {
  public:
   struct Options {
     bool require_tunnel_zone = true;  // false: HostInterfacePort waives "host in at least one tunnel zone"
-    bool gre_means_vxlan = false;     // tunnel zones of type gre are taken for vxlan: deployment tools know gre alone
+    bool gre_means_vxlan = false;     // tunnel zones of type gre become vxlan: deployment tools know only gre
   };
 
   Resources(Loop& loop, store::Store& store, Options options);

@@ -5,7 +5,7 @@
 //   router.add({.method = "GET", .path = "/midonet-api/ports/{id}", .name = "getPort", .summary = "One port",
 //               .produces = {media::port}, .handler = [&](const Call& call, Reply reply) { … reply(Answer{…}); }});
 //
-// On the loop's thread. Every request gets exactly one answer; what cannot be routed is answered here.
+// On the loop's thread. Every request gets exactly one answer; the router itself answers a request that has no route.
 #pragma once
 
 #include <functional>
@@ -62,7 +62,7 @@ struct Route {
   // Media types that a body may have; "application/json" is added by itself. Empty: no body is asked for; one that is
   // sent is ignored.
   std::vector<std::string> consumes{};
-  bool open = false;           // for everybody: the guard is not asked
+  bool open = false;           // for all clients: the guard is not asked
   bool without_store = false;  // can be answered while the store has not been reached yet
   std::function<void(const Call&, Reply)> handler;
 };

@@ -1,12 +1,12 @@
-// Users of a file, one `name:hash` a line, the hash as crypt(5) makes it (`mkpasswd -m yescrypt`); empty lines and those
-// that begin with # are passed over. All of them may do everything. The file is read again when it has changed; tokens of a
-// user who is gone, or has another hash, are worth nothing.
+// Users of a file, one `name:hash` a line, with a hash of crypt(5) (`mkpasswd -m yescrypt`); empty lines and those that begin with # are
+// passed over. Each user may do everything. The file is read again when it has changed. A token is not valid any more when its user
+// is gone or has another hash.
 //
 // Tokens are signed (token.h) with a key that stands in the store at /token_key, drawn by the first server that needs one: a
 // token of one server is good at all servers with the same users. Removing the node ends all tokens.
 //
-// A hash takes a tenth of a second on purpose: it is computed on a thread of its own, one at a time, for the clients in turn, and
-// few may wait for it.
+// A hash takes a tenth of a second on purpose. A thread of its own computes them one at a time, for the clients in turn, and few
+// logins may wait for it.
 #pragma once
 
 #include <memory>

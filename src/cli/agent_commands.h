@@ -1,4 +1,4 @@
-// The verbs of the operator's command for which the agent of this host is asked, over its socket.
+// The verbs of the operator's command that ask the agent of this host, over its socket.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace midonet::cli {
 // Writes a backup of the embedded store that the process at the socket has open, or else the API, to `file`: whole or not at
 // all, readable by its owner alone. Prints the size.
 Outcome back_up(const Session& session, const std::string& file);
-// The operator's word that the agent may remove what the store does not know any more.
+// Ends a hold: the agent may remove the ports that the store no longer knows.
 Outcome accept_store(const Session& session);
 
 }  // namespace midonet::cli

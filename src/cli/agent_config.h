@@ -1,6 +1,6 @@
-// The agent's configuration as far as mm-ctl needs it: where the agent's socket is, which store it uses, which host this
-// is, and whether mm-ctl releases Nova's tap. The same file and the same format (base/config_file.h) as midolman's own
-// --config. Keys of the agent that are of no use here are passed over; an unknown key is refused, as by the agent.
+// The agent's configuration as far as mm-ctl needs it: the agent's socket, its store, the id of this host, and whether mm-ctl releases
+// Nova's tap. The same file and the same format (base/config_file.h) as midolman's own --config. Other keys of the agent are passed
+// over; an unknown key is refused, as by the agent.
 #pragma once
 
 #include <optional>
@@ -25,10 +25,10 @@ struct AgentConfig {
   std::string socket() const { return run_dir + "/midolman.sock"; }
 };
 
-// Defaults for what the text does not say. Code::invalid: "FILE:LINE: what is wrong"; an unknown key with the nearest one.
+// Keys that the text does not have get their defaults. Code::invalid: "FILE:LINE: what is wrong"; an unknown key with the nearest one.
 Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& file);
 
-// The default file may be absent, then all is at its default; one that was named on the command line may not.
+// The default file may be absent; then every key has its default. A file that is named on the command line must exist.
 // Code::forbidden when this user may not read it.
 Result<AgentConfig> read_agent_config(const std::optional<std::string>& named);
 

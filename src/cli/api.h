@@ -14,23 +14,22 @@ namespace midonet::cli {
 class Api {
  public:
   // "http://127.0.0.1:8181" or "https://…", with or without the root "/midonet-api". Code::invalid for anything else, and for
-  // what check() has against the credentials. These are shown only to an API that asks who is there, by answering 401; a
-  // login is made once. `ca_file`: PEM, authorities of the certificate of an https API; empty: the system's.
+  // credentials that check() refuses. Credentials are sent only to an API that answers 401, and a login is made once. `ca_file`: PEM,
+  // authorities of the certificate of an https API; empty: the system's.
   static Result<Api> at(const std::string& url, std::chrono::milliseconds timeout, Credentials credentials = {},
                         std::string ca_file = {});
 
   const std::string& url() const { return url_; }  // with the root
 
-  // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface"). Of
-  // such a one the path counts alone: what is sent, a token for one, goes to the API that was named and nowhere else.
-  // Code::unavailable: no server answers, or the API says that its store (or Keystone) does not; the message says what to do.
-  // Code::unauthenticated: it asks who is there, and the message says what to set. Any other error is the API's own, with
-  // its message.
+  // `path` is below the root ("/bridges") or an absolute URI that the API gave ("http://…/ports/<id>/attach_interface"). Only the path
+  // of such a URI is used, so that a token goes to no other server. Code::unavailable: no server answers, or its store (or Keystone)
+  // does not; the message says what to do. Code::unauthenticated: a login is needed, and the message says what to set. Any other error
+  // is the API's own, with its message.
   Result<Json> get(const std::string& path) const;
   Result<std::string> create(const std::string& path, const Json& body) const;  // the URI of what was made
   Status remove(const std::string& path) const;
 
-  // `more_time`: how much longer than usual the answer may take.
+  // `more_time` is added to the usual deadline.
   Result<std::string> download(const std::string& path, const std::string& media_type,
                                std::chrono::milliseconds more_time) const;
   Result<Json> post(const std::string& path, const Json& body, std::chrono::milliseconds more_time) const;
@@ -58,7 +57,7 @@ class Api {
 // One request to the agent of this host, over its socket; an answer other than 200 is an error with the agent's words.
 Result<http::Response> call_agent(const std::string& socket, const std::string& method, const std::string& target,
                                   std::chrono::milliseconds timeout);
-// What the agent of this host says of itself, over its socket. Code::unavailable when none answers.
+// The status of this host's agent, over its socket. Code::unavailable when no agent answers.
 Result<Json> agent_status(const std::string& socket, std::chrono::milliseconds timeout);
 
 }  // namespace midonet::cli

@@ -1,5 +1,5 @@
-// The verbs of the operator's command, each a function from what was typed to what is printed. Blocking; they talk to the
-// REST API, and to the agent's socket for what is local. Flags are the program's (programs/midonet.cc).
+// The verbs of the operator's command, each a function from the typed words to the printed text. Blocking; they talk to the REST API,
+// and to the socket of this host's agent. Flags are the program's (programs/midonet.cc).
 #pragma once
 
 #include <chrono>
@@ -16,14 +16,14 @@ namespace midonet::cli {
 
 namespace midonet_exit {
 inline constexpr int success = 0;
-inline constexpr int usage = 1;   // wrong usage, a bad value, or a name that may be several things
-inline constexpr int unwell = 1;  // of status: something is not well
+inline constexpr int usage = 1;   // wrong usage, a bad value, or a name that fits several objects
+inline constexpr int unwell = 1;  // of status: something is wrong
 inline constexpr int not_found = 2;
 inline constexpr int refused = 3;      // the present state or the caller's rights do not allow it
 inline constexpr int unreachable = 4;  // the API, or its store, does not answer
 inline constexpr int not_yet = 5;      // attached, and --wait is over before the port is active
 inline constexpr int port_error = 6;   // attached, and the host's agent reports an error
-inline constexpr int defect = 7;       // the API failed, or answers what cannot be understood
+inline constexpr int defect = 7;       // the API failed, or its answer cannot be understood
 }  // namespace midonet_exit
 
 struct Failure {
@@ -46,8 +46,8 @@ struct Session {
 Outcome status(const Session& session, std::optional<std::chrono::milliseconds> wait = {});
 Outcome show(const Session& session);
 
-// `noun` is "bridge", "port", "host" or "tunnel-zone"; things go by name, id or the beginning of an id, ports also by MAC address or
-// interface name.
+// `noun` is "bridge", "port", "host" or "tunnel-zone". An object is named by name, id or the beginning of an id; a port also by MAC
+// address or interface name.
 Outcome list(const Session& session, const std::string& noun, const std::optional<std::string>& bridge_or_tenant);
 Outcome show_one(const Session& session, const std::string& noun, const std::string& which);
 // A bridge with bound ports and a tunnel zone with hosts are refused, with their number, unless `with_contents`.
@@ -81,7 +81,8 @@ struct Attach {
 Outcome attach(const Session& session, const Attach& attach);
 Outcome detach(const Session& session, const std::string& port);
 
-// What may stand where a bridge, a port, a host, a tunnel zone or an interface (of `host`) is asked for: for completion by a shell.
+// The possible values of an argument that is a bridge, a port, a host, a tunnel zone or an interface (of `host`): for completion by a
+// shell.
 std::vector<std::string> choices(const Session& session, const std::string& noun, const std::string& host);
 
 }  // namespace midonet::cli

@@ -1,4 +1,4 @@
-// Who the operator is, for an API that asks (`--auth` of midonet-api). Blocking.
+// The operator's credentials, for an API with logins (`--auth` of midonet-api). Blocking.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Credentials {
   bool nobody() const { return token.empty() && user.empty(); }
 };
 
-// invalid: what cannot stand in the header that it is sent in, or a user without password.
+// invalid: a user without a password, or characters that a header cannot have.
 Status check(const Credentials& credentials);
 
 // The first line of the file, without its end. forbidden: a regular file that others than its owner may read or write.

@@ -1,4 +1,4 @@
-// Binding and unbinding without an agent: what the agent would write, written into the store by mm-ctl itself.
+// Binding and unbinding without an agent: mm-ctl writes the agent's records into the store itself.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,9 @@ struct DirectRequest {
   std::optional<std::string> interface_name;  // bind to it; absent: unbind
 };
 
-// Opens the store, does it in one commit, closes the store. Code::unavailable: the store does not answer or is in use (by
-// an agent that is just starting, say), and asking again may help; nothing has been written then, or all of it. A store
-// that is a file is never created here: an absent one is Code::not_found.
+// Opens the store, makes one commit, closes the store. Code::unavailable: the store does not answer or is in use (for example by an
+// agent that is just starting), and a retry may help; nothing has been written then, or all of it. A store that is a file is never
+// created here: an absent one is Code::not_found.
 Status bind_directly(const DirectRequest& request, Deadline deadline);
 
 }  // namespace midonet::cli

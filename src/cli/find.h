@@ -1,4 +1,4 @@
-// From what an operator types to the one thing that is meant: a name, an id, or the beginning of an id.
+// Finds the object that an operator names: by its name, its id, or the beginning of its id.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@ namespace midonet::cli {
 
 struct Candidate {
   std::string id;
-  std::vector<std::string> names;  // all that it may be called; the first is for messages
+  std::vector<std::string> names;  // all of its names; the first is for messages
 };
 
 inline constexpr std::size_t shortest_id_prefix = 4;
 
-// The id of the candidate. Its whole id wins over a name, and a name over the beginning of an id. `noun` is "bridge".
-// Code::not_found: nothing is called so. Code::invalid: several are; the message names them.
+// The id of the candidate. A whole id comes before a name, and a name before the beginning of an id. `noun` is "bridge".
+// Code::not_found: no candidate fits. Code::invalid: several fit; the message names them.
 Result<std::string> find_one(std::string_view noun, std::string_view wanted, const std::vector<Candidate>& candidates);
 
 }  // namespace midonet::cli

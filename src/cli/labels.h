@@ -1,4 +1,4 @@
-// What ids and names look like to people: as short as they are told apart by. Pure.
+// Ids and names for people: as short as they still differ. Pure.
 #pragma once
 
 #include <map>
@@ -8,8 +8,7 @@
 
 namespace midonet::cli {
 
-// The first 8 characters of an id, or more where two of `all` have these alike; a whole id where the look asks for it (wide,
-// --full).
+// The first 8 characters of an id, or more where two of `all` have the same ones; the whole id with --full and in wide form.
 class ShortIds {
  public:
   ShortIds(const Json& all, const Look& look);
@@ -19,7 +18,7 @@ class ShortIds {
   std::size_t length_ = 8;
 };
 
-// Hosts or bridges by their name; by name and short id where several of `all` have the name; by short id without one.
+// Hosts or bridges by their name; by name and short id where several of `all` have that name; by short id if they have no name.
 class Labels {
  public:
   Labels(const Json& all, const Look& look);

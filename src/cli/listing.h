@@ -1,6 +1,6 @@
-// How bridges, ports, hosts and tunnel zones look: as a table of at most 80 characters, as a wide table, as JSON; one of them, or a
-// list. The wide forms show every field of the model's table (model/field.h), so a new field needs no work here. Pure: from
-// the API's JSON to text.
+// Bridges, ports, hosts and tunnel zones as text: a table of at most 80 characters, a wide table, or JSON; one object or a list. The
+// wide forms show every field of the model's table (model/field.h), so a new field needs no change here. Pure: from the API's JSON to
+// text.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ struct Look {
   WallTime now{};     // ages are counted from here
   bool full = false;  // nothing is cut short
 
-  // How wide a table may be; 0: as wide as it is.
+  // The greatest width of a table; 0: no limit.
   std::size_t width() const { return format == Format::table && !full ? terminal_width : 0; }
 };
 
@@ -33,7 +33,7 @@ std::string reason_of(const Json& port);  // or ""
 // The name that a bridge or a host goes by, else its id. `all` is an array of them.
 std::string name_in(const Json& all, const std::string& id);
 
-// In the order that people look for things: by name, then by id; ports by bridge, host and interface.
+// Sorted by name, then by id; ports by bridge, host and interface.
 Json sorted_by_name(Json all);
 Json sorted_ports(Json ports, const Json& bridges, const Json& hosts);
 

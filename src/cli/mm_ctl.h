@@ -3,9 +3,9 @@
 //   mm-ctl --bind-port <portId> <interfaceName>
 //   mm-ctl --unbind-port <portId>
 //
-// It asks the agent of this host over its unix socket; when no agent answers, it writes the same records into the store
-// itself. The caller waits for the process without a time-out, throws the exit status of a bind away, leaks the tap when
-// an unbind fails, and calls several at once; hence the deadline over everything, and no child, no lock of our own.
+// It asks the agent of this host over its unix socket. When no agent answers, it writes the same records into the store itself. Nova
+// waits for the process without a timeout, ignores the exit status of a bind, leaks the tap when an unbind fails, and runs several at
+// once. Hence one deadline for everything, no child, and no lock of our own.
 //
 // One thread, blocking; nothing here runs on an agent's loop.
 #pragma once
@@ -35,7 +35,7 @@ struct MmCtlCommand {
   Verb verb = Verb::help;
   std::string port_id;         // as given
   std::string interface_name;  // bind only
-  // What the command line says instead of the agent's configuration.
+  // Options that replace keys of the agent's configuration.
   std::optional<std::string> config_file, socket, run_dir, store, host_id_file;
   std::optional<ReleaseTap> release_tap;
   std::chrono::milliseconds timeout{10'000};
@@ -47,7 +47,7 @@ extern const char* const mm_ctl_help;
 // The arguments without the program's name. Code::invalid for wrong usage.
 Result<MmCtlCommand> parse_mm_ctl(std::span<const char* const> arguments);
 
-// Does it. Silent on success; otherwise one line on stderr (wrong usage: two). The value is the exit status.
+// Runs the command. Silent on success; otherwise one line on stderr (wrong usage: two). Returns the exit status.
 int mm_ctl(std::span<const char* const> arguments);
 
 }  // namespace midonet::cli

@@ -1,5 +1,5 @@
-// The two looks at everything: `midonet show`, the tree host -> port -> interface -> state, and `midonet status`, whether
-// all is well and if not, what is not. Pure: from the API's JSON to text.
+// Two overviews: `midonet show`, the tree host -> port -> interface -> state, and `midonet status`, which says whether all is well, and
+// if not, what is wrong. Pure: from the API's JSON to text.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ namespace midonet::cli {
 //     port 8e1f2233  unbound
 std::string tree(const Json& hosts, const Json& bridges, const Json& ports, const Look& look);
 
-// What an agent says of itself: who it is, its store, its tunnel to other hosts, and the bridges that it serves with those who
-// serve them, too. `hosts` and `bridges` give them their names, and may be empty.
+// The status of an agent: its host, its store, its tunnel to other hosts, and the bridges that it serves with the other hosts that
+// serve them. `hosts` and `bridges` have the names, and may be empty.
 //
 //   agent here  cmp1 (3f25…), version 0.1.0, pid 7
 //   store       zookeeper://10.0.0.1:2181/midonet answers, since 3m
@@ -32,15 +32,15 @@ struct Health {
   std::string api_version;      // "v5.0"
   std::string api_state;        // of system_state: "ACTIVE READWRITE"
   std::string socket;           // of the local agent
-  const Json* agent = nullptr;  // what it says; none when it is silent
-  std::string agent_silence;    // why it says nothing
-  // Of each tunnel zone its id and "hosts", the ids of those in it; null: not asked for.
+  const Json* agent = nullptr;  // its status; none when it does not answer
+  std::string agent_silence;    // why it does not answer
+  // Of each tunnel zone its id and "hosts", the ids of its hosts; null: not read.
   const Json* zones = nullptr;
 };
 struct Verdict {
   std::string text;
-  // What is not well, in short: "1 host down, 2 ports in error". Empty: all is well. A port that is down or waits for its interface
-  // is neither: its guest does not run.
+  // What is wrong, in short: "1 host down, 2 ports in error". Empty: all is well. A port that is down or waits for its interface is no
+  // fault: its guest does not run.
   std::string unwell;
 };
 Verdict health(const Health& health, const Json& hosts, const Json& bridges, const Json& ports, const Look& look);

@@ -30,7 +30,7 @@ Status release_tap(const std::string& interface_name);
 // "tap" and the first 11 characters of the port's id.
 std::string nova_tap_name(const Uuid& port_id);
 
-// True when libvirt 9.0 or later is installed below `root` ("" for this system): told by what libvirt.so.0 links to,
+// True when libvirt 9.0 or later is installed below `root` ("" for this system): by the target of the link libvirt.so.0, which is
 // libvirt.so.0.9000.0 for 9.0.0. Nothing is loaded, nothing is run.
 bool libvirt_makes_its_taps(const std::string& root);
 

@@ -1,4 +1,4 @@
-// Answers of an API, for tests of what is shown of them.
+// Answers of an API, for tests of the text that shows them.
 #pragma once
 
 #include "cli/listing.h"

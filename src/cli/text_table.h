@@ -21,13 +21,13 @@ struct Row : std::vector<Cell> {
   std::string note{};  // stands below the row
 };
 
-// What a terminal has at least. A table of that width fits without a line that is broken anywhere.
+// The smallest usual width of a terminal. A table of that width fits without broken lines.
 inline constexpr std::size_t terminal_width = 80;
 
 // The text in its colour (ECMA-48 SGR), or as it is.
 std::string tinted(const Cell& cell, bool colour);
 
-// What a terminal must not see (control characters) becomes '?', so that a name in the store cannot write to it.
+// Control characters become '?', so that a name in the store cannot control the terminal.
 std::string printable(std::string_view text);
 
 // Left-aligned columns two blanks apart, no blanks at the ends of lines, one line break after each row. An empty heading

@@ -42,7 +42,8 @@ const Table& table<SystemState>() {
       {
           link("uri", "/system_state", "This resource."),
           derived("state", Kind::string, "Whether the API serves.").one_of({"ACTIVE"}),
-          derived("availability", Kind::string, "Whether it can read and write. UNAVAILABLE: the store does not answer.")
+          derived("availability", Kind::string,
+                  "Whether it can read and write. UNAVAILABLE: the store does not answer.")
               .one_of({"READWRITE", "UNAVAILABLE"}),
           derived("version", Kind::string, "The version of the program."),
           derived("information", Kind::string, "The reason while it is unavailable; else null.").may_be_null(),

@@ -1,4 +1,4 @@
-// What the API says of itself: where its resources are, and the state of the system. Not stored; every field is derived.
+// The API about itself: the URIs of its resources, and the state of the system. Not stored; every field is derived.
 #pragma once
 
 #include "model/record.h"
@@ -8,7 +8,7 @@ namespace midonet::model {
 struct Application {};
 struct SystemState {};
 
-// Of the links, an answer has only those that are served, and the one to a router, which clients need in any case.
+// An answer has only the links that are served, and the one to a router, which clients need in any case.
 template <>
 const Table& table<Application>();
 template <>

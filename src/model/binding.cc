@@ -72,10 +72,12 @@ const Table& table<PortStatus>() {
       0,
       "The state of a binding, as its host's agent reports it.",
       {
-          field("state", &PortStatus::state, Use::read_only, "How far the binding has come; active: the agent has read back from the kernel that the port forwards.")
+          field("state", &PortStatus::state, Use::read_only,
+                "How far the binding has come; active: the agent has read back from the kernel that the port forwards.")
               .one_of(state_names()),
           field("reason", &PortStatus::reason, Use::read_only, "Why the state is so, or a warning; may be empty."),
-          field("revision", &PortStatus::revision, Use::read_only, "The revision of the binding that this is about; 0: no binding."),
+          field("revision", &PortStatus::revision, Use::read_only,
+                "The revision of the binding that this is about; 0: no binding."),
           field("ifindex", &PortStatus::ifindex, Use::read_only, "The interface's index on its host; 0: no interface."),
           field("since", &PortStatus::since, Use::read_only, "When this state began, if that is known.")
               .null_when_empty(),

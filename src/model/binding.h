@@ -1,5 +1,5 @@
-// «This virtual port is that interface on this host», and what became of it. Records at /hosts/<h>/ports/<p>
-// (durable) and /hosts/<h>/status/<p> (ephemeral, written by the host's agent).
+// «This virtual port is that interface on this host», and its status. Records at /hosts/<h>/ports/<p> (durable) and
+// /hosts/<h>/status/<p> (ephemeral, written by the host's agent).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct BoundInterface {
   bool operator==(const BoundInterface&) const = default;
 };
 
-// What is sent to a port's attach_interface.
+// The body of a POST to a port's attach_interface.
 struct AttachInterface {
   Uuid host_id;
   std::string interface_name;
@@ -44,11 +44,10 @@ enum class PortState {
 std::string_view name(PortState state);  // "pending-host"
 Result<PortState> parse_port_state(std::string_view text);
 
-// What the agent reports per bound port. pending_host and unbound are never reported, they are the absence of
-// it.
+// The agent's report of a bound port. pending_host and unbound are never reported: they are the absence of a report.
 struct PortStatus {
   PortState state = PortState::unbound;
-  std::string reason;         // "" when there is nothing to say
+  std::string reason;         // "" if there is none
   std::int64_t revision = 0;  // of the binding that this is about; a status of an older revision is stale
   std::int64_t ifindex = 0;   // 0: no interface
   std::string since;          // RFC 3339: when this state began

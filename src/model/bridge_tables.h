@@ -1,5 +1,5 @@
-// Entries of a bridge's tables. As records, of those that were set by hand: /bridges/<b>/mac_table/<mac> and
-// /bridges/<b>/arp_table/<ip>, the key stands in the path. And as they go over REST, where learned ones are among them.
+// Entries of a bridge's tables. MacEntry and ArpEntry are the records of entries that were set by hand, /bridges/<b>/mac_table/<mac> and
+// /bridges/<b>/arp_table/<ip>, whose key stands in the path. MacPort and Ip4Mac are entries over REST, also learned ones.
 #pragma once
 
 #include <string>

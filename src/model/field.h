@@ -42,8 +42,8 @@ enum class Kind {
 enum class Use {
   required,     // a create must give it, an update may
   optional,     // create and update may give it; null means its default
-  create_only,  // a create may give it; afterwards what a client sends is ignored
-  read_only,    // the server's; what a client sends is ignored
+  create_only,  // a create may give it; an update ignores it
+  read_only,    // the server's; a client's value is ignored
   derived,      // as read_only, and computed for each answer: it has no member and is not stored
   internal,     // of the stored record alone, from program to program: it has no name, and no client sees or sets it
 };
@@ -63,8 +63,8 @@ struct Field {
   Status (*check)(std::string_view) = nullptr;  // of a string: a rule of its own; Code::invalid says what is wrong
   bool empty_is_null = false;                   // of a string or an integer: "" or 0 is answered as null
   bool null_refused = false;                    // a client may not send null, in an update either
-  // Why a value is refused that would have no effect; empty: no value is. Accepted are null, the only choice where there is
-  // one, else also 0, "" and []. Holds for fields of every use.
+  // The reason to refuse values that would have no effect; empty: none is refused. Accepted are null, the only choice where there is
+  // one, else also 0, "" and []. Applies to fields of every use.
   std::string refusal;
   std::string item;  // of object and objects: the name of their table
   std::string link;  // of a uri: "/bridges/{id}/ports", where {id} is another field; {{id}} stays {id}
@@ -108,8 +108,7 @@ struct Table {
 template <class R>
 const Table& table();
 
-// How a member's type is read and written. `read` gives Code::invalid and leaves `out` alone when the JSON
-// does not fit.
+// Reads and writes a member's type. `read` gives Code::invalid and leaves `out` unchanged when the JSON does not fit.
 namespace codec {
 
 Status read(const Json& value, bool& out);

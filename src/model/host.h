@@ -1,5 +1,4 @@
-// A hypervisor host and what its agent says of it. Records at /hosts/<id>, /hosts/<id>/alive,
-// /hosts/<id>/interfaces/<name>.
+// A hypervisor host, and what its agent reports of it. Records at /hosts/<id>, /hosts/<id>/alive, /hosts/<id>/interfaces/<name>.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Where things stand in the store: the layout of the ZooKeeper contract, in one place. Pure string building.
+// The paths of the store's layout (docs/store-layout.md), in one place. Pure string building.
 //
 //   /version                                {"layout": 1, "minReader": 1}
 //   /bridges/<b>  /ports/<p>  /hosts/<h>    the records
@@ -6,14 +6,14 @@
 //   /bridges/<b>/{hosts,mac_table,arp_table}
 //   /hosts/<h>/{alive,interfaces,ports,status}
 //   /hosts/<h>/ports/<p>                    the binding
-//   /hosts/<h>/bound_interfaces/<name>      {portId}: ours, beyond the contract: makes an interface's binding unique, as
-//                                           /vnis/<vni> makes a VNI unique, so that a race for one has one winner (ADR 2)
-//   /hosts/<h>/served_bridges               empty, or {vtep, zones}: ours, beyond the contract: how others reach the host
-//   /hosts/<h>/served_bridges/<b>           empty: where the host's offers stand, so that a restarted agent finds those that
-//                                           are stale, and attach knows where a host begins to serve a bridge
+//   /hosts/<h>/bound_interfaces/<name>      {portId}: makes an interface's binding unique, as /vnis/<vni> makes a VNI unique,
+//                                           so that a race for one has one winner (ADR 2)
+//   /hosts/<h>/served_bridges               empty, or {vtep, zones}: how other hosts reach this one
+//   /hosts/<h>/served_bridges/<b>           empty: the bridges with offers of the host, so that a restarted agent finds stale
+//                                           ones, and attach knows where a host begins to serve a bridge
 //   /bridges/<b>/hosts/<h>                  {vtep, zones}: this host serves the bridge; below it its offers in chunks
 //   /tunnel_zones/<z>/hosts/<h>
-//   /tunnel_zones/<z>/addresses/<ip>        {hostId}: ours, beyond the contract: makes an address unique in its zone
+//   /tunnel_zones/<z>/addresses/<ip>        {hostId}: makes an address unique in its zone
 //   /vnis/<vni>
 #pragma once
 

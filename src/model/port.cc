@@ -113,7 +113,8 @@ const Table& table<Port>() {
               .refers_to("Chain"),
           field("outboundFilterId", &Port::outbound_filter_id, Use::optional, "A chain for what leaves the port.")
               .refers_to("Chain"),
-          derived("active", Kind::boolean, "Whether the agent has read back from the kernel that the port forwards for the present binding."),
+          derived("active", Kind::boolean,
+                  "Whether the agent has read back from the kernel that the port forwards for the present binding."),
           derived("status", Kind::object, "The state of the present binding.").of("PortStatus"),
           derived("mtu", Kind::integer,
                   "The largest IP packet that the overlay carries from the port's host; null: not known.")

@@ -21,7 +21,7 @@ struct FixedIp {
   bool operator==(const FixedIp&) const = default;
 };
 
-// What else the guest may send from: kept for filters to come.
+// Other addresses that the guest may send from: kept for filters to come.
 struct AddressPair {
   std::string ip_address;  // an address, or a prefix "192.0.2.0/24"
   std::optional<Mac> mac_address;

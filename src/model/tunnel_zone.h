@@ -1,5 +1,5 @@
-// Which hosts tunnel to each other, and at which address each is reached. Records at /tunnel_zones/<z> and
-// /tunnel_zones/<z>/hosts/<h>. A host that is in no zone takes no part in the overlay.
+// Hosts that tunnel to each other, and the address of each. Records at /tunnel_zones/<z> and /tunnel_zones/<z>/hosts/<h>. A host in no
+// zone takes no part in the overlay.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace midonet::model {
 struct TunnelZone {
   Uuid id;
   std::string name;            // 1 to 255 characters, unique
-  std::string type = "vxlan";  // what there is
+  std::string type = "vxlan";  // the only one
   bool operator==(const TunnelZone&) const = default;
 };
 

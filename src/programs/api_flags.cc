@@ -63,9 +63,9 @@ void add_api_flags(CLI::App& app, api::ApiServer::Options& options) {
                  "With --auth keystone: how many requests go to Keystone at a time; the others wait")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  app.add_option(
-         "--metrics", options.metrics,
-         "Access to /metrics: open (no login), login (as for the API), off, or ADDRESS:PORT, which serves only /metrics")
+  app.add_option("--metrics", options.metrics,
+                 "Access to /metrics: open (no login), login (as for the API), off, or ADDRESS:PORT, which serves only "
+                 "/metrics")
       ->capture_default_str();
   constexpr std::size_t mebibyte = 1024 * 1024;
   app.add_option(

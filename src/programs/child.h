@@ -1,4 +1,4 @@
-// For tests of programs: a child process run as another program would run it, and what it left behind.
+// For tests of programs: a child process run as another program would run it, with its output and exit status.
 #pragma once
 
 #include <sys/types.h>
@@ -27,7 +27,7 @@ class Child {
 
   // Reads both pipes to their end, which is when no process has them open any more, then takes the exit status.
   Ended wait();
-  // What it has written to stderr so far, up to and with this text; waits for it, ten seconds at most. wait() gives it again.
+  // The output on stderr so far, up to and with this text; waits for it, ten seconds at most. wait() gives it again.
   std::string read_err_until(std::string_view text);
   pid_t pid() const { return pid_; }
 
@@ -41,7 +41,7 @@ inline Ended run(const std::vector<std::string>& argv, const std::function<void(
   return Child(argv, prepare).wait();
 }
 
-// Where a midonet-api serves ("http://127.0.0.1:40123"), from what it logs once it does; empty if it does not say so in time.
+// The URL of a midonet-api ("http://127.0.0.1:40123"), from its log; empty if it is not logged in time.
 std::string endpoint_of(Child& midonet_api);
 
 // A directory of the test's own, removed with all that is in it.

@@ -200,7 +200,8 @@ void Command::add_show_and_delete(CLI::App* group, const std::string& noun) {
   remove->add_option(noun, which_, "Names, ids, or beginnings of ids")->required();
   if (noun == "bridge")
     remove->add_flag("--with-ports", with_contents_, "Also a bridge with bound ports: their bindings end");
-  if (noun == "tunnel-zone") remove->add_flag("--with-hosts", with_contents_, "Also a tunnel zone with hosts: their tunnels end");
+  if (noun == "tunnel-zone")
+    remove->add_flag("--with-hosts", with_contents_, "Also a tunnel zone with hosts: their tunnels end");
   remove->callback(
       [this, noun] { verb = [this, noun](const Session& s) { return cli::remove(s, noun, which_, with_contents_); }; });
 }
@@ -261,7 +262,8 @@ void Command::add_tunnel_zone() {
   CLI::App* add = group->add_subcommand("add-host", "Add a host to a tunnel zone");
   add->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();
   add->add_option("host", member_.host, "The host")->required();
-  add->add_option("address", member_.address, "The address at which the other hosts of the zone reach it: IPv4 or IPv6")->required();
+  add->add_option("address", member_.address, "The address at which the other hosts of the zone reach it: IPv4 or IPv6")
+      ->required();
   add->callback([this] { verb = [this](const Session& s) { return cli::add_to_tunnel_zone(s, member_); }; });
   CLI::App* remove = group->add_subcommand("remove-host", "Remove a host from a tunnel zone");
   remove->add_option("tunnel-zone", member_.zone, "The tunnel zone")->required();

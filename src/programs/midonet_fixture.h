@@ -157,7 +157,7 @@ class Midonet : public ::testing::Test {
     all.insert(all.end(), arguments.begin(), arguments.end());
     return run(all);
   }
-  // What it prints, of a call that has to succeed in silence on stderr.
+  // The output of a call that has to succeed without a word on stderr.
   std::string ok(std::vector<std::string> arguments) {
     const Ended ended = midonet(arguments);
     EXPECT_EQ(ended.status, 0) << ::testing::PrintToString(arguments) << ": " << ended.err;

@@ -1,4 +1,4 @@
-// For the tests of mm-ctl: the program with everything that it reads in a directory of the test's own.
+// For the tests of mm-ctl: the program, with all files that it reads in a directory of the test's own.
 #pragma once
 
 #include <fmt/format.h>

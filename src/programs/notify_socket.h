@@ -1,4 +1,4 @@
-// For tests: the socket on which systemd would hear of a service.
+// For tests: the socket on which systemd gets the messages of a service.
 #pragma once
 
 #include <gtest/gtest.h>

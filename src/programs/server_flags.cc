@@ -15,9 +15,10 @@ void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& conf
   app.set_version_flag("--version", app.get_name() + " " MIDONET_VERSION);
   add_config(app, config_file, config_help);
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
-  app.add_option("--zookeeper-secret-file", flags.store_options.secret_file,
-                 "File with one line user:password, the same on every host: only programs with this secret may then use "
-                 "the nodes in ZooKeeper");
+  app.add_option(
+      "--zookeeper-secret-file", flags.store_options.secret_file,
+      "File with one line user:password, the same on every host: only programs with this secret may then use "
+      "the nodes in ZooKeeper");
   app.add_flag("--accept-store-loss", flags.store_options.accept_loss,
                "Once, on the command line: an embedded store that lost records goes on with those that are left")
       ->configurable(false);

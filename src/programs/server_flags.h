@@ -1,4 +1,4 @@
-// What the mains of the servers (midolman, midonet-api) share: flags of the log and of the store, and their exit codes.
+// Shared by the mains of the servers (midolman, midonet-api): flags of the log and of the store, and exit codes.
 #pragma once
 
 #include <optional>
@@ -22,13 +22,13 @@ struct ServerFlags {
   std::string log_level = "info";
 };
 
-// --version, --config, --log-level, --zookeeper-secret-file, --session-timeout; --store is the program's own, since its
-// default is. A key of the file that is not known is an error.
+// --version, --config, --log-level, --zookeeper-secret-file, --session-timeout. --store is the program's own, since its default
+// differs. An unknown key of the file is an error.
 void add_server_flags(CLI::App& app, ServerFlags& flags, const std::string& config_file,
                       const std::string& config_help);
 
-// Reads the command line, sets the level of the log, and the umask to 0077: files that the process makes are for its user
-// alone, unless the code that makes one sets its mode. A value: the exit code, after everything has been said.
+// Reads the command line, sets the level of the log, and the umask to 0077: files of the process are for its user only, unless the code
+// that makes one sets its mode. A value: the exit code of a program that has to end now.
 std::optional<int> parse(CLI::App& app, int argc, char** argv, const ServerFlags& flags);
 
 // Logs why `program` cannot start; its exit code.

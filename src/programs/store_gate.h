@@ -1,8 +1,8 @@
-// Holds a server back until its store has answered and its layout is one that the program knows. A host that boots during
-// an outage of ZooKeeper is not a reason to give up: the gate says what it waits for, tries again at each change of the
-// store's state (and, while the store answers with errors, after a growing delay), for as long as it takes.
+// Delays a server until its store has answered and has a layout that the program knows. A host may boot during an outage of ZooKeeper.
+// So the gate logs what it waits for, and tries again at each change of the store's state (and after a growing delay while the store
+// answers with errors), for as long as it takes.
 //
-// Where the layout is gone later, since the servers have lost their data, it is made again and said.
+// If the layout is gone later, because the servers have lost their data, it is made again, and that is logged.
 //
 // On the loop's thread; it and the store outlive the loop's run.
 #pragma once
@@ -21,7 +21,7 @@ namespace midonet::programs {
 class StoreGate {
  public:
   // One of the two is called, once: `open` when the layout is there, `refused` when it cannot be read (then nothing was
-  // written). Before that `waits`, once, when the store has been waited for so long that it is talked of.
+  // written). Before that `waits`, once, after a longer wait for the store.
   StoreGate(Loop& loop, store::Store& store, std::function<void()> open, std::function<void(const Error&)> refused,
             std::function<void()> waits = {});
   StoreGate(const StoreGate&) = delete;

@@ -1,5 +1,5 @@
-// What a server tells systemd: the protocol of sd_notify(3), one datagram to the socket that systemd names, if it does.
-// "READY=1" is told when the store has answered: before that, a server tells that it waits for it.
+// A server's messages to systemd: the protocol of sd_notify(3), one datagram to the socket that systemd names, if there is one.
+// A server sends "READY=1" when the store has answered; before that, it reports that it waits.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace midonet::programs {
 
-// "READY=1". `path` is what the environment's NOTIFY_SOCKET says; "@…" is an abstract name. A success when there is none.
+// "READY=1". `path` is the value of the environment's NOTIFY_SOCKET; "@…" is an abstract name. A success when there is none.
 Status notify_systemd(const char* path, std::string_view state);
 // The same to the socket of this process's environment; a failure is logged.
 void tell_systemd(std::string_view state);

@@ -14,14 +14,14 @@ struct MacAtPort : model::MacPort {
   bool learned = false;  // by the host that the port is on, which forgets it when it ages; else set by hand
 };
 
-// Each MAC address once, ascending. Set by hand comes before learned; of two hosts that have learned one, the last.
+// Each MAC address once, ascending. An entry set by hand comes before a learned one; of two hosts that have learned one, the last.
 // not_found (bridge).
 Result<std::vector<MacAtPort>> mac_table(store::View& view, const Uuid& bridge);
 // not_found (bridge, port), invalid (the port is another bridge's), conflict (the address is set already).
 Status add_mac(store::Transaction& t, const Uuid& bridge, const model::MacPort& entry);
 // A success when there is no such entry. not_found (bridge), conflict (it was learned).
 Status remove_mac(store::Transaction& t, const Uuid& bridge, const model::MacPort& entry);
-// A part of deleting a port: what was set by hand for it.
+// A part of deleting a port: removes the entries that were set by hand for it.
 Status remove_macs_of(store::Transaction& t, const Uuid& bridge, const Uuid& port);
 
 // Ascending by address. not_found (bridge).

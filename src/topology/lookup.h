@@ -1,5 +1,5 @@
-// Reading records through a View, and the words for what is not there. Used by the rules of this folder and by api/.
-// All of them pass Code::pending on: the caller returns it and is run again. On the loop's thread.
+// Reading records through a View, and the messages for absent ones. Used by the rules of this folder and by api/. All of these
+// functions pass Code::pending on: the caller returns it and is run again. On the loop's thread.
 #pragma once
 
 #include <concepts>
@@ -17,7 +17,7 @@
 
 namespace midonet::topology {
 
-// A record and the node that it was read from, whose value a rewrite keeps the unknown keys of.
+// A record and the node that it was read from: a rewrite keeps the unknown keys of the node's value.
 template <class R>
 struct Stored {
   R record;
@@ -41,7 +41,7 @@ Result<std::optional<Stored<R>>> find(store::View& view, const std::string& path
   return Stored<R>{*std::move(record), *node};
 }
 
-// A record whose id stands in the path; not_found with the contract's message.
+// A record whose id stands in the path; not_found with the message of docs/rest.md.
 template <class R>
 Result<Stored<R>> read(store::View& view, const std::string& path, const Uuid& id) {
   Result<std::optional<Stored<R>>> found = find<R>(view, path);

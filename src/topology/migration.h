@@ -1,6 +1,6 @@
-// Live migration (ADR 9), seen from the store: a port is bound at the destination before its guest runs there (contract: plug). These
-// tell by what the two hosts offer where the guest is. Used by attach and detach alone; as they, plain functions of a
-// transaction.
+// Live migration (ADR 9), seen from the store: a port is bound at the destination before its guest runs there (docs/plug.md). These
+// functions find out from the offers of both hosts where the guest is. Only attach and detach use them; like these, they are plain
+// functions of a transaction.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,13 @@
 
 namespace midonet::topology {
 
-// What a bound port is to be marked with when it is attached to `host`: where its guest is now, as far as the store knows. That
-// is where it is bound, or, when it never came there, where it had been taken from. Nothing when that is `host` itself.
+// The mark for a bound port that is attached to `host`: the place of its guest now, as far as the store knows. That is the place where
+// the port is bound, or, if the guest never came there, the place that the port was taken from. Nothing when that is `host` itself.
 Result<std::optional<model::TakenFrom>> origin_of(store::Transaction& t, const Stored<model::Port>& port,
                                                   const Uuid& host);
 
-// Where an unbind gives the port back to: it was taken over from there, that host still offers it, the one that has it now does
-// not offer it as its guest's place, and the interface carries nothing else. Guards what that rests on.
+// The place that an unbind gives the port back to: the port was taken over from there, that host still offers it, its present host
+// has not heard the guest, and the interface carries no other port. Guards the records that this rests on.
 Result<std::optional<model::TakenFrom>> way_back(store::Transaction& t, const Stored<model::Port>& port);
 
 }  // namespace midonet::topology

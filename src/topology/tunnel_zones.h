@@ -1,9 +1,9 @@
 // The verbs of tunnel zones and of the hosts in them. Plain functions of a transaction or a view; Code::pending passes
 // through. Used by api/.
 //
-// Zones are few: their names are compared one by one, and who creates or renames one writes the folder of all, so that of
-// two who want a name one loses. Members may be many: each address of a zone has an index node, and a host that enters a
-// zone is written too, so that it cannot be deleted in the same moment.
+// Zones are few: their names are compared one by one, and a commit that creates or renames one writes the folder of all zones, so that
+// of two commits with one name one fails. Members may be many: each address of a zone has an index node. The commit that adds a host
+// also writes the host's record, so that it cannot be deleted in the same moment.
 #pragma once
 
 #include <functional>
