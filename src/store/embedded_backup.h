@@ -1,6 +1,6 @@
-// A copy of the file of an embedded store, made a piece at a time while the store is in use: what is committed meanwhile is in
-// it too. The copy is one file without a log, and says of itself that it is a backup, so that a store which is opened on it
-// knows that it was restored (embedded_file.h).
+// A copy of the file of an embedded store, made a piece at a time while the store is in use: it has the commits of that time, too. The
+// copy is one file without a log. It contains that it is a backup, so that a store which is opened on it knows that it was restored
+// (embedded_file.h).
 //
 // On the loop's thread; each step takes well below a millisecond. Destroyed before its end, it leaves nothing behind.
 #pragma once
@@ -23,7 +23,7 @@ class EmbeddedBackup {
   EmbeddedBackup& operator=(const EmbeddedBackup&) = delete;
   ~EmbeddedBackup();
 
-  // Copies some more. True: that was all. Between transactions only. exhausted, unavailable: the disk's reasons.
+  // Copies some more. True: that was all. Only between transactions. exhausted, unavailable: the disk's reasons.
   Result<bool> step();
   // After the last step: the copy, as an open file that has no name any more.
   Result<UniqueFd> finish();

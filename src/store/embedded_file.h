@@ -1,6 +1,6 @@
-// The file of an embedded store: made if absent, recognised as ours, opened and checked. What is not ours, damaged, or
-// too new is refused and left as it is. So is a store that lost records by its mark (embedded_mark.h): a file that is gone,
-// empty, older than the last commit, or another store's. A backup (embedded_backup.h) is taken in place of any of these.
+// The file of an embedded store: made if absent, recognised as ours, opened and checked. Another program's file, a damaged one, or one
+// of a newer version is refused and left as it is. So is a store that lost records by its mark (embedded_mark.h): a file that is gone,
+// empty, older than the last commit, or another store's. A backup (embedded_backup.h) is accepted in place of any of these.
 //
 // One table holds the durable nodes, keyed by parent and name, so that one walk of its tree lists children in order:
 //   nodes(parent, name, value, created, modified, version)    the root is ('', '')
@@ -25,12 +25,12 @@ struct EmbeddedFile {
   SqliteConnection connection;
   EmbeddedMark mark{};
   std::string identity{};          // empty in memory
-  Revision revision_at_least = 0;  // that of the mark, which a restored store is behind
+  Revision revision_at_least = 0;  // the mark's: a restored store may be behind it
 
   // `path` is absolute, or ":memory:". Its directory is made (0700) if absent, the file is made 0600. unavailable:
   // another process has it for longer than `patience` (the call blocks), or the disk fails; forbidden, not_found: the
   // system's reasons; invalid: another program's file; conflict: a newer program's; internal: damaged, or records are lost.
-  // With `accept_loss` a store goes on with the records that it has left.
+  // With `accept_loss` a store that lost records goes on with the rest.
   static Result<EmbeddedFile> open(const std::string& path, std::chrono::milliseconds patience, bool accept_loss);
 };
 

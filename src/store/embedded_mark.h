@@ -1,9 +1,9 @@
-// The mark of an embedded store: a small file beside it that says which store it is and which commit was answered last. A
-// store file that says less than its mark has lost records: its write-ahead log was truncated, deleted or damaged, or the
-// file was replaced. The file system alone cannot tell that from a commit that was never made.
+// The mark of an embedded store: a small file beside it with the store's identity and the commit that was answered last. A store file
+// that is behind its mark has lost records: its write-ahead log was truncated, deleted or damaged, or the file was replaced. Without
+// the mark, that looks like a commit that was never made.
 //
 // The mark is written after the commit is durable, and is not flushed. So after a crash or a power cut it may be behind the
-// store, never ahead: a healthy store is never refused, and a commit costs one write to memory more. It has two slots of 64
+// store, never ahead: a healthy store is never refused, and a commit costs one more write to memory. It has two slots of 64
 // bytes, written in turn, each with a checksum:
 //   <identity as UUID> <revision, 16 hex digits> <FNV-1a of all before it, 8 hex digits><space><newline>
 //
@@ -34,7 +34,7 @@ class EmbeddedMark {
 
   const std::string& path() const { return path_; }
   const std::optional<Content>& content() const { return content_; }
-  // Makes the mark say this, durably, whatever it said before; the file is made (0600) where it is absent.
+  // Replaces the mark's content, durably; the file is made (0600) if it is absent.
   Status replace(const Content& content);
   // The commit of this revision is durable. A failure leaves the mark behind the store, and is logged once.
   void note(Revision revision);

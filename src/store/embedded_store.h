@@ -1,11 +1,11 @@
 // The store without a server: one SQLite file, held by one process. For `midolman standalone`, single boxes and tests.
 //
-// A database has any number of sessions, each a Store. What is called during one turn of the loop is evaluated
-// together, in the order of the calls over all sessions, in one transaction of SQLite: however many commits there are,
-// the disk is waited for once, and no call is answered and no watch fires before it has answered. When the disk refuses,
-// every commit of that turn fails (exhausted, unavailable), nothing has changed, and the reads of that turn see that.
+// A database has any number of sessions, each a Store. The calls of one turn of the loop are evaluated together, in the order of the
+// calls over all sessions, in one transaction of SQLite. So any number of commits waits for the disk once; no call is answered and no
+// watch fires before the disk has answered. When the disk refuses, every commit of that turn fails (exhausted, unavailable), nothing
+// has changed, and the reads of that turn see that.
 //
-// On the loop's thread, which each turn's disk flush blocks (about as long as one fsync).
+// On the loop's thread, which the disk flush of each turn blocks (about as long as one fsync).
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@ class EmbeddedDatabase {
                                                         std::chrono::milliseconds patience, bool accept_loss = false);
   virtual ~EmbeddedDatabase() = default;
 
-  // Destroying the Store ends the session: its ephemeral nodes go in the loop's next turn. What it called and was not
-  // answered yet may or may not happen.
+  // Destroying the Store ends the session: its ephemeral nodes go in the loop's next turn. Its calls that were not answered yet may or
+  // may not take effect.
   virtual std::unique_ptr<Store> session() = 0;
 };
 

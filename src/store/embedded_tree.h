@@ -18,7 +18,7 @@
 
 namespace midonet::store {
 
-// What a commit did to one node, for watches.
+// The change of one node by a commit, for watches.
 struct Change {
   std::string path;
   bool existence;  // it appeared or went (so its parent's list changed as well); else its value was set
@@ -37,7 +37,7 @@ class EmbeddedTree {
   ~EmbeddedTree();
 
   Status begin();
-  // Makes durable what was applied since begin(). When that fails nothing of it has happened; call rollback().
+  // Makes the operations since begin() durable. When that fails, none of them has happened; call rollback().
   Status finish();
   void rollback();
   // The failure of the storage since begin(), if there was one.

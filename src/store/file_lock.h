@@ -1,5 +1,5 @@
-// Makes a file one process's own, by a lock on a file beside it. The lock ends with the FileLock, and with the process
-// however that ends. The file beside it stays: removing it would let two processes lock two files of one name.
+// Reserves a file for one process, by a lock on a file beside it. The lock ends with the FileLock, and with the process, also when that
+// is killed. The file beside it stays: without it, two processes could lock two files of one name.
 #pragma once
 
 #include <chrono>

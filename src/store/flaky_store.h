@@ -1,5 +1,5 @@
-// For tests: a session of another store that fails, loses its connection or its session when told to, as a store behind a
-// network does. Calls go through in order; what is set here acts on calls made from then on.
+// For tests: a session of another store that fails, or loses its connection or its session, when a test says so, as a store behind a
+// network does. Calls go through in order; a setting acts on later calls.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class FlakyStore : public Store {
 
   // The next calls are answered with this, one each; they do not reach the store.
   void fail_next(Code code, int calls = 1) { failures_.insert(failures_.end(), static_cast<std::size_t>(calls), code); }
-  // Runs before each commit goes to the store: where another client can be quicker.
+  // Runs before each commit goes to the store: a test lets another client be quicker there.
   void before_commit(std::function<void()> hook) { before_commit_ = std::move(hook); }
 
   void disconnect() { set_state(State::disconnected); }
@@ -36,7 +36,7 @@ class FlakyStore : public Store {
     failures_.clear();
     reconnect();
   }
-  // It did not: what was not answered fails, every watch fires, and nothing of the session is left.
+  // The session is lost: unanswered calls fail, every watch fires, and nothing of the session is left.
   void lose_session() {
     inner_ = new_session_();
     for (auto& [number, fail] : std::exchange(outstanding_, {})) fail();
@@ -93,7 +93,7 @@ class FlakyStore : public Store {
     return code;
   }
 
-  // Notes that `done` is owed an answer, and forgets that with it.
+  // Records that `done` is owed an answer, until it gets one.
   template <class T, class Done>
   std::function<void(Result<T>)> expect(Done done) {
     const std::uint64_t number = ++last_call_;

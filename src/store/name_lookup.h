@@ -12,8 +12,8 @@
 namespace midonet::store {
 
 // `done` gets the servers' addresses in the library's form ("192.0.2.1:2181", "2001:db8::1:2181"), each once;
-// unavailable when not one of the names is known now. Names that are not known beside others that are only get a line in
-// the log. `done` runs later, on the loop's thread, unless what is returned is destroyed before.
+// unavailable when none of the names is known now. If only some of them are unknown, these get a line in the log. `done` runs later, on
+// the loop's thread, unless the returned object is destroyed before.
 [[nodiscard]] std::shared_ptr<void> look_up(Loop& loop, const std::vector<ZookeeperAddress::Server>& servers,
                                             std::function<void(Result<std::vector<std::string>>)> done);
 

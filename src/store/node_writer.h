@@ -1,7 +1,6 @@
-// Makes nodes of the store hold what their owner says: path -> value. The owner says a level; the writer looks once at what
-// stands there, and commits the differences: many in one commit, one commit at a time. After a failure, and in a new
-// session, it looks again and goes on from that. Nothing fails towards the owner: what cannot be written now is tried again
-// with growing delays.
+// Keeps nodes of the store at the values that their owner puts: path -> value. The owner puts a level. The writer looks once at the
+// present nodes, and commits the differences: many in one commit, one commit at a time. After a failure, and in a new session, it
+// looks again and goes on from there. The owner sees no failure: a write that fails is tried again with growing delays.
 //
 // A node has a rank: a commit holds nodes of one rank, the lowest first, so that no status waits for an interface. Nodes
 // of one group go into one commit, as far as it has room. A commit that the store refuses is split, until the group that it
@@ -33,21 +32,22 @@ namespace midonet::store {
 class NodeWriter {
  public:
   enum class Life : std::uint8_t {
-    // It lives and dies with this session. One of another session, which is not over yet, is replaced.
+    // The node lives and dies with this session. A node of another session, which is not over yet, is replaced.
     ephemeral,
     // It is written at the version that is known, so that another process does not write unseen.
     durable,
-    // Others make and remove it; the value alone is this owner's.
+    // Other writers make and remove the node; only its value is this owner's.
     given,
   };
   struct Kind {
     unsigned rank = 0;
     Life life = Life::durable;
     std::shared_ptr<const std::string> group{};  // null: the node is a group of its own
-    // Within its group: a lower one is written before a higher one, and removed after it. Of equal ones a parent comes first.
+    // Order within its group: a node of a lower number is written before one of a higher number, and removed after it. Of two with the
+    // same number, a parent comes first.
     std::uint8_t order = 0;
   };
-  // What a look reads.
+  // A part of the tree that a look reads.
   struct Area {
     std::string path;
     Kind kind;
@@ -55,16 +55,16 @@ class NodeWriter {
     bool children = false;  // the nodes below it
   };
   struct Events {
-    // A look begins: what else it reads is to be said by look_at(), now or when something is found.
+    // A look begins: the owner may add areas by look_at(), now or when a node is found.
     std::function<void()> looking{};
-    // What stands at a path; always before anything is written there.
+    // The present node at a path; always before anything is written there.
     std::function<void(const std::string& path, const Node& node)> found{};
     std::function<void()> looked{};  // all of it was found
     // An area whose children are to be read is not there.
     std::function<void(const std::string& path)> missing{};
-    // What was put at the path (or removed there) last is so in the store.
+    // The store has the node as it was put (or removed) last.
     std::function<void(const std::string& path)> written{};
-    // The operations on one group, complete but for what the owner adds.
+    // The operations on one group, before the owner adds its own.
     std::function<void(std::vector<Op>& ops)> committing{};
   };
   NodeWriter(Loop& loop, Store& store, Counter commits, Counter failures, std::vector<Area> areas, Events events);
@@ -74,25 +74,25 @@ class NodeWriter {
 
   void start();   // from now on it may write, also after pause(); called again it does nothing
   void pause();   // nothing is written until resume()
-  void resume();  // after pause(), or when another process wrote what is ours: looks, and writes what differs
+  void resume();  // after pause(), or when another process wrote a node of ours: looks, and writes the differences
   void look_again();
   void look_at(Area area);  // with the look that is under way
 
   // `guards` are paths of nodes that must exist when it is written.
   void put(const std::string& path, const Kind& kind, std::string value, std::vector<std::string> guards = {});
   void remove(const std::string& path);
-  // Whether what stands there and was never put goes: all that is wanted of this rank was put.
+  // Whether nodes that were never put are removed: all wanted nodes of this rank were put.
   void sweep(unsigned rank, bool sweeps = true);
 
-  bool known() const { return looked_; }  // what stands in the store
-  bool settled() const;                   // everything stands in the store as asked for
+  bool known() const { return looked_; }  // the present nodes were read
+  bool settled() const;                   // the store has every node as it was put
   // Records that the store refused more than once, a sentence each.
   std::vector<std::string> refused() const;
 
-  // What goes into one commit at most: it must stay far below what a store takes at once.
+  // The bounds of one commit: they must stay far below the limits of a store.
   static constexpr std::size_t ops_per_commit = 256;
   static constexpr std::size_t bytes_per_commit = 256 * 1024;
-  // At a start an agent reads what is bound to its host, of which there is as much, and that comes first.
+  // At a start an agent also reads the bindings of its host, which are as many, and these come first.
   static constexpr std::size_t reads_at_once = 256;
 
  private:

@@ -1,4 +1,4 @@
-// What is wrong with a commit before any store has looked at its tree.
+// Checks of a commit before any store has looked at its tree.
 #pragma once
 
 #include <vector>

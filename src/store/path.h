@@ -1,5 +1,4 @@
-// Paths of the store: absolute, "/ports/<id>", "/" for the root; which are well formed, and their parts. Pure
-// functions.
+// Paths of the store: absolute, "/ports/<id>", "/" for the root. Checks of their form, and their parts. Pure functions.
 #pragma once
 
 #include <string>
@@ -9,8 +8,8 @@
 
 namespace midonet::store {
 
-// Code::invalid, with the reason, for what no implementation of the store may accept. The rules are ZooKeeper's: UTF-8
-// without control and private-use characters, specials, and those beyond U+FFFF; no empty part, no "." or ".." part, no trailing slash.
+// Code::invalid, with the reason, for paths that no implementation of the store may accept. The rules are ZooKeeper's: UTF-8 without
+// control and private-use characters, specials, and those beyond U+FFFF; no empty part, no "." or ".." part, no trailing slash.
 Status check_path(std::string_view path);
 
 // "/a/b" is the child "b" of "/a"; "/a" is the child "a" of "/". The root has neither.

@@ -1,4 +1,4 @@
-// What --store names: "embedded:/var/lib/midolman/midonet.db" (or "embedded::memory:" for tests) or
+// The value of --store: "embedded:/var/lib/midolman/midonet.db" (or "embedded::memory:" for tests) or
 // "zookeeper://h1:2181,h2:2181/midonet".
 #pragma once
 
@@ -15,8 +15,8 @@
 namespace midonet::store {
 
 struct OpenOptions {
-  // How long to wait for a store that does not answer, or for an embedded file that another process has. Zero: one look,
-  // which is a second for servers. With ZooKeeper also how long each later call waits while no server answers.
+  // The wait for a store that does not answer, or for an embedded file that another process has. Zero: one attempt, which is a second
+  // for servers. With ZooKeeper also the wait of each later call while no server answers.
   std::chrono::milliseconds patience{10'000};
   // An embedded store that lost records goes on with those that are left.
   bool accept_loss = false;
@@ -27,7 +27,7 @@ struct OpenOptions {
   std::string session_file{};
   // What the session belongs to, one line that is kept in the file: a session of another one is not resumed.
   std::string session_owner{};
-  // A file whose one line is the secret "user:password" of the digest ACL. Empty: nodes are open to everybody.
+  // A file whose one line is the secret "user:password" of the digest ACL. Empty: nodes are open to every client.
   std::string secret_file{};
   // Called on the loop's thread with the addresses of the servers, in ascending order, each time that names were looked up.
   std::function<void(const std::vector<Ip>&)> on_servers{};

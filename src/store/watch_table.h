@@ -17,7 +17,7 @@ class WatchTable {
   // `emptied(path)` is called by set() when it removed the last watch of a path, because its owner is gone.
   explicit WatchTable(std::function<void(const std::string& path)> emptied = {}) : emptied_(std::move(emptied)) {}
 
-  // True: it is the first on this path. Now and then removes those whose owner is gone.
+  // True: it is the first on this path. From time to time it removes watches whose owner is gone.
   bool set(const std::string& path, Notify notify);
   // Removes those on the path whose owner is gone. True: it removed some, and none is left there.
   bool release(const std::string& path);

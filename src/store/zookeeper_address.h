@@ -1,4 +1,4 @@
-// "zookeeper://h1:2181,[2001:db8::1],h3/midonet": the servers of an ensemble and the node that is our root. Pure.
+// "zookeeper://h1:2181,[2001:db8::1],h3/midonet": the servers of an ensemble, and the node that is our root. Pure.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a ZookeeperStore keeps of one call, or of one event of a watch, from when it is made until its user has been told.
+// The state of one call, or of one event of a watch, in a ZookeeperStore, from its beginning until its user has been called back.
 #pragma once
 
 #include <chrono>
@@ -17,14 +17,14 @@ struct ZookeeperCall {
   enum class Stage {
     waiting,   // for a connection, or for a place among those in flight
     asked,     // the servers were asked
-    answered,  // by them or by us; to be told in its turn
+    answered,  // by them or by us; its user is called back in its turn
   };
   enum class Then { nothing, arm, fire };  // with its watch
 
   Kind kind;
   std::uint64_t number = 0;
   Stage stage = Stage::waiting;
-  // The servers' first answer came: events that come later are told later.
+  // The servers' first answer came: later events are passed on later.
   bool heard = false;
   // Counts the times it was asked, so that answers to an earlier time are known.
   std::uint32_t attempt = 0;
@@ -41,7 +41,7 @@ struct ZookeeperCall {
   std::vector<Op> ops{};
   Store::CommitDone commit_done{};
   bool committed = false;  // only its revision is not known yet
-  bool ticked = false;     // and what should have told it is gone
+  bool ticked = false;     // and the node that would show it is gone
   std::optional<Result<Revision>> revision{};
 
   ZookeeperEvent event{};

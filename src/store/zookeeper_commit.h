@@ -1,5 +1,5 @@
-// What a commit is to ZooKeeper: whether it fits into one packet, which operation was refused, and where its revision can be
-// read when the answer does not tell. Pure functions; used by zookeeper_store.
+// A commit as ZooKeeper sees it: whether it fits into one packet, which operation was refused, and where its revision can be read when
+// the answer does not have it. Pure functions; used by zookeeper_store.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace midonet::store {
 // As check_ops; also invalid: the root is removed; exhausted: more than ZooKeeper takes at once.
 Status check_zookeeper_commit(const std::vector<Op>& ops, const std::string& root);
 
-// Where the revision of a commit stands after it, when no operation's result tells.
+// The node that shows the revision of a commit when no operation's result has it.
 struct CommitProbe {
   std::string path;
   bool created;  // it is that of the node's creation, else that of the last change of its list of children

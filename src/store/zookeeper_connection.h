@@ -1,15 +1,15 @@
-// The way to a ZooKeeper ensemble, for as long as a store is open: it looks for the servers, keeps a session and a connection to
-// one of them, finds another when that goes, and a new session when the old one has ended, each with growing delays. What is
-// asked of the servers, and again of the next one, is zookeeper_store.cc's.
+// The connection to a ZooKeeper ensemble while a store is open. It looks for the servers, and keeps a session and a connection to one of
+// them. It finds another server when the connection is lost, and a new session when the old one has ended, each with growing delays.
+// zookeeper_store.cc has the calls, and repeats them at the next server.
 //
 //   look up names ─► handle ─► up ◄─► down          (another server is found: the same session and watches)
 //        ▲                      └─► dropped ─┐      (the session has ended, or the handle is to be renewed)
 //        └───────────── later ◄──────────────┘
 //
 // While it is down, names are looked up again with growing delays, since a server may come back at another address. When it has
-// been down for longer than the session's time-out, the handle is renewed. A handle remembers the last transaction that it saw,
-// and servers whose data was lost or restored from a backup refuse it for good; a new one they take. What the data was is then
-// not known any more, so all of it counts as another session's.
+// been down for longer than the session timeout, the handle is renewed. A handle remembers the last transaction that it saw, and servers
+// whose data was lost or restored from a backup refuse it for good. They accept a new handle. The earlier data is then in doubt, so
+// everything counts as another session's.
 //
 // On the loop's thread.
 #pragma once
@@ -38,9 +38,9 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
     // Calls are answered. `another`: the session is not the one before, or the data may not be; `watches_gone`: the session
     // is the same, and has lost its watches.
     std::function<void(bool another, bool watches_gone)> up;
-    // What was under way fails; the library is looking for another server, and sets all watches again there.
+    // Calls under way fail; the library is looking for another server, and sets all watches again there.
     std::function<void()> down;
-    // The handle is gone, with what was under way and all that was to be told of it. There will be another one.
+    // The handle is gone, with its calls under way and their callbacks. There will be another one.
     std::function<void()> dropped;
     std::function<void(ZookeeperEvent, const std::string& path)> event;
   };
@@ -49,7 +49,7 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
                       ZookeeperSession resumed, Listener listener);
 
   void start();
-  void end();  // nothing is told any more; a session with a file is left to the next process
+  void end();  // no callback runs any more; a session with a file is left to the next process
   // The same session on a new handle, without its watches: there are too many to be set again.
   void renew();
 

@@ -1,4 +1,4 @@
-// The one mapping of what ZooKeeper's C library returns ("rc") to our codes and words.
+// The one mapping of the return codes ("rc") of ZooKeeper's C library to our codes and messages.
 #pragma once
 
 #include <string>

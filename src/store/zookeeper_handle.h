@@ -1,9 +1,9 @@
-// One handle of ZooKeeper's C library: a session and the connection that carries it, with asynchronous calls. It knows
-// nothing of what is asked for, of retries, or of the order in which users hear of answers: zookeeper_store.cc does that.
+// One handle of ZooKeeper's C library: a session and its connection, with asynchronous calls. It knows neither the purpose of calls, nor
+// retries, nor the order of callbacks: zookeeper_store.cc does.
 //
-// On the loop's thread. The library has two threads of its own behind each handle; in them our code makes a value of what
-// came and posts it to the loop, nothing else. So everything is heard on the loop, in the order in which the server sent
-// it: answers, events of watches, and changes of the connection.
+// On the loop's thread. The library has two threads of its own behind each handle. In them our code makes a value of each message and
+// posts it to the loop, nothing else. So the loop gets everything in the order in which the server sent it: answers, events of watches,
+// and changes of the connection.
 #pragma once
 
 #include <chrono>
@@ -66,7 +66,7 @@ class ZookeeperHandle {
   // Drops the connection that is being made, if any, and goes on at once with these servers, in this order. Session and
   // watches stay what they are.
   void try_anew(const std::vector<std::string>& servers);
-  // Before the destructor: the session is not to be ended: the next process resumes it.
+  // Before the destructor: do not end the session, since the next process resumes it.
   void leave_session();
 
   // Calls take effect in the order they are made and are answered in that order. Paths are the servers' own.
@@ -78,7 +78,7 @@ class ZookeeperHandle {
   void multi(std::vector<Op> ops, Done done);
   // Removes every watch of this handle on the path, with the server and here. ZNOWATCHER: there was none, or it fired.
   void remove_watches(const std::string& path, WatchKind kind, Done done);
-  // What is asked for after this is at least as new as what any server had answered before it.
+  // Later reads are at least as new as every answer that any server had given before this call.
   void sync(const std::string& path, Done done);
 
   ZookeeperSession session() const;

@@ -18,7 +18,7 @@ namespace midonet::store {
 
 class ZookeeperServers {
  public:
-  // Why there can be none on this machine, if so: tests then skip, with this as the reason.
+  // The reason why there can be none on this machine, if so: tests then skip with it.
   static std::optional<std::string> missing();
 
   // Of the JVM: starts in a second and stays small. A server of a whole cloud is to get more, and the JVM's own choices.
@@ -49,7 +49,7 @@ class ZookeeperServers {
   std::string ask(std::size_t server, const std::string& word, std::chrono::milliseconds patience) const;
   // The counters of `mntr`: "zk_watch_count", "zk_packets_received" …
   std::map<std::string, std::int64_t> counters(std::size_t server) const;
-  // What the servers wrote, to be shown when a test fails.
+  // The output of the servers, to be shown when a test fails.
   std::string log(std::size_t server) const;
 
  private:

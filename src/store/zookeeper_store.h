@@ -1,8 +1,8 @@
 // The store on a ZooKeeper ensemble, through ZooKeeper's own C library. One session for each Store object.
 //
 // On the loop's thread; the library's threads only post to it (zookeeper_handle.h). Beyond what store.h promises:
-//   * While no server answers, calls wait until their patience is over and fail then with Code::unavailable. So a change of
-//     servers or an election is a delay, not an error. Reads that were under way when a connection broke are asked again.
+//   * While no server answers, calls wait until their patience is over, and then fail with Code::unavailable. So a change of
+//     servers or an election is a delay, not an error. Reads that were under way when a connection broke are sent again.
 //     A commit that was under way is not: it is unknown whether it was done, and its message says so.
 //   * A server that takes a connection and does not answer within two seconds is left for the next one.
 //   * A session that the servers have ended is replaced by a new one (State::new_session); the process goes on.
