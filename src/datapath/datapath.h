@@ -131,9 +131,9 @@ struct TunnelCounters {
 struct FdbEntry {
   Vni vni;
   Mac mac;
-  Uuid port;                 // nil for a remote one
+  Uuid port{};               // nil for a remote one
   bool configured = false;   // else learned, here or there
-  std::optional<Ip> vtep{};  // where a remote one is
+  std::optional<Ip> vtep{};  // the address of a remote one's host
   bool operator==(const FdbEntry&) const = default;
 };
 
