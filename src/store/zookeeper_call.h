@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,5 +47,6 @@ struct ZookeeperCall {
 
   ZookeeperEvent event{};
 };
+using CallPtr = std::shared_ptr<ZookeeperCall>;
 
 }  // namespace midonet::store
