@@ -13,7 +13,7 @@
 #include "api/keystone_answer.h"
 #include "api/token.h"
 #include "base/json.h"
-#include "http/async_client.h"
+#include "http/client.h"
 #include "http/raw_client.h"
 #include "store/embedded_store.h"
 #include "store/layout.h"

@@ -6,7 +6,7 @@
 #include "api/keystone_answer.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "http/async_client.h"
+#include "http/client.h"
 #include "http/fair_queue.h"
 
 namespace midonet::api {
@@ -154,7 +154,7 @@ class Keystone final : public Authenticator {
   std::map<std::string, std::vector<CheckDone>> asked_;
   http::FairQueue<Question> waiting_{most_waiting_of_one, most_waiting};
   std::size_t asking_ = 0;
-  http::AsyncClient client_;  // last: it goes first, with its callbacks
+  http::Client client_;  // last: it goes first, with its callbacks
 };
 
 }  // namespace

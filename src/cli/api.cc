@@ -3,8 +3,6 @@
 #include <optional>
 
 #include "base/json.h"
-#include "base/loop.h"
-#include "http/async_client.h"
 #include "http/client.h"
 
 namespace midonet::cli {
@@ -77,22 +75,6 @@ Result<Json> parse(const std::string& body, const std::string& url) {
   return json;
 }
 
-Result<http::Response> call_over_tls(const std::string& endpoint, const std::string& ca_file, const std::string& method,
-                                     const std::string& target, const http::Headers& headers, const std::string& body,
-                                     std::chrono::milliseconds deadline) {
-  const auto url = http::Url::parse(endpoint);
-  if (!url) return failed(url);
-  Loop loop;
-  http::AsyncClient client(loop, {.ca_file = ca_file, .longest_answer = longest_answer});
-  std::optional<Result<http::Response>> answer;
-  client.call(*url, method, target, headers, body, deadline,
-              [&](Result<http::Response> result) { answer = std::move(result); });
-  // The client has the deadline; a little more here, so that it is the client that says what was waited for.
-  if (!loop.run_until([&] { return answer.has_value(); }, deadline + std::chrono::seconds(5)))
-    return fail(Code::unavailable, "{}: no answer in time", endpoint);
-  return *std::move(answer);
-}
-
 http::Headers headers_of(const std::string& accept, const std::string& token) {
   http::Headers out{{"Accept", accept}};
   if (!token.empty()) out.emplace("X-Auth-Token", token);
@@ -133,9 +115,8 @@ Result<http::Response> Api::exchange(const std::string& target, const std::strin
                                      const std::string& body, std::chrono::milliseconds deadline) const {
   if (!headers.contains("Accept")) headers.emplace("Accept", json);
   if (!body.empty()) headers.emplace("Content-Type", json);
-  auto response = endpoint_.starts_with("https://")
-                      ? call_over_tls(endpoint_, ca_file_, method, target, headers, body, deadline)
-                      : http::call(endpoint_, method, target, headers, body, deadline);
+  auto response = http::call(endpoint_, method, target, headers, body, deadline,
+                             {.ca_file = ca_file_, .longest_answer = longest_answer});
   if (!response && response.error().code == Code::unavailable) {
     response.error().message += ": start midonet-api or `midolman standalone`, or name another with --api URL";
   } else if (!response && response.error().code == Code::unauthenticated) {

@@ -147,9 +147,10 @@ TEST(HttpClient, WhereNobodyListensTheMessageNamesTheEndpoint) {
     const Listening gone;
     endpoint = gone.endpoint;
   }
-  EXPECT_EQ(get(endpoint).error().message, endpoint + ": Connection refused (ECONNREFUSED)");
+  EXPECT_EQ(get(endpoint).error().message, endpoint + ": cannot connect: Connection refused");
   EXPECT_EQ(get("unix:/tmp/midonet-no-such.sock").error().code, Code::unavailable);
-  EXPECT_EQ(get("gopher://x").error().code, Code::invalid);
+  for (const std::string wrong : {"gopher://x", "unix:", "http://"}) EXPECT_EQ(get(wrong).error().code, Code::invalid);
+  EXPECT_EQ(get("unix:/" + std::string(107, 'x')).error().code, Code::invalid);
   EXPECT_EQ(call(endpoint, "GET", "/ HTTP/1.1\r\nX: y", {}, "", 1s).error().code, Code::invalid);
 }
 

@@ -200,8 +200,8 @@ TEST_F(Midonet, TellsWhetherAllIsWell) {
                           "ports       3: 1 active, 1 pending-host, 1 unbound\n"
                           "agent here  none: unix:" +
                           socket +
-                          ": No such file or\n"
-                          "            directory (ENOENT)\n"
+                          ": cannot connect:\n"
+                          "            No such file or directory\n"
                           "tunnel zones:\n"
                           "  host cmp1 is in no tunnel zone: its ports reach those of no other host\n"
                           "  host cmp2 is in no tunnel zone: its ports reach those of no other host\n"
