@@ -51,7 +51,6 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       store_(store),
       links_(links),
       datapath_(datapath),
-      registry_(registry),
       options_(std::move(options)),
       times_(registry),
       reconcile_counter_(registry.counter("midonet_agent_reconciles_total", "Times that the host was reconciled")),

@@ -135,7 +135,6 @@ class Agent {
   store::Store& store_;
   netlink::LinkSource& links_;
   datapath::Datapath& datapath_;
-  Registry& registry_;
   Options options_;
 
   AttachTimes times_;

@@ -73,23 +73,6 @@ bool is_utf8(std::string_view text) {
 
 Result<std::string> percent_decode(std::string_view text) { return decode(text, false); }
 
-std::string percent_encode(std::string_view text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~') {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    }
-  }
-  return out;
-}
-
 Result<Query> parse_query(std::string_view text) {
   Query query;
   while (!text.empty()) {

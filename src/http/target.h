@@ -17,8 +17,6 @@ using Query = std::multimap<std::string, std::string, std::less<>>;
 
 // "%C3%A4" -> "ä". invalid: a '%' without two hexadecimal digits, NUL, or what is not UTF-8.
 Result<std::string> percent_decode(std::string_view text);
-// All but unreserved characters (RFC 3986 section 2.3): for one path segment or one query value.
-std::string percent_encode(std::string_view text);
 
 bool is_utf8(std::string_view text);
 

@@ -25,14 +25,12 @@ TEST(Status, EachCodeHasOne) {
   }
 }
 
-TEST(Target, PercentEncodingIsReadStrictlyAndComesBack) {
+TEST(Target, PercentEncodingIsReadStrictly) {
   EXPECT_EQ(percent_decode("a%2Fb%c3%a4+").value(), "a/b\xc3\xa4+");
   for (const char* text :
        {"%", "%1", "%g0", "%0g", "a%00", "%ff", "%c3", "%c3%28", "%ed%a0%80", "%f4%90%80%80", "%c0%af"})
     EXPECT_FALSE(percent_decode(text)) << text;
-  const std::string every = "a-._~ /?#[]@!$&'()*+,;=%\xc3\xa4";
-  EXPECT_EQ(percent_decode(percent_encode(every)).value(), every);
-  EXPECT_EQ(percent_encode("a b/\xc3\xa4"), "a%20b%2F%C3%A4");
+  EXPECT_EQ(percent_decode("a-._~ /?#[]@!$&'()*+,;=%25%C3%A4").value(), "a-._~ /?#[]@!$&'()*+,;=%\xc3\xa4");
 }
 
 TEST(Target, QueriesKeepRepeatedKeysAndReadPlusAsSpace) {
