@@ -33,8 +33,7 @@ constexpr std::chrono::milliseconds interfaces_delay{100};
 // A reconcile that took long is followed by a pause as long as it took, at most so long: a burst of changes becomes few
 // reconciles, one change is not delayed.
 constexpr std::chrono::milliseconds longest_pause{50};
-constexpr std::chrono::milliseconds first_registration_delay{100};
-constexpr std::chrono::milliseconds last_registration_delay{10'000};
+constexpr Backoff registration_backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(10'000));
 // A host that is expected to serve a bridge, and does not, is sent to for so long, at most twice.
 constexpr std::chrono::seconds expectation{1};
 
@@ -141,19 +140,15 @@ void Agent::found(const std::string& path, const store::Node& node) {
 
 void Agent::register_host() {
   if (register_timer_.armed()) return;
-  const auto delay = registrations_ == 0 ? std::chrono::milliseconds(0)
-                                         : std::min(first_registration_delay * (1 << std::min(registrations_ - 1, 10U)),
-                                                    last_registration_delay);
-  ++registrations_;
-  register_timer_ = loop_.after(delay, [this] {
+  register_timer_ = loop_.after(registration_backoff.after(registrations_++), [this] {
     store::transact(
         store_,
-        [this, alive = std::weak_ptr(alive_), id = options_.host, name = options_.host_name](store::Transaction& t) {
+        [this, alive = liveness_.token(), id = options_.host, name = options_.host_name](store::Transaction& t) {
           const auto there = t.get(paths::host(id));
           if (!there && there.error().code == Code::not_found && !alive.expired()) host_was_absent_ = true;
           return topology::register_host(t, id, name);
         },
-        [this, alive = std::weak_ptr(alive_)](Result<store::Revision> result) {
+        [this, alive = liveness_.token()](Result<store::Revision> result) {
           if (alive.expired()) return;
           if (!result) {
             log::warning("register host {}: {}: trying again", options_.host, result.error().message);
@@ -294,7 +289,7 @@ bool Agent::look_at_store() {
   bool listed = false;
   const Status outcome = mirror_.read([&](store::View& view) -> Status {
     auto read = read_snapshot(view, options_.host, snapshot_, offering_.stored());
-    if (!read) return tl::unexpected<Error>(std::move(read).error());
+    if (!read) return failed(std::move(read));
     next = *std::move(read);
     listed = true;
     if (!next.complete || !next.peers_read) return fail(Code::pending, "records are being read");

@@ -29,6 +29,7 @@
 #include "agent/publish/offering.h"
 #include "agent/publish/report.h"
 #include "agent/retry.h"
+#include "base/liveness.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "datapath/datapath.h"
@@ -171,7 +172,7 @@ class Agent {
   Steady::time_point free_at_{};  // the next reconcile not before
   unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Liveness liveness_;
   Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, expected_timer_,
       memory_timer_;
 };

@@ -31,7 +31,7 @@ http::Response json(int status, const Json& body) {
   out.status = status;
   out.headers.emplace("Content-Type", "application/json");
   // What a client sent may be any bytes, and comes back in messages.
-  out.body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  out.body = dump_json(body) + "\n";
   return out;
 }
 
@@ -291,7 +291,7 @@ std::string BindingSocket::status() const {
   if (const auto& last = agent_.last_reconcile())
     out["lastReconcile"] = {{"when", rfc3339(last->when)},
                             {"seconds", std::chrono::duration<double>(last->took).count()}};
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return dump_json(out) + "\n";
 }
 
 }  // namespace midonet::agent

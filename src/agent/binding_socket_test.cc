@@ -74,7 +74,7 @@ class Socket : public testing::Test {
       request.interface_name = "tap9";
       request.takeover = topology::Takeover::allow;
       const auto attached = topology::attach(t, request);
-      if (!attached) return tl::unexpected<Error>(attached.error());
+      if (!attached) return failed(attached);
       return {};
     });
   }

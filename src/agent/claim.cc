@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds retry_delay{1'000};
 
 std::string AgentFacts::encode() const {
   const Json more{{"place", place}, {"hostName", host_name}, {"addresses", addresses}};
-  return model::encode(alive, more.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return model::encode(alive, dump_json(more));
 }
 
 AgentFacts AgentFacts::decode(const std::string& record) {
@@ -78,12 +78,8 @@ store::Notify Claim::again(std::shared_ptr<const char>& owner, void (Claim::*the
 
 void Claim::look() {
   retry_.cancel();
-  store_.get(
-      alive_path_,
-      [this, living = std::weak_ptr(living_)](const Result<store::NodePtr>& node) {
-        if (!living.expired()) looked(node);
-      },
-      again(alive_watch_, &Claim::look));
+  store_.get(alive_path_, liveness_.guard([this](const Result<store::NodePtr>& node) { looked(node); }),
+             again(alive_watch_, &Claim::look));
 }
 
 void Claim::looked(const Result<store::NodePtr>& node) {
@@ -119,28 +115,26 @@ void Claim::win() {
   if (rival_) {
     log::info("host {}: the session of {} has ended: this agent goes on", host_, rival_->describe());
     rival_.reset();
-    store_.get(contender_path_, [this, living = std::weak_ptr(living_)](const Result<store::NodePtr>& node) {
-      if (living.expired() || !node || (*node)->stat.owner != store_.session()) return;
+    store_.get(contender_path_, liveness_.guard([this](const Result<store::NodePtr>& node) {
+      if (!node || (*node)->stat.owner != store_.session()) return;
       store_.commit({Op::remove(contender_path_)}, [](const Result<store::Revision>&) {});
-    });
+    }));
   }
   look_at_contender();
   events_.won();
 }
 
 void Claim::look_at_contender() {
-  store_.get(
-      contender_path_,
-      [this, living = std::weak_ptr(living_)](const Result<store::NodePtr>& node) {
-        if (living.expired() || !held_) return;
-        if (!node || (*node)->stat.owner == store_.session()) {
-          if (node || node.error().code == Code::not_found) contender_.reset();
-          return;
-        }
-        contender_ = AgentFacts::decode((*node)->value);
-        for (const std::string& warning : warnings()) log::error("{}", warning);
-      },
-      again(contender_watch_, &Claim::look_at_contender));
+  store_.get(contender_path_, liveness_.guard([this](const Result<store::NodePtr>& node) {
+    if (!held_) return;
+    if (!node || (*node)->stat.owner == store_.session()) {
+      if (node || node.error().code == Code::not_found) contender_.reset();
+      return;
+    }
+    contender_ = AgentFacts::decode((*node)->value);
+    for (const std::string& warning : warnings()) log::error("{}", warning);
+  }),
+             again(contender_watch_, &Claim::look_at_contender));
 }
 
 std::vector<std::string> Claim::warnings() const {

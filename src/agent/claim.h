@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/liveness.h"
 #include "base/loop.h"
 #include "base/uuid.h"
 #include "model/host.h"
@@ -77,7 +78,7 @@ class Claim {
   std::shared_ptr<const char> alive_watch_, contender_watch_;
   Timer retry_;
   store::Store::Subscription subscription_;
-  std::shared_ptr<bool> living_ = std::make_shared<bool>(true);
+  Liveness liveness_;
 };
 
 }  // namespace midonet::agent

@@ -163,11 +163,11 @@ std::string boot_id() {
 
 Result<Uuid> host_identity(const std::string& path) {
   auto text = read_file(path);
-  if (!text) return tl::unexpected<Error>(std::move(text).error());
+  if (!text) return failed(std::move(text));
   if (!*text) {
-    if (const Status made = create(path, Uuid::random()); !made) return tl::unexpected<Error>(made.error());
+    if (const Status made = create(path, Uuid::random()); !made) return failed(made);
     text = read_file(path);
-    if (!text) return tl::unexpected<Error>(std::move(text).error());
+    if (!text) return failed(std::move(text));
   }
   return parse(text->value_or(""), path);
 }

@@ -32,7 +32,7 @@ class Migration : public ManyHosts {
   void unbind(std::size_t at) {
     ASSERT_TRUE(cloud.verb([host = h(at).id](store::Transaction& t) -> Status {
       const auto detached = topology::detach(t, id(1), host);
-      if (!detached) return tl::unexpected<Error>(detached.error());
+      if (!detached) return failed(detached);
       return {};
     }));
     ASSERT_TRUE(cloud.settle());

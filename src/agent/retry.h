@@ -2,12 +2,13 @@
 // does not slow down one that failed just now. Pure bookkeeping; the agent owns the timer.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+
+#include "base/backoff.h"
 
 namespace midonet::agent {
 
@@ -21,10 +22,9 @@ class Retry {
   void attempted(const std::set<std::string>& failed, Time now) {
     std::erase_if(failing_, [&](const auto& known) { return !failed.contains(known.first); });
     for (const std::string& what : failed) {
-      const auto [at, fresh] = failing_.try_emplace(what, Failure{first_delay, now + first_delay});
-      if (fresh || at->second.next > now) continue;  // not due yet: this attempt had another cause
-      at->second.delay = std::min(at->second.delay * 2, last_delay);
-      at->second.next = now + at->second.delay;
+      const auto [at, fresh] = failing_.try_emplace(what, Failure{Backoff(first_delay, last_delay)});
+      if (!fresh && at->second.next > now) continue;  // not due yet: this attempt had another cause
+      at->second.next = now + at->second.backoff.next();
     }
   }
 
@@ -39,8 +39,8 @@ class Retry {
 
  private:
   struct Failure {
-    std::chrono::milliseconds delay;
-    Time next;
+    Backoff backoff;
+    Time next{};
   };
   std::map<std::string, Failure> failing_;
 };

@@ -66,9 +66,9 @@ std::string holder(int lock) {
 
 Result<RunDirectory> RunDirectory::claim(const std::string& path) {
   RunDirectory out;
-  if (const Status made = make_directories(path); !made) return tl::unexpected<Error>(made.error());
+  if (const Status made = make_directories(path); !made) return failed(made);
   out.path_ = canonical(path);
-  if (const Status closed = close_to_others(out.path_); !closed) return tl::unexpected<Error>(closed.error());
+  if (const Status closed = close_to_others(out.path_); !closed) return failed(closed);
   const std::string file = out.path_ + "/midolman.lock";
   out.lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!out.lock_) return fail_errno(errno, "open {}", file);

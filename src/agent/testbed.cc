@@ -42,7 +42,7 @@ std::function<void(Result<T>)> CutStore::tracked(std::function<void(Result<T>)> 
   const std::uint64_t number = ++next_;
   outstanding_[number] = [done] { done(fail(Code::unavailable, "the line is cut")); };
   if (state_ == State::disconnected) {
-    loop_.post([this, alive = std::weak_ptr(alive_), number] {
+    loop_.post([this, alive = liveness_.token(), number] {
       if (alive.expired()) return;
       const auto at = outstanding_.find(number);
       if (at == outstanding_.end()) return;
@@ -52,7 +52,7 @@ std::function<void(Result<T>)> CutStore::tracked(std::function<void(Result<T>)> 
     });
     return {};
   }
-  return [this, alive = std::weak_ptr(alive_), number, done](Result<T> result) {
+  return [this, alive = liveness_.token(), number, done](Result<T> result) {
     if (alive.expired() || outstanding_.erase(number) == 0) return;
     done(std::move(result));
   };
@@ -60,7 +60,7 @@ std::function<void(Result<T>)> CutStore::tracked(std::function<void(Result<T>)> 
 
 store::Store::Notify CutStore::passing(Notify watch) {
   if (!watch) return {};
-  return [this, alive = std::weak_ptr(alive_), epoch = epoch_, watch = std::move(watch)] {
+  return [this, alive = liveness_.token(), epoch = epoch_, watch = std::move(watch)] {
     if (alive.expired() || epoch != epoch_) return;
     if (state_ == State::disconnected)
       late_watches_.push_back(watch);
@@ -87,12 +87,12 @@ void CutStore::commit(std::vector<store::Op> ops, CommitDone done) {
   if (!answer) return;
   if (commit_failures_ > 0) {
     --commit_failures_;
-    loop_.post([answer, error = commit_error_] { answer(tl::unexpected(error)); });
+    loop_.post([answer, error = commit_error_] { answer(failed(error)); });
     return;
   }
   const auto refused = [this](const store::Op& op) { return op.path.ends_with(refused_ending_); };
   if (!refused_ending_.empty() && std::any_of(ops.begin(), ops.end(), refused)) {
-    loop_.post([answer, error = refused_error_] { answer(tl::unexpected(error)); });
+    loop_.post([answer, error = refused_error_] { answer(failed(error)); });
     return;
   }
   session_->commit(std::move(ops), std::move(answer));
@@ -106,7 +106,7 @@ store::Store::Subscription CutStore::on_state(std::function<void(State)> changed
 
 void CutStore::announce(State state) {
   state_ = state == State::new_session ? State::connected : state;
-  loop_.post([this, alive = std::weak_ptr(alive_), state] {
+  loop_.post([this, alive = liveness_.token(), state] {
     if (alive.expired()) return;
     const auto listeners = listeners_;
     for (const auto& weak : listeners)
@@ -216,7 +216,7 @@ Status Cloud::verb(std::function<Status(store::Transaction&)> body) {
   std::optional<Result<store::Revision>> done;
   store::transact(*other, std::move(body), [&](Result<store::Revision> result) { done = std::move(result); });
   if (!until([&] { return done.has_value(); })) std::abort();
-  if (!*done) return tl::unexpected<Error>(done->error());
+  if (!*done) return failed(*done);
   return {};
 }
 
@@ -243,7 +243,7 @@ Status Cloud::take(const Uuid& port, TestHost& at, const std::string& interface)
   request.takeover = topology::Takeover::allow;
   return verb([=](store::Transaction& t) -> Status {
     const auto attached = topology::attach(t, request);
-    if (!attached) return tl::unexpected<Error>(attached.error());
+    if (!attached) return failed(attached);
     return {};
   });
 }
@@ -251,7 +251,7 @@ Status Cloud::take(const Uuid& port, TestHost& at, const std::string& interface)
 Status Cloud::detach(const Uuid& port) {
   return verb([=](store::Transaction& t) -> Status {
     const auto detached = topology::detach(t, port);
-    if (!detached) return tl::unexpected<Error>(detached.error());
+    if (!detached) return failed(detached);
     return {};
   });
 }
@@ -264,7 +264,7 @@ Status Cloud::set(const std::string& path, const std::string& value) {
     else if (node.error().code == Code::not_found)
       t.create(path, value);
     else
-      return tl::unexpected<Error>(node.error());
+      return failed(node);
     return {};
   });
 }
@@ -313,7 +313,7 @@ void Cloud::join(TestHost& at, const Uuid& zone, const std::string& ip) {
          if (!known && known.error().code == Code::not_found) {
            if (Status made = topology::create_tunnel_zone(t, {zone, zone.to_string()}); !made) return made;
          } else if (!known) {
-           return tl::unexpected<Error>(known.error());
+           return failed(known);
          }
          if (Status there = topology::register_host(t, host, "h1"); !there) return there;
          return topology::add_tunnel_zone_host(t, zone, {host, *address});
@@ -392,7 +392,7 @@ Status Testbed::attach(const Uuid& port, const std::string& interface) {
   request.interface_name = interface;
   return verb([=](store::Transaction& t) -> Status {
     const auto attached = topology::attach(t, request);
-    if (!attached) return tl::unexpected<Error>(attached.error());
+    if (!attached) return failed(attached);
     return {};
   });
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/agent.h"
+#include "base/liveness.h"
 #include "datapath/fake_datapath.h"
 #include "netlink/monitor.h"
 #include "store/embedded_store.h"
@@ -70,7 +71,7 @@ class CutStore : public store::Store {
   int commits_ = 0;
   int reads_ = 0;
   std::size_t largest_commit_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Liveness liveness_;
 };
 
 class FakeLinks : public netlink::LinkSource {

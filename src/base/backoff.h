@@ -19,8 +19,7 @@ class Backoff {
   // The same, less up to a half of it at random, so that clients that failed together do not come back together.
   template <class Random>
   Delay next(Random& random) {
-    const Delay delay = next();
-    return Delay(std::uniform_int_distribution<Delay::rep>(delay.count() / 2, delay.count())(random));
+    return after(++failures_, random);
   }
   // After a success.
   constexpr void reset() { failures_ = 0; }
@@ -30,6 +29,11 @@ class Backoff {
     constexpr unsigned most_doublings = 20;
     if (failures == 0) return Delay(0);
     return std::min(first_ * (Delay::rep{1} << std::min(failures - 1, most_doublings)), last_);
+  }
+  template <class Random>
+  Delay after(unsigned failures, Random& random) const {
+    const Delay delay = after(failures);
+    return Delay(std::uniform_int_distribution<Delay::rep>(delay.count() / 2, delay.count())(random));
   }
 
  private:

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "model/paths.h"
 
 namespace midonet::store {
 namespace {
+
+constexpr Backoff backoff(std::chrono::milliseconds(50), std::chrono::milliseconds(10'000));
 
 // Operations that the owner may add to those of a group.
 constexpr std::size_t spare_ops = 1;
@@ -148,7 +151,7 @@ void NodeWriter::read_more() {
     auto read = std::make_shared<Read>(std::move(unread_.front()));
     unread_.pop_front();
     ++reading_;
-    const auto stale = [this, alive = std::weak_ptr(alive_), look = look_] { return alive.expired() || look != look_; };
+    const auto stale = [this, alive = liveness_.token(), look = look_] { return alive.expired() || look != look_; };
     if (read->list) {
       store_.list(read->path, [this, stale, read](const Result<std::vector<std::string>>& names) {
         if (!stale()) listed(*read, names);
@@ -236,11 +239,10 @@ void NodeWriter::pump() {
   }
   in_flight_ = true;
   commits_.add();
-  store_.commit(std::move(commit.ops),
-                [this, alive = std::weak_ptr(alive_), look = look_, sent = std::move(commit.sent),
-                 groups = commit.groups.size()](const Result<Revision>& result) {
-                  if (!alive.expired() && look == look_) committed(sent, groups, result);
-                });
+  store_.commit(std::move(commit.ops), [this, alive = liveness_.token(), look = look_, sent = std::move(commit.sent),
+                                        groups = commit.groups.size()](const Result<Revision>& result) {
+    if (!alive.expired() && look == look_) committed(sent, groups, result);
+  });
 }
 
 // Nothing has to be written: it is in the store as it is wanted, or nothing is to be done about it.
@@ -351,7 +353,7 @@ void NodeWriter::refused(const std::vector<Sent>& sent, std::size_t groups, cons
     if (++trouble.failures > 1) {
       if (trouble.failures == 2 || trouble.why != error.message)
         log::warning("{} is not written: {}", trouble.path, error.message);
-      trouble.not_before = Steady::now() + delay(trouble.failures - 1);
+      trouble.not_before = Steady::now() + backoff.after(trouble.failures - 1, random_);
     }
     trouble.why = error.message;
   }
@@ -368,16 +370,10 @@ std::vector<std::string> NodeWriter::refused() const {
 }
 
 void NodeWriter::try_later() {
-  retry_ = loop_.after(failed_ == 0 ? std::chrono::nanoseconds(0) : delay(failed_), [this] { look(); });
+  retry_ = loop_.after(backoff.after(failed_, random_), [this] { look(); });
   ++failed_;
 }
 
 // Growing, and different for each process: what failed for many at once is not tried again by all at once.
-std::chrono::nanoseconds NodeWriter::delay(unsigned failures) {
-  const auto longest =
-      std::min(std::chrono::milliseconds(50) * (1 << std::min(failures - 1, 10U)), std::chrono::milliseconds(10'000));
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(longest) *
-         std::uniform_int_distribution<int>(500, 1000)(random_) / 1000;
-}
 
 }  // namespace midonet::store

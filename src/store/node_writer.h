@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/liveness.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "store/store.h"
@@ -156,7 +157,6 @@ class NodeWriter {
   void committed(const std::vector<Sent>& sent, std::size_t groups, const Result<Revision>& result);
   void refused(const std::vector<Sent>& sent, std::size_t groups, const Error& error);
   void try_later();
-  std::chrono::nanoseconds delay(unsigned failures);
 
   Loop& loop_;
   Store& store_;
@@ -181,7 +181,7 @@ class NodeWriter {
   std::uint32_t changes_ = 0;
   std::minstd_rand random_{std::random_device{}()};
   Store::Subscription subscription_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Liveness liveness_;
   Timer pump_timer_, retry_, postponed_;
 };
 

@@ -61,7 +61,7 @@ class Reader {
   Result<Snapshot> read() {
     const auto names = view_.list(paths::bindings(host_));
     const bool news = hear(paths::bindings(host_));
-    if (!names) return tl::unexpected<Error>(names.error());
+    if (!names) return failed(names);
     out_.ports.reserve(names->size());
     for (const std::string& name : *names) {
       if (const auto id = Uuid::parse(name); id && id->to_string() == name)
