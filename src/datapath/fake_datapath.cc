@@ -17,7 +17,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
     in_kernel.remote_macs.insert(before.remote_macs.begin(), before.remote_macs.end());
   }
   if (tunnel_failure_ && desired.tunnel)
-    applied.tunnel = tl::unexpected(*tunnel_failure_);
+    applied.tunnel = failed(*tunnel_failure_);
   else if (desired.tunnel || sweep == Sweep::yes)
     plugged_.tunnel = desired.tunnel;
   for (const auto& [id, spec] : desired.ports) {
@@ -59,7 +59,7 @@ Status FakeDatapath::apply_port(const PortSpec& spec) {
   if (const auto failure = failures_.find(spec.id); failure != failures_.end()) {
     const Error error = failure->second.error;
     if (--failure->second.times <= 0) failures_.erase(failure);
-    return tl::unexpected(error);
+    return failed(error);
   }
   if (!plugged_.bridges.contains(spec.vni))
     return fail(Code::invalid, "plug {}: there is no bridge with VNI {}", spec.interface, spec.vni);

@@ -21,7 +21,7 @@ Result<NetlinkSocket> open_netlink(int flags, unsigned groups) {
 
 Result<Rtnetlink> Rtnetlink::open() {
   auto socket = open_netlink(0, 0);
-  if (!socket) return tl::unexpected(socket.error());
+  if (!socket) return failed(socket);
   const timeval limit{.tv_sec = deadline.count(), .tv_usec = 0};
   if (::setsockopt(mnl_socket_get_fd(socket->get()), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
     return fail_errno(errno, "set the deadline of a netlink socket");

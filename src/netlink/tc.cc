@@ -86,7 +86,7 @@ const char* name(Hook hook) { return hook == Hook::ingress ? "ingress" : "egress
 
 Result<std::unique_ptr<Tc>> Tc::open() {
   auto kernel = Rtnetlink::open();
-  if (!kernel) return tl::unexpected(kernel.error());
+  if (!kernel) return failed(kernel);
   return std::unique_ptr<Tc>(new Tc(std::move(*kernel)));
 }
 
@@ -181,7 +181,7 @@ Result<std::vector<Filter>> Tc::filters(std::uint32_t ifindex, Hook hook) {
 
 Result<std::unique_ptr<TcMonitor>> TcMonitor::open() {
   auto socket = open_netlink(SOCK_NONBLOCK, RTMGRP_TC);
-  if (!socket) return tl::unexpected(socket.error());
+  if (!socket) return failed(socket);
   std::unique_ptr<TcMonitor> monitor(new TcMonitor(std::move(*socket)));
   if (::setsockopt(monitor->fd(), SOL_SOCKET, SO_RCVBUFFORCE, &monitor_buffer_bytes, sizeof monitor_buffer_bytes) < 0)
     return fail_errno(errno, "size the buffer of a netlink socket");

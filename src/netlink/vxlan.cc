@@ -81,7 +81,7 @@ Result<std::optional<VxlanLink>> get(Rtnetlink& kernel, Request<ifinfomsg>& requ
 
 Result<VxlanLinks> VxlanLinks::open() {
   auto kernel = Rtnetlink::open();
-  if (!kernel) return tl::unexpected(kernel.error());
+  if (!kernel) return failed(kernel);
   return VxlanLinks(std::move(*kernel));
 }
 
@@ -181,10 +181,10 @@ Status VxlanLinks::remove(std::uint32_t ifindex) {
 
 Result<std::unique_ptr<LinkWatch>> LinkWatch::open(Loop& loop, std::function<void()> changed) {
   auto socket = open_netlink(SOCK_NONBLOCK, 0);
-  if (!socket) return tl::unexpected(socket.error());
+  if (!socket) return failed(socket);
   std::unique_ptr<LinkWatch> watch(new LinkWatch(std::move(*socket), std::move(changed)));
   // The filter comes before the membership: no other link's change wakes us.
-  if (auto none = watch->follow(0); !none) return tl::unexpected(none.error());
+  if (auto none = watch->follow(0); !none) return failed(none);
   const int fd = mnl_socket_get_fd(watch->socket_.get());
   const int group = RTNLGRP_LINK;
   if (::setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)

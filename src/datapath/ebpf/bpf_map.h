@@ -49,7 +49,7 @@ class BpfMap : public RawMap {
   Result<std::optional<Value>> get(const Key& key) const {
     Value value{};
     const auto found = look_up(&key, &value);
-    if (!found) return tl::unexpected(found.error());
+    if (!found) return failed(found);
     return *found ? std::optional<Value>(value) : std::nullopt;
   }
 
@@ -68,7 +68,7 @@ class BpfMap : public RawMap {
     for (;;) {
       std::size_t count = 0;
       const auto batch = next_batch(cursor, keys.data(), values.data(), keys.size(), count);
-      if (!batch) return tl::unexpected(batch.error());
+      if (!batch) return failed(batch);
       for (std::size_t i = 0; i < count; i++) all.emplace_back(keys[i], values[i]);
       if (*batch == Batch::end) return all;
       if (*batch == Batch::too_small) {  // one bucket holds more
@@ -92,7 +92,7 @@ class PerCpuMap : public RawMap {
   Result<std::vector<Value>> get(const Key& key, std::size_t cpus) const {
     std::vector<Value> values(cpus);
     const auto found = look_up(&key, values.data());
-    if (!found) return tl::unexpected(found.error());
+    if (!found) return failed(found);
     if (!*found) values.clear();
     return values;
   }

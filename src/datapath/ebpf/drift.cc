@@ -14,7 +14,7 @@ namespace midonet::datapath {
 Result<std::unique_ptr<Drift>> Drift::open(Loop& loop, Ours ours, std::function<void(const std::string&)> drifted) {
   std::unique_ptr<Drift> drift(new Drift(loop, std::move(ours), std::move(drifted)));
   auto monitor = TcMonitor::open();
-  if (!monitor) return tl::unexpected(monitor.error());
+  if (!monitor) return failed(monitor);
   drift->monitor_ = std::move(*monitor);
   drift->inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!drift->inotify_) return fail_errno(errno, "watch the pins");

@@ -37,7 +37,7 @@ template <class Table>
 Status EbpfDatapath::read_table(Tables& read) const {
   const auto& map = Table::map(objects_->maps());
   const auto entries = map.entries();
-  if (!entries) return tl::unexpected(entries.error());
+  if (!entries) return failed(entries);
   auto& table = read.of<Table>();
   for (const auto& [key, value] : *entries) {
     if (Table::valid(key, value))
@@ -63,7 +63,7 @@ Status EbpfDatapath::read_kernel() {
   const Maps& maps = objects_->maps();
   Tables read;
   auto ports = maps.ports.entries();
-  if (!ports) return tl::unexpected(ports.error());
+  if (!ports) return failed(ports);
   for (const auto& [ifindex, port] : *ports) read.ports.emplace(ifindex, port);
   Status tables;
   std::apply(
@@ -74,11 +74,11 @@ Status EbpfDatapath::read_kernel() {
 
   for (std::uint32_t family = 0; family < read.sources.size(); family++) {
     const auto source = maps.sources.get(family);
-    if (!source) return tl::unexpected(source.error());
+    if (!source) return failed(source);
     if (*source) read.sources[family] = ip_of(**source);
   }
   auto peer_sources = maps.peer_sources.entries();
-  if (!peer_sources) return tl::unexpected(peer_sources.error());
+  if (!peer_sources) return failed(peer_sources);
   for (const auto& [peer, source] : *peer_sources) {
     const auto of_peer = ip_of(peer);
     const auto of_source = ip_of(source);
@@ -89,7 +89,7 @@ Status EbpfDatapath::read_kernel() {
   }
 
   const auto tunnel = maps.tunnel.get(0);
-  if (!tunnel) return tl::unexpected(tunnel.error());
+  if (!tunnel) return failed(tunnel);
   if (*tunnel) read.tunnel = **tunnel;
 
   known_ = std::move(read);
@@ -124,7 +124,7 @@ Status EbpfDatapath::fresh_port(std::uint32_t ifindex, const abi::port& port) {
     return maps.rings.put(ifindex, abi::ring{});
   }
   const auto ring = maps.rings.get(ifindex);
-  if (!ring) return tl::unexpected(ring.error());
+  if (!ring) return failed(ring);
   return *ring ? Status{} : maps.rings.put(ifindex, abi::ring{});
 }
 

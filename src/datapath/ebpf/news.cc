@@ -16,9 +16,9 @@ Result<std::unique_ptr<News>> News::open(Loop& loop, const Maps& maps, Told told
   std::unique_ptr<News> news(new News(maps, std::move(told)));
   news->ring_.reset(ring_buffer__new(maps.news.fd(), &News::take, news.get(), nullptr));
   if (!news->ring_) return fail_errno(errno, "read the BPF ring buffer \"news\"");
-  if (auto old = news->drain(); !old) return tl::unexpected(old.error());
+  if (auto old = news->drain(); !old) return failed(old);
   const auto lost = news->lost();
-  if (!lost) return tl::unexpected(lost.error());
+  if (!lost) return failed(lost);
   news->lost_ = *lost;
   news->keys_.clear();
   news->watch_ = loop.on_readable(ring_buffer__epoll_fd(news->ring_.get()), [self = news.get()] { self->read(); });
@@ -35,7 +35,7 @@ int News::take(void* self, void* bytes, std::size_t length) {
 
 Result<std::uint64_t> News::lost() const {
   const auto lost = maps_.news_lost.get(0);
-  if (!lost) return tl::unexpected(lost.error());
+  if (!lost) return failed(lost);
   return lost->value_or(0);
 }
 

@@ -121,7 +121,7 @@ Status settle_map(bpf_map* map, const std::string& folder, std::uint32_t entries
   const UniqueFd pinned(::bpf_obj_get(path.c_str()));
   if (pinned) {
     const auto info = map_info(pinned.get());
-    if (!info) return tl::unexpected(info.error());
+    if (!info) return failed(info);
     if (info->type != bpf_map__type(map) || info->key_size != bpf_map__key_size(map) ||
         info->value_size != bpf_map__value_size(map) || info->map_flags != bpf_map__map_flags(map))
       return fail(Code::conflict, "adopt {}: it is not a map of layout " MIDONET_LAYOUT, path);
@@ -143,14 +143,14 @@ Status take(const bpf_map* from, Map& to) {
   if (bpf_map__key_size(from) != Map::key_bytes || bpf_map__value_size(from) != Map::value_bytes)
     return fail(Code::internal, "the BPF map \"{}\" has entries of another size than abi.h says", name);
   auto fd = duplicate(bpf_map__fd(from), name);
-  if (!fd) return tl::unexpected(fd.error());
+  if (!fd) return failed(fd);
   to = Map(std::move(*fd), name);
   return {};
 }
 
 Status take(const bpf_program* from, UniqueFd& to) {
   auto fd = duplicate(bpf_program__fd(from), bpf_program__name(from));
-  if (!fd) return tl::unexpected(fd.error());
+  if (!fd) return failed(fd);
   to = std::move(*fd);
   return {};
 }
@@ -188,10 +188,10 @@ Result<std::unique_ptr<Objects>> Objects::open(const EbpfOptions& options) {
                 options.flood_limit);
   if (options.ageing.count() <= 0) return fail(Code::invalid, "an ageing time of {} s", options.ageing.count());
   std::unique_ptr<Objects> objects(new Objects(options));
-  if (auto made = make_folder(objects->links()); !made) return tl::unexpected(made.error());
-  if (auto loaded = objects->load(options); !loaded) return tl::unexpected(loaded.error());
-  if (auto pinned = objects->pin(); !pinned) return tl::unexpected(pinned.error());
-  if (auto removed = objects->remove_old_programs(); !removed) return tl::unexpected(removed.error());
+  if (auto made = make_folder(objects->links()); !made) return failed(made);
+  if (auto loaded = objects->load(options); !loaded) return failed(loaded);
+  if (auto pinned = objects->pin(); !pinned) return failed(pinned);
+  if (auto removed = objects->remove_old_programs(); !removed) return failed(removed);
   return objects;
 }
 
@@ -226,7 +226,7 @@ Status Objects::load(const EbpfOptions& options) {
   for (const UniqueFd* program : {&from_tap, &to_tap, &from_tunnel}) {
     if (!adopted_) break;
     const auto maps_used = maps_of(program->get());
-    if (!maps_used) return tl::unexpected(maps_used.error());
+    if (!maps_used) return failed(maps_used);
     used.insert(maps_used->begin(), maps_used->end());
   }
   for (const auto& [map, entries] : sizes) {
@@ -236,7 +236,7 @@ Status Objects::load(const EbpfOptions& options) {
       break;
     }
     const auto info = map_info(pinned.get());
-    if (!info) return tl::unexpected(info.error());
+    if (!info) return failed(info);
     if (!used.contains(info->id)) adopted_ = false;
   }
   bpf_program__set_autoload(skeleton->progs.from_tap, !adopted_);

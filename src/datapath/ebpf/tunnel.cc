@@ -16,7 +16,7 @@ Status EbpfDatapath::write_tunnel(const abi::tunnel& entry) {
   if (known_.tunnel.ifindex != 0 && known_.tunnel.ifindex != entry.ifindex) forget_counts(known_.tunnel.ifindex);
   known_.tunnel = entry;
   const auto back = map.get(0);
-  if (!back) return tl::unexpected(back.error());
+  if (!back) return failed(back);
   if (!*back || std::memcmp(&**back, &entry, sizeof entry) != 0) {
     stale_ = true;
     return fail(Code::unavailable, "the tunnel's entry was not there when read back");
@@ -68,13 +68,12 @@ void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
   }
   auto device = device_->ensure(wanted->mtu);
   // Before the program that looks at them is hooked.
-  if (const auto written = write_addresses(wanted, round.sweep); device && !written)
-    device = tl::unexpected(written.error());
+  if (const auto written = write_addresses(wanted, round.sweep); device && !written) device = failed(written);
   if (device) {
     round.tunnel_device = *device;
     return;
   }
-  tunnel_status_ = tl::unexpected(device.error());
+  tunnel_status_ = failed(device);
   // Of a failure to look we do not know what it means: what worked goes on. Else nobody sends into the void uncounted.
   const Code code = device.error().code;
   const bool lost = code == Code::conflict || code == Code::not_found || code == Code::invalid;
@@ -95,15 +94,15 @@ void EbpfDatapath::finish_tunnel(Round& round) {
 
 Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
   const auto standing = tunnel_hooks_.look(ifindex);
-  if (!standing) return tl::unexpected(standing.error());
+  if (!standing) return failed(standing);
   tunnel_preceded_ = !standing->before.empty();
   if (tunnel_preceded_)
     log::warning("tunnel device {}: {} runs before the datapath's", device_->name(), standing->before);
   if (standing->complete) return {};
-  if (const auto prepared = tunnel_hooks_.prepare(ifindex, true); !prepared) return tl::unexpected(prepared.error());
+  if (const auto prepared = tunnel_hooks_.prepare(ifindex, true); !prepared) return failed(prepared);
   if (auto attached = tunnel_hooks_.attach(ifindex, Hook::ingress); !attached) return attached;
   const auto back = tunnel_hooks_.look(ifindex);
-  if (!back) return tl::unexpected(back.error());
+  if (!back) return failed(back);
   if (!back->complete)
     return fail(Code::unavailable, "tunnel device {}: its hook was not there when read back", device_->name());
   return tunnel_hooks_.finish(ifindex);

@@ -29,10 +29,10 @@ TunnelDevice::TunnelDevice(Settings settings, VxlanLinks links, std::function<vo
 Result<std::unique_ptr<TunnelDevice>> TunnelDevice::open(Loop& loop, Settings settings,
                                                          std::function<void(const std::string&)> drifted) {
   auto links = VxlanLinks::open();
-  if (!links) return tl::unexpected(links.error());
+  if (!links) return failed(links);
   std::unique_ptr<TunnelDevice> device(new TunnelDevice(std::move(settings), std::move(*links), std::move(drifted)));
   auto watch = LinkWatch::open(loop, [self = device.get()] { self->look(); });
-  if (!watch) return tl::unexpected(watch.error());
+  if (!watch) return failed(watch);
   device->watch_ = std::move(*watch);
   return device;
 }
@@ -51,13 +51,13 @@ bool TunnelDevice::fits(const VxlanLink& link) const {
 // The device of ours that may stay; others of ours go.
 Result<std::optional<VxlanLink>> TunnelDevice::adopt() {
   const auto named = links_.find(settings_.name);
-  if (!named) return tl::unexpected(named.error());
+  if (!named) return failed(named);
   if (*named && !ours(**named))
     return fail(Code::conflict,
                 "tunnel device {}: there is a device of this name that is not ours (kind \"{}\", alias \"{}\")",
                 settings_.name, (*named)->kind, (*named)->alias);
   auto all = links_.all();
-  if (!all) return tl::unexpected(all.error());
+  if (!all) return failed(all);
   std::optional<VxlanLink> kept;
   for (const VxlanLink& link : *all) {
     if (!ours(link)) continue;
@@ -66,7 +66,7 @@ Result<std::optional<VxlanLink>> TunnelDevice::adopt() {
       continue;
     }
     log::info("tunnel device {}: made anew, its name, UDP port or mode is not what it should be", link.name);
-    if (auto removed = links_.remove(link.ifindex); !removed) return tl::unexpected(removed.error());
+    if (auto removed = links_.remove(link.ifindex); !removed) return failed(removed);
   }
   return kept;
 }
@@ -110,19 +110,19 @@ std::string TunnelDevice::damage(const std::optional<VxlanLink>& link, std::uint
 Result<std::uint32_t> TunnelDevice::ensure(std::uint32_t mtu) {
   ifindex_ = 0;
   auto link = adopt();
-  if (!link) return tl::unexpected(link.error());
+  if (!link) return failed(link);
   if (!*link) {
-    if (auto made = make(mtu); !made) return tl::unexpected(made.error());
+    if (auto made = make(mtu); !made) return failed(made);
     link = links_.find(settings_.name);
-    if (!link) return tl::unexpected(link.error());
+    if (!link) return failed(link);
     if (!*link) return fail(Code::unavailable, "tunnel device {}: it was not there when read back", settings_.name);
   }
   const std::uint32_t ifindex = (*link)->ifindex;
-  if (auto finished = finish(**link, mtu); !finished) return tl::unexpected(finished.error());
+  if (auto finished = finish(**link, mtu); !finished) return failed(finished);
   // From before the last look, so that no change is missed.
-  if (auto followed = watch_->follow(ifindex); !followed) return tl::unexpected(followed.error());
+  if (auto followed = watch_->follow(ifindex); !followed) return failed(followed);
   const auto back = links_.find(ifindex);
-  if (!back) return tl::unexpected(back.error());
+  if (!back) return failed(back);
   if (const std::string what = damage(*back, mtu); !what.empty())
     return fail(Code::unavailable, "tunnel device {}: it was {} when read back", settings_.name, what);
   ifindex_ = ifindex;
@@ -146,7 +146,7 @@ void TunnelDevice::look() {
 Status TunnelDevice::remove() {
   ifindex_ = 0;
   const auto all = links_.all();
-  if (!all) return tl::unexpected(all.error());
+  if (!all) return failed(all);
   for (const VxlanLink& link : *all) {
     if (!ours(link)) continue;
     if (auto removed = links_.remove(link.ifindex); !removed) return removed;
