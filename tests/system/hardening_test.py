@@ -45,6 +45,11 @@ class Binaries(unittest.TestCase):
             self.assertGreater(len(flags), 3, program)
             self.assertEqual([each for each in flags if "W" in each and "E" in each], [], program)
 
+    def test_mm_ctl_loads_the_c_library_alone(self):
+        # Each library more is a millisecond or so of each call.
+        needed = re.findall(r"\(NEEDED\).*\[([a-z-]+)", readelf("mm-ctl", "--dynamic"))
+        self.assertEqual(set(needed) - {"libc", "libm", "ld-linux-x"}, set())
+
     def test_stack_frames_are_guarded(self):
         self.assert_each(("--dyn-syms",), "__stack_chk_fail@")
 
