@@ -1,6 +1,6 @@
-// What the agent and a datapath say to each other. The agent hands over what its host should look like; the
-// datapath makes the kernel match, reads back what it did and answers per port. Implementations:
-// ebpf/ebpf_datapath.h (the real one) and fake_datapath.h (in memory, for tests of the agent).
+// The interface between the agent and a datapath. The agent hands over the desired state of its host; the datapath makes the kernel
+// match, reads the kernel back and answers per port. Implementations: ebpf/ebpf_datapath.h (the real one) and fake_datapath.h (in
+// memory, for tests of the agent).
 //
 // All calls are made on the loop's thread and return when the work is done. Nothing here knows tenants, names
 // of bridges or the store; agent/plan translates.
@@ -36,7 +36,7 @@ struct PortSpec {
   bool operator==(const PortSpec&) const = default;
 };
 
-// Where a MAC is that is behind another host.
+// A MAC address that is at another host.
 struct RemoteMac {
   Ip vtep;
   // Configured at its port there: it is never learned here. Else learned there: a frame with this source from a local
@@ -55,13 +55,13 @@ struct BridgeSpec {
   // The tunnel end points of the other hosts that serve the bridge: each gets one copy of what is flooded from a local
   // port. Nothing that came through the tunnel goes back into it. Ignored while Desired::tunnel is absent.
   std::set<Ip> peers{};
-  // Where frames of the bridge may come from through the tunnel: the addresses from which the hosts that serve it send. Those
-  // of `peers` are among them. An address that leaves the set is still taken for a while (ebpf/admission.h).
+  // The addresses from which frames of the bridge are taken through the tunnel: those of the hosts that serve it, `peers` among them.
+  // An address that leaves the set is still admitted for a while (ebpf/admission.h).
   std::set<Ip> sources{};
   // False: the hosts that serve the bridge were never read completely. Any address may then send, unless an earlier set
   // stands in the kernel.
   bool sources_known = true;
-  // A local configured MAC comes first, then one that is configured remotely, then the last heard of.
+  // A local configured MAC comes first, then one that is configured remotely, then the one that was heard last.
   std::map<Mac, RemoteMac> remote_macs{};
   bool operator==(const BridgeSpec&) const = default;
 };
@@ -71,9 +71,9 @@ struct BridgeSpec {
 struct TunnelSpec {
   Ip local;               // this host's own tunnel end point: what its peers send to
   std::uint32_t mtu = 0;  // the largest IP packet that fits into the tunnel; larger frames are dropped and counted
-  // Further addresses of this host that peers may send to. What comes to another one is dropped and counted.
+  // Further addresses of this host that peers may send to. Packets to other addresses are dropped and counted.
   std::set<Ip> addresses{};
-  // What outer packets are from; nothing: as the host's routes have it. A kernel before 6.0 chooses by itself.
+  // The source of outer packets; nothing: as the host's routes choose it. A kernel before 6.0 always uses the route's.
   std::optional<Ip> source_v4{}, source_v6{};
   std::map<Ip, Ip> sources{};  // for these peers another one
   bool operator==(const TunnelSpec&) const = default;
@@ -84,8 +84,8 @@ struct Desired {
   std::map<Uuid, PortSpec> ports{};
   std::map<Vni, BridgeSpec> bridges{};
   std::optional<TunnelSpec> tunnel{};  // absent: no device, frames stay on this host
-  // Ports of which nothing is known that could be desired, and which are not to go: where the kernel has one plugged it stays,
-  // and with it all that its bridge has.
+  // Ports whose desired state is not known, and which must stay: if the kernel has one plugged, it stays with all entries of its
+  // bridge.
   std::set<Uuid> held{};
   // Interfaces that must not carry hooks of ours, by ifindex: they are unplugged at once, also without a sweep.
   std::set<std::uint32_t> banned{};
@@ -94,15 +94,15 @@ struct Desired {
 
 enum class Sweep {
   no,   // the view is not complete yet: add and change, delete nothing
-  yes,  // what is ours in the kernel and not desired goes
+  yes,  // objects of ours in the kernel that are not desired are removed
 };
 
 // Per desired port: success means that hooks, map entries and ifindex were read back from the kernel and are
 // complete.
 struct Applied {
   std::map<Uuid, Status> ports;
-  // Ports that are complete, and where something of somebody else sees frames before the datapath does, so that they may
-  // bypass the bridge or get to the host: what it is.
+  // Ports that are complete, but whose frames another program sees before the datapath does, so that they may bypass the bridge or get
+  // to the host; with the name of that program.
   std::map<Uuid, std::string> preceded{};
   // Whether the tunnel, where one is desired, was read back from the kernel as complete. Local forwarding does not
   // depend on it.
@@ -143,14 +143,14 @@ class Datapath {
 
   // Makes the kernel match `desired` as far as it can; one port that fails holds up no other. Idempotent: a
   // second call with the same argument changes nothing in the kernel. Work is proportional to the difference
-  // to what this object knows of the kernel, which the first call and every reported drift read anew.
+  // to this object's copy of the kernel's state, which the first call and the call after a reported drift read again.
   virtual Applied apply(const Desired& desired, Sweep sweep) = 0;
 
-  // Whether the kernel has a port plugged at this interface, also one of before the first apply().
+  // Whether the kernel has a port plugged at this interface, also one from before the first apply().
   virtual bool plugged(std::uint32_t ifindex) = 0;
 
-  // `drifted(what)` is called from the loop when somebody else touched what is ours (a qdisc, a filter, a
-  // pin); the agent then calls apply() again, which reads the kernel anew and repairs. `what` is for the log.
+  // `drifted(what)` is called from the loop when another program changed an object of ours (a qdisc, a filter, a
+  // pin); the agent then calls apply() again, which reads the kernel again and repairs. `what` is for the log.
   virtual void on_drift(std::function<void(const std::string& what)> drifted) = 0;
 
   virtual std::vector<PortCounters> counters() = 0;
@@ -158,9 +158,9 @@ class Datapath {
   virtual std::vector<FdbEntry> fdb() = 0;                      // configured and learned, aged entries left out
 
   // `learned(entries)` is called from the loop with the MACs that were learned at local ports for the first time, or
-  // moved to one (from another port, or from a remote host), since the last call; one that is refreshed is not told.
-  // When the kernel had more to say than it had room for, the entries are all that are learned now. What was learned
-  // before this object was opened is not told: fdb() has it.
+  // moved to one (from another port, or from a remote host), since the last call; a refreshed one is not among them.
+  // When the kernel had more to report than it had room for, the entries are all learned ones. MACs that were learned before this
+  // object was opened are not reported: fdb() has them.
   virtual void on_learned(std::function<void(const std::vector<FdbEntry>& learned)> learned) = 0;
   // A learned MAC has moved to another host: its local entry goes. Nothing happens when there is none.
   virtual void forget(Vni vni, const Mac& mac) = 0;

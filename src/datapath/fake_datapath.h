@@ -1,5 +1,5 @@
-// A datapath without a kernel, for tests of whoever drives one: it keeps what was applied in memory, as the
-// kernel would, and fails on request. Forwarding is not simulated.
+// A datapath without a kernel, for tests of the code that drives one: it keeps the applied state in memory, as the kernel would, and
+// fails on request. Forwarding is not simulated.
 //
 // Used on one thread. `plugged()` is the "kernel": what a test looks at, and what survives the driver's
 // restart when the test keeps the FakeDatapath (or takes plugged() into the next one).
@@ -39,17 +39,16 @@ class FakeDatapath : public Datapath {
   void fail_next(const Uuid& port, Error error, int times = 1);
   // The next apply reports this error, which belongs to no port.
   void fail_next_apply(Error error) { general_failures_.push_back(std::move(error)); }
-  // Until told otherwise (with an empty text) this stands before the hooks of the port.
+  // From now on (until a call with an empty text) this program stands before the hooks of the port.
   void precede(const Uuid& port, const std::string& what) {
     if (what.empty())
       preceded_.erase(port);
     else
       preceded_[port] = what;
   }
-  // Until told otherwise no tunnel can be made.
+  // From now on, until a call without an error, no tunnel can be made.
   void fail_tunnel(std::optional<Error> error) { tunnel_failure_ = std::move(error); }
-  // Somebody else unplugs a port in the kernel; the drift is reported as the real one does. Does nothing
-  // else.
+  // As if another program had unplugged a port in the kernel; the drift is reported as the real datapath does it.
   void lose(const Uuid& port, const std::string& what = "filter deleted");
   void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
   void set_tunnel_counters(TunnelCounters counters) { tunnel_counters_ = std::move(counters); }

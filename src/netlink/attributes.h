@@ -1,6 +1,6 @@
 // Messages of rtnetlink taken apart and put together. Used by this folder's files; mechanism only.
 //
-// Reading never goes beyond the bytes of the message: what is cut short or contradicts itself is left out.
+// Reading never goes beyond the bytes of the message: an attribute that is cut short or contradicts itself is left out.
 #pragma once
 
 #include <libmnl/libmnl.h>

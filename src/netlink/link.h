@@ -1,5 +1,5 @@
-// The network interfaces of one network namespace as the kernel tells them, and a table of them. Values only;
-// filled by monitor.h from the kernel, or by a test. Not thread-safe, nothing here fails.
+// The network interfaces of one network namespace as the kernel reports them, and a table of them. Values only; monitor.h fills them
+// from the kernel, or a test does. Not thread-safe, nothing here fails.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class LinkTable {
   const std::unordered_map<std::uint32_t, Link>& all() const { return links_; }
   std::size_t size() const { return links_.size(); }
 
-  // Each says whether the table is different afterwards. put() keeps the addresses that are known already.
+  // Each returns whether the table is different afterwards. put() keeps the known addresses.
   bool put(Link link);
   bool remove(std::uint32_t ifindex);
   bool add_address(std::uint32_t ifindex, const Ip& ip);
@@ -56,7 +56,7 @@ class LinkTable {
 
  private:
   std::unordered_map<std::uint32_t, Link> links_;
-  std::unordered_map<std::string, std::uint32_t> by_name_;  // of two that claim a name, the one heard of last
+  std::unordered_map<std::string, std::uint32_t> by_name_;  // of two with one name, the one that was reported last
 };
 
 }  // namespace midonet::netlink

@@ -1,6 +1,5 @@
 // Replies and events of rtnetlink, decoded: bytes in, values out. Used by monitor.h; pure, so that captured
-// bytes and random ones can be thrown at it. What is cut short or contradicts itself is skipped, never read
-// beyond.
+// bytes and random ones can be thrown at it. A message that is cut short or contradicts itself is skipped, never read beyond.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@
 
 namespace midonet::netlink {
 
-// What one message says.
+// The content of one message.
 struct LinkIs {
   Link link;  // without addresses: those come by AddressIs
 };
@@ -51,8 +50,8 @@ bool decode(std::span<const std::uint8_t> datagram, const std::function<void(Mes
 // Requests, ready to be sent.
 std::vector<std::uint8_t> dump_links(std::uint32_t sequence);
 std::vector<std::uint8_t> dump_addresses(std::uint32_t sequence);
-// How a packet to this destination leaves. With `rule` the route of the table that matches, else what comes of it, with
-// what was learned of the path.
+// The way of a packet to this destination. With `rule` the route of the table that matches, otherwise the resulting path, with its
+// learned MTU.
 std::vector<std::uint8_t> get_route(std::uint32_t sequence, const Destination& to, bool rule);
 
 }  // namespace midonet::netlink

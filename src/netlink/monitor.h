@@ -23,7 +23,7 @@
 
 namespace midonet::netlink {
 
-// Where the agent learns of links and routes: the Monitor, or a test's tables.
+// The agent's source of links and routes: the Monitor, or a test's tables.
 class LinkSource {
  public:
   virtual ~LinkSource() = default;
@@ -76,7 +76,7 @@ class Monitor : public LinkSource {
   bool interrupted_ = false;  // the running dump is inconsistent
   std::uint32_t sequence_ = 0;
   std::uint64_t overruns_ = 0;
-  // What a running dump (or an event since its start) has shown; the rest is gone when it ends.
+  // Seen in a running dump, or in an event since its start; links that are not here when it ends are gone.
   std::unordered_set<std::uint32_t> seen_links_;
   struct AddressHash {
     std::size_t operator()(const std::pair<std::uint32_t, Ip>& key) const;

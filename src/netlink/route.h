@@ -1,5 +1,5 @@
-// How packets leave this network namespace for some addresses, as the kernel says it. Values only; filled by routes.h from
-// the kernel, or by a test.
+// The routes of this network namespace to some addresses, as the kernel chooses them. Values only; routes.h fills them from the kernel,
+// or a test does.
 #pragma once
 
 #include <chrono>
@@ -21,11 +21,11 @@ struct Destination {
 
 struct Route {
   std::set<std::uint32_t> interfaces{};  // ifindexes that packets leave by; never empty, several for a multipath route
-  std::uint32_t mtu = 0;                 // of the path, as the route says or as was learned; 0: that of the interface
-  std::optional<Ip> source{};            // what the kernel takes where the sender names none
-  bool is_default = false;               // what matches is the route to everywhere
+  std::uint32_t mtu = 0;                 // of the path, from the route or learned; 0: that of the interface
+  std::optional<Ip> source{};            // the kernel's choice when the sender names none
+  bool is_default = false;               // the matching route is the default route
   bool advertised = false;               // it comes from a router advertisement (IPv6)
-  std::chrono::milliseconds expires{0};  // when what was learned is forgotten; 0: never
+  std::chrono::milliseconds expires{0};  // when the learned MTU is forgotten; 0: never
   bool operator==(const Route&) const = default;
 };
 

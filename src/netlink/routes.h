@@ -1,5 +1,5 @@
-// The routes to some destinations, live: asked of the kernel once, and again after each change that may concern them: of a
-// route, a rule, a link, an address, or of what is learned of a path (RFC 1191, RFC 8201). No polling. Used by monitor.h.
+// The routes to some destinations, live: read from the kernel once, and again after each change that may concern them: of a route, a
+// rule, a link, an address, or the learned MTU of a path (RFC 1191, RFC 8201). No polling. Used by monitor.h.
 //
 // A lookup is a request to rtnetlink, which blocks for microseconds. On the loop's thread, in the network namespace that
 // it was opened in.
@@ -29,7 +29,7 @@ class Routes {
   const RouteTable& follow(const std::set<Destination>& wanted);
   void look_again();  // soon, since links or addresses changed
 
-  // Addresses for documentation: what leads there is a default route.
+  // Addresses for documentation: only a default route leads there.
   static Destination anywhere_v4();
   static Destination anywhere_v6();
 

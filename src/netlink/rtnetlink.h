@@ -1,4 +1,4 @@
-// A socket on which requests to rtnetlink are made and answered one by one. Used by tc.h and vxlan.h; mechanism only.
+// A socket for requests to rtnetlink, which are answered one by one. Used by tc.h and vxlan.h; mechanism only.
 //
 // A request blocks until the kernel has answered (microseconds; at most `deadline`). One thread. The socket belongs to
 // the network namespace that the calling thread was in when it was opened.
@@ -37,7 +37,7 @@ class Rtnetlink {
   // dump during which what it lists has changed.
   int transact(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& each);
 
-  // The sender in the kernel's notifications about what was done here.
+  // The sender that the kernel's notifications name for changes made here.
   std::uint32_t port_id() const;
 
  private:

@@ -21,7 +21,7 @@ class Socket {
 
   struct Received {
     std::span<const std::uint8_t> datagram;  // empty: nothing there now. Valid until the next receive().
-    bool lost = false;                       // messages were dropped or cut: what is known is not to be trusted
+    bool lost = false;                       // messages were dropped or cut: the known state may be wrong
   };
   Result<Received> receive();
 

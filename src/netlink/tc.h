@@ -1,8 +1,8 @@
 // The tc objects that the datapath needs, over rtnetlink: the clsact qdisc of an interface and the cls_bpf filters at
-// its two hooks. Used by hooks.h. Knows nothing of what is ours; mechanism only.
+// its two hooks. Used by hooks.h. It does not know which objects are ours; mechanism only.
 //
-// Why not libbpf's bpf_tc_*: it opens a socket per call, can't tell what else hangs at a hook, and its requests carry
-// no port id by which our own changes can be told from others' in the kernel's notifications.
+// libbpf's bpf_tc_* are not used: they open a socket per call, cannot list other filters at a hook, and their requests carry no port id
+// that tells our own changes from others' in the kernel's notifications.
 //
 // Requests block until the kernel has answered (rtnetlink.h). One thread.
 #pragma once
@@ -34,12 +34,12 @@ struct FilterPlace {
 struct Filter {
   FilterPlace place;
   std::string kind;              // "bpf", "u32", "matchall" …
-  std::string name;              // of a bpf filter: what its maker called it (TCA_BPF_NAME)
+  std::string name;              // of a bpf filter: the name that its maker gave (TCA_BPF_NAME)
   std::uint32_t program_id = 0;  // of a bpf filter
   bool direct_action = false;    // of a bpf filter: the program's return value is the verdict
 };
 
-// A qdisc or filter that somebody made, changed or deleted.
+// A qdisc or filter that a program made, changed or deleted.
 struct TcEvent {
   bool qdisc = false;  // else a filter
   bool deleted = false;
@@ -65,7 +65,7 @@ class Tc {
   Result<std::optional<Filter>> filter(const FilterPlace& place);
   Result<std::vector<Filter>> filters(std::uint32_t ifindex, Hook hook);
 
-  // The sender in the kernel's notifications about what this object did.
+  // The sender that the kernel's notifications name for changes of this object.
   std::uint32_t port_id() const { return kernel_.port_id(); }
 
  private:
@@ -74,13 +74,13 @@ class Tc {
   Rtnetlink kernel_;
 };
 
-// Hears of changes to qdiscs and filters in this network namespace, whoever makes them.
+// Notices changes of qdiscs and filters in this network namespace, by any program.
 class TcMonitor {
  public:
   static Result<std::unique_ptr<TcMonitor>> open();
 
   int fd() const;
-  // Takes everything that is there, without waiting, and hands over what the socket with port id `ours` did not do.
+  // Takes all waiting notifications, without blocking, and hands over those of other sockets than that with port id `ours`.
   // False when notifications were lost: anything may have happened.
   bool drain(std::uint32_t ours, const std::function<void(const TcEvent&)>& each);
 

@@ -1,4 +1,4 @@
-// VXLAN devices over rtnetlink: what the tunnel needs of them. Used by tunnel_device.h. Knows nothing of what is ours;
+// VXLAN devices over rtnetlink, as far as the tunnel needs them. Used by tunnel_device.h. It does not know which devices are ours;
 // mechanism only. On the loop's thread.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace midonet::netlink {
 
-// A network interface; what stands below `kind` is of a VXLAN device alone.
+// A network interface; the members below `kind` are of VXLAN devices only.
 struct VxlanLink {
   std::uint32_t ifindex = 0;
   std::string name;
@@ -58,7 +58,7 @@ class VxlanLinks {
   Rtnetlink kernel_;
 };
 
-// Hears when one interface is changed in any way or deleted, and of no other: the kernel filters.
+// Notices every change and the deletion of one interface, and of no other: the kernel filters.
 class LinkWatch {
  public:
   // `changed` is called from the loop, once for several changes in a row; also after changes of our own.

@@ -1,5 +1,5 @@
-// Hears when somebody else touches what is ours: our clsact or filters (rtnetlink's tc group), our pins and those of our links (inotify). Used
-// by EbpfDatapath, on the loop's thread. No polling. Entries of a map that somebody else rewrites are not noticed here.
+// Notices changes of our objects by other programs: of our clsact or filters (rtnetlink's tc group), of our pins and those of our links
+// (inotify). Used by EbpfDatapath, on the loop's thread. No polling. A rewritten map entry is not noticed here.
 //
 // Our own changes are not reported: tc's notifications name the socket that asked for the change, and of pins only the
 // loss of a current one counts. Several events in a row are one report.

@@ -213,8 +213,8 @@ void EbpfDatapath::prepare_interfaces(Round& round) {
     if (!owns) {
       const Error error{owns.error().code, fmt::format("plug {}: {}", spec.interface, owns.error().message)};
       round.fail_port(id, spec.ifindex, error);
-      // Without the interface, or beside somebody who holds our place, there is nothing to keep. Of any other failure we
-      // do not know what it means: a port that was plugged stays so.
+      // Without the interface, or when another program holds our place, there is nothing to keep. Any other failure leaves a plugged
+      // port as it is, since its meaning is not known.
       if (error.code == Code::not_found || error.code == Code::conflict) round.circumstances.unusable.insert(id);
       continue;
     }
@@ -261,7 +261,7 @@ void EbpfDatapath::note_standing(std::uint32_t ifindex, const std::string& inter
   }
 }
 
-// The kernel does not tell when somebody attaches a program to a tcx hook: it is looked at now and then.
+// The kernel sends no event when another program is attached to a tcx hook: the hooks are looked at from time to time.
 void EbpfDatapath::look_later() {
   if (!tcx::supported() || look_timer_.armed() || (hooked_.empty() && known_.tunnel.ifindex == 0)) return;
   look_timer_ = loop_.after(look_every_, [this] {

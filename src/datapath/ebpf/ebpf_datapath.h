@@ -1,9 +1,9 @@
 // The datapath of Linux: two BPF programs at each tap and one at the tunnel device (bridge.bpf.c), and the maps that they
 // share. Made by the agent's main; on the loop's thread.
 //
-// What it keeps in memory is a copy of the kernel's tables. The first apply(), and the one after a drift, reads them
-// anew and checks every hook; else a port that is not touched costs a comparison. Nothing is undone when the object goes:
-// frames flow on, and the next open() with the same pin_dir adopts everything.
+// It keeps a copy of the kernel's tables in memory. The first apply(), and the one after a drift, reads them again and checks every
+// hook; otherwise an unchanged port costs a comparison. Nothing is undone when the object goes: frames flow on, and the next open()
+// with the same pin_dir adopts everything.
 //
 // The order of writes keeps these true at every moment, also when we are killed between two of them:
 //   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through; the
@@ -114,10 +114,10 @@ class EbpfDatapath : public Datapath {
 
   Leaving leaving_;
   bool admits_anew_;   // until the map "admitted" was filled for the first time
-  bool stale_ = true;  // the kernel is to be read anew
+  bool stale_ = true;  // the kernel has to be read again
   bool pinned_ = true;
   bool swept_ = false;
-  bool tunnel_preceded_ = false;  // something of somebody else stands before our hook at the tunnel device
+  bool tunnel_preceded_ = false;  // another program stands before our hook at the tunnel device
   bool tunnel_settled_ = false;   // as the last Desired has it
   Status tunnel_status_;
   Tables known_;

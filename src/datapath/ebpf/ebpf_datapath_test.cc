@@ -311,7 +311,7 @@ TEST_F(EbpfDatapathTest, ALearnedMacIsForgottenAfterTheAgeingTimeAndItsPlaceIsFr
   EXPECT_TRUE(a.receive());
   EXPECT_THAT(c.drain(), IsEmpty());
 
-  // Nobody tells when an entry has aged; its time is what we wait for.
+  // No event says that an entry has aged: this waits for its time.
   const Timer over = loop_.after(options.ageing + 50ms, [] {});
   EXPECT_TRUE(loop_.run_until([&] { return !over.armed(); }, 10s));
   EXPECT_THAT(datapath_->fdb(), IsEmpty());
@@ -420,7 +420,7 @@ TEST_F(EbpfDatapathTest, RunningOutOfDescriptorsBeforeTheFirstPlugFailsNoMoreTha
 
 class ArpTest : public EbpfDatapathTest {
  protected:
-  // Two guests; a third address is known and belongs to nobody here.
+  // Two guests; a third address is known and belongs to none of them.
   void plug(const Tap& a, const Tap& b) {
     Wanted wanted = Wanted().port(7, a, mac_a).port(7, b, mac_b);
     wanted.desired.bridges[vni(7)].neighbours = {
@@ -446,11 +446,11 @@ TEST_F(ArpTest, ARequestForAnUnknownAddressIsFlooded) {
   EXPECT_THAT(a.drain(), IsEmpty());
 }
 
-// RFC 5227: whoever asks whether an address is taken is to be answered by its owner, and by nobody in its name.
+// RFC 5227: only the owner of an address answers the question whether the address is taken.
 TEST_F(ArpTest, AProbeOrAnnouncementIsFlooded) {
   const Tap a("a"), b("b");
   plug(a, b);
-  for (const char* address : {"192.0.2.1", "192.0.2.2"}) {  // its own, and somebody else's
+  for (const char* address : {"192.0.2.1", "192.0.2.2"}) {  // its own, and another guest's
     const Frame probe = arp(1, mac_a, ip("0.0.0.0"), Mac(), ip(address));
     a.send(probe);
     EXPECT_EQ(b.receive(), probe) << address;

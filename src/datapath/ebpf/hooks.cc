@@ -153,9 +153,9 @@ Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded)
   const auto there = census(tc_, ifindex);
   if (!there) return tl::unexpected(there.error());
   if (there->in_our_place)
-    return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter{} of somebody else",
+    return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter{} of another program",
                 ifindex, priority, there->in_our_place->kind, quoted(there->in_our_place->name));
-  // No record, but filters of ours and of nobody else: the record was lost with its map.
+  // No record, and only filters of ours: the record was lost with its map.
   return recorded.value_or(there->ours > 0 && there->others == 0);
 }
 
@@ -169,7 +169,7 @@ Status Hooks::attach_link(std::uint32_t ifindex, Hook hook) const {
   const std::string path = pin(ifindex, hook);
   const auto there = tcx::pinned(path);
   if (!there) return tl::unexpected(there.error());
-  // One of an interface that is gone, or that somebody has detached, is of no use any more.
+  // A link of an interface that is gone, or a detached link, is of no use any more.
   if (!*there || (*there)->link.ifindex != ifindex || (*there)->link.hook != hook)
     return tcx::attach(ifindex, hook, ours.fd, path);
   return (*there)->link.program_id == ours.id ? Status() : tcx::replace(**there, ours.fd);
@@ -180,7 +180,7 @@ Status Hooks::attach_filter(std::uint32_t ifindex, Hook hook) {
   const auto there = tc_.filter(place);
   if (!there) return tl::unexpected(there.error());
   if (*there && !is_ours(**there))  // came after prepare()
-    return fail(Code::conflict, "attach to interface {}: priority {} is held by somebody else", ifindex, priority);
+    return fail(Code::conflict, "attach to interface {}: priority {} is held by another program", ifindex, priority);
   const Program& ours = *program(hook);
   return tc_.put_filter(place, ours.fd, filter_name(ours), there->has_value());
 }
@@ -206,7 +206,7 @@ Status Hooks::detach_filters(std::uint32_t ifindex, bool owns_clsact) {
   if (!there) return gone(there.error()) ? Status{} : tl::unexpected(there.error());
   if (owns_clsact && there->others == 0) {
     auto removed = tc_.remove_clsact(ifindex);
-    // Code::invalid: somebody has removed it before us.
+    // Code::invalid: another program has removed it before us.
     if (removed || gone(removed.error()) || removed.error().code == Code::invalid) return {};
     return removed;
   }

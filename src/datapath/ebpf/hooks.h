@@ -1,13 +1,13 @@
 // Our programs at an interface: from_tap at the ingress of a tap and to_tap at its egress; from_tunnel at the ingress of the
 // tunnel device. Used by EbpfDatapath.
 //
-// Two ways to attach them (ADR 16). What is ours in each, so that a restarted agent knows it and nobody else's is touched:
+// Two ways to attach them (ADR 16). These marks tell a restarted agent which objects are ours; others are not touched:
 //
 //   tcx     from Linux 6.6 on: a link, pinned as LINKS/IFINDEX-ingress or LINKS/IFINDEX-egress. It stands first at its hook when
 //           it is made, and before every tc filter.
 //   clsact  a filter of kind bpf at `priority` and `handle` whose TCA_BPF_NAME is "midolman/" and the name of its program. A
 //           clsact qdisc has no name; whether we made it is kept in the port's map entry (port_owns_clsact). It goes with
-//           the port if we made it and nobody else has filters there meanwhile.
+//           the port if we made it and no other program has filters there meanwhile.
 //
 // An interface that changes from one way to the other has both for a moment; frames pass all the time, since to_tap leaves its
 // mark on a frame for a to_tap behind it.
@@ -58,15 +58,15 @@ class Hooks {
 
   struct Standing {
     bool complete = false;  // the hooks are there with the very programs that this object was made with
-    // What somebody else has attached so that it sees frames before our programs do; empty when nothing.
+    // The program of another owner that sees frames before our programs do; empty if there is none.
     std::string before;
   };
   // Reads it from the kernel.
   Result<Standing> look(std::uint32_t ifindex);
 
-  // Makes the clsact if one is needed and there is none. Says whether it is ours; `recorded` is what the port's entry says
-  // of it. Code::not_found: there is no such interface. Code::conflict when somebody else's filter stands in our place at
-  // either hook, or an ingress qdisc.
+  // Makes the clsact if one is needed and there is none. Returns whether it is ours; `recorded` is the port's entry about that.
+  // Code::not_found: there is no such interface. Code::conflict: another program's filter stands in our place at either hook, or an
+  // ingress qdisc.
   Result<bool> prepare(std::uint32_t ifindex, std::optional<bool> recorded);
 
   // After prepare(): puts our program in place, atomically where an older one of ours is there.
@@ -82,7 +82,7 @@ class Hooks {
   // are to be links, also known ones.
   struct Stray {
     std::uint32_t ifindex = 0;
-    bool alone = false;    // nobody else has filters there
+    bool alone = false;    // no other program has filters there
     bool filters = false;  // the filters alone are too much
   };
   Result<std::vector<Stray>> strays(const std::function<bool(std::uint32_t)>& known);

@@ -248,10 +248,10 @@ TEST_F(LifetimeTest, AnotherIfindexUnderTheSamePortIsPluggedAndTheOldOneForgotte
   const Tap b("b");
   apply(two(*a, b));
   const std::uint32_t old = a->ifindex();
-  a.reset();  // the hypervisor takes the tap away and makes it anew
+  a.reset();  // the hypervisor takes the tap away and makes it again
   a.emplace("a");
   ASSERT_NE(a->ifindex(), old);
-  EXPECT_TRUE(quiet()) << drifts_.front();  // nobody touched what is ours
+  EXPECT_TRUE(quiet()) << drifts_.front();  // no object of ours was touched
   apply(two(*a, b));
   EXPECT_TRUE(passes(*a, b));
   EXPECT_FALSE(datapath_->objects().maps().ports.get(old)->has_value());
@@ -430,7 +430,7 @@ TEST_F(LifetimeTest, ADeletedPinIsHeardOfAndPinnedAnew) {
   open();
   EXPECT_TRUE(datapath_->objects().adopted());
   drifts_.clear();
-  ASSERT_EQ(::unlink((folder + "/fdb").c_str()), 0);  // the folder that was made anew is watched too
+  ASSERT_EQ(::unlink((folder + "/fdb").c_str()), 0);  // the folder that was made again is watched too
   EXPECT_TRUE(drifted());
 }
 

@@ -27,7 +27,7 @@ Result<std::unique_ptr<News>> News::open(Loop& loop, const Maps& maps, Told told
 
 int News::take(void* self, void* bytes, std::size_t length) {
   abi::fdb_key key{};
-  if (length != sizeof key) return 0;  // of nobody's making
+  if (length != sizeof key) return 0;  // no program of ours makes these
   std::memcpy(&key, bytes, sizeof key);
   static_cast<News*>(self)->keys_.emplace(key.vni, mac_of(key.mac));
   return 0;

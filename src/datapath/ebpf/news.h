@@ -19,8 +19,8 @@ namespace midonet::datapath {
 
 class News {
  public:
-  // A VNI and a MAC that was learned or has moved: whoever is told looks at where it is now. `lost`: there were more than
-  // the ring had room for, so anything may have been learned.
+  // A VNI and a MAC that was learned or has moved: the receiver looks up where it is now. `lost`: there were more than the ring had
+  // room for, so any MAC may have been learned.
   using Told = std::function<void(const std::set<std::pair<std::uint32_t, Mac>>& keys, bool lost)>;
 
   // What is in the ring already is thrown away. `told` is called from the loop, once for all that is there.

@@ -48,7 +48,7 @@ int to_log(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-// FNV-1a, 64 bits: tells versions apart, guards against nobody.
+// FNV-1a, 64 bits: tells versions apart; it is no protection against forgery.
 void mix(std::uint64_t& hash, const void* bytes, std::size_t length) {
   const auto* at = static_cast<const std::uint8_t*>(bytes);
   for (std::size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001b3ULL;
@@ -296,7 +296,7 @@ Status Objects::pin() {
         if (theirs && ours) id = theirs->id, our_id = ours->id;
       }
       if (id == our_id && id != 0) continue;
-      // Somebody else's object under our name, or a program that went with maps which are gone.
+      // Another owner's object under our name, or a program of maps that are gone.
       if (::unlink(path.c_str()) != 0) return fail_errno(errno, "replace the pin {}", path);
     }
     if (::bpf_obj_pin(pin.fd, path.c_str()) != 0) return fail_errno(errno, "pin {}", path);

@@ -3,8 +3,8 @@
 //
 // What is ours there: the folder PIN_DIR/v1 (abi.h, MIDONET_LAYOUT). In it each map under its name, and the programs as
 // from_tap-HASH, to_tap-HASH and from_tunnel-HASH, where HASH is of the programs' code and settings. A start with the same
-// hash adopts them; with another one (an upgrade, a changed setting) it loads the new programs over the same maps, and
-// whoever uses this object replaces the filters. A pinned map keeps the size that it was made with.
+// hash adopts them; with another one (an upgrade, a changed setting) it loads the new programs over the same maps, and the user of
+// this object replaces the filters. A pinned map keeps the size that it was made with.
 #pragma once
 
 #include <chrono>
@@ -67,7 +67,7 @@ class Objects {
   // The map "admitted" was made by this object: the programs before it let everybody send.
   bool admits_anew() const { return admits_anew_; }
 
-  // Pins anew what is no longer pinned as it should be, from the descriptors that are open here.
+  // Pins objects again that are no longer pinned as they should be, from the descriptors that are open here.
   Status pin();
   // Whether a file of this name in folder() is one of ours, of this version.
   bool is_pin(std::string_view file) const;

@@ -79,7 +79,7 @@ TEST_P(Overlay, ABroadcastReachesEachHostThatServesTheBridgeOnceAndNoOther) {
   EXPECT_EQ(three.datapath->tunnel_counters()->tx_packets, 0U);
 }
 
-// The outer headers, seen on the underlay: what carries the frame, and that nobody may cut it.
+// The outer headers, seen on the underlay: those of the tunnel, with fragments forbidden.
 TEST_P(Overlay, TheOuterHeadersAreThoseOfRfc7348AndForbidFragments) {
   Node &one = add(), &two = add();
   const Tap a = one.host.tap("a"), b = two.host.tap("b");
@@ -354,7 +354,7 @@ TEST_P(Overlay, APortThatWaitsForItsGuestHasItsFramesFromTheFirstOneThatTheGuest
   EXPECT_THAT(waits.drain(), IsEmpty());
 
   waits.send(ethernet(broadcast, mac_b));
-  EXPECT_TRUE(passes(a, waits, mac_a, mac_b)) << "before anybody was told";
+  EXPECT_TRUE(passes(a, waits, mac_a, mac_b)) << "before the agent was told";
   (void)b.drain();
   EXPECT_TRUE(loop_.run_until([&] { return !one.learned.empty(); }, 1s));
   EXPECT_THAT(one.learned, ElementsAre(FdbEntry{.vni = vni(7), .mac = mac_b, .port = id_named("waits")}));
@@ -430,7 +430,7 @@ TEST_P(Overlay, OnePeerThatIsNotThereKeepsNothingFromTheOthers) {
   EXPECT_EQ(one.datapath->tunnel_counters()->tx_packets, 22U);
 }
 
-// Frames that somebody makes up: a VXLAN packet needs a UDP socket and nothing else.
+// Forged frames: a VXLAN packet needs a UDP socket and nothing else.
 class Forged : public Overlay {
  protected:
   void SetUp() override {

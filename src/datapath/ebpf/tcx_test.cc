@@ -280,7 +280,7 @@ TEST_F(TcxTest, AnInterfaceThatIsGoneLeavesNoPin) {
   std::optional<Tap> c(std::in_place, "c");
   apply(two(*c, b));
   datapath_.reset();
-  c.reset();  // while nobody looks
+  c.reset();  // while no agent runs
   open();
   apply(Wanted().port(7, b, mac_b));
   EXPECT_EQ(links(), 2U);

@@ -74,7 +74,7 @@ void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
     return;
   }
   tunnel_status_ = failed(device);
-  // Of a failure to look we do not know what it means: what worked goes on. Else nobody sends into the void uncounted.
+  // A failure to look has no known meaning: a device that worked goes on. Otherwise frames are counted as dropped here.
   const Code code = device.error().code;
   const bool lost = code == Code::conflict || code == Code::not_found || code == Code::invalid;
   const std::uint32_t ifindex = lost ? 0 : known_.tunnel.ifindex;

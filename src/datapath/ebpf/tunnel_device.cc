@@ -65,7 +65,7 @@ Result<std::optional<VxlanLink>> TunnelDevice::adopt() {
       kept = link;
       continue;
     }
-    log::info("tunnel device {}: made anew, its name, UDP port or mode is not what it should be", link.name);
+    log::info("tunnel device {}: made again, its name, UDP port or mode is not what it should be", link.name);
     if (auto removed = links_.remove(link.ifindex); !removed) return failed(removed);
   }
   return kept;

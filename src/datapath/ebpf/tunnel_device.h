@@ -5,9 +5,9 @@
 // of the MAC that follows from our alias, and without any alias, is ours too: we were killed in between. No other is
 // touched, whatever its name.
 //
-//   collect-metadata mode   the programs say for each frame where it goes, and are told where it came from
+//   collect-metadata mode   the programs set the destination of each frame, and see its source
 //   no learning             remote MACs come from the other hosts' agents
-//   no IPv6 address         nobody talks to the device itself
+//   no IPv6 address         no program talks to the device itself
 #pragma once
 
 #include <cstdint>
@@ -36,10 +36,10 @@ class TunnelDevice {
   static Result<std::unique_ptr<TunnelDevice>> open(Loop& loop, Settings settings,
                                                     std::function<void(const std::string& what)> drifted);
 
-  // The device as it should be, read back: what is right stays as it is, what can be changed is changed, else it is
-  // made anew. Its ifindex. Code::conflict when the name is a foreign device's, or the UDP port is taken.
+  // Makes the device as it should be, and reads it back: right properties stay, others are changed where the kernel can, else the device
+  // is made again. Returns its ifindex. Code::conflict: the name is a foreign device's, or the UDP port is taken.
   Result<std::uint32_t> ensure(std::uint32_t mtu);
-  // Removes what is ours. No drift is reported from here on.
+  // Removes our device. No drift is reported from here on.
   Status remove();
 
   const std::string& name() const { return settings_.name; }

@@ -1,5 +1,5 @@
-// The life of the tunnel device: whose it is, what becomes of it when somebody else has his hands on it, and what a start
-// finds. Needs a real kernel.
+// The life of the tunnel device: its owner, its repair after changes of other programs, and its adoption by a start. Needs a real
+// kernel.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -47,7 +47,7 @@ class Tunnel : public Hosts {
     Hosts::TearDown();
   }
   bool both_ways() { return passes(*a_, *b_, mac_a, mac_b) && passes(*b_, *a_, mac_b, mac_a); }
-  // Somebody does this to the device of host 1: it is told within a second, and mended by the next apply.
+  // Another program does this to the device of host 1: the drift is reported within a second, and mended by the next apply.
   void expect_mended(
       const std::string& command, const std::string& told_as, const std::function<void()>& act = [] {}) {
     one_->drifts.clear();
@@ -385,7 +385,7 @@ TEST_F(Learning, WhenThereIsMoreNewsThanRoomEverythingThatIsLearnedIsTold) {
   a_->send(ethernet(broadcast, mac_c));
   ASSERT_TRUE(learned(1));
   one_->learned.clear();
-  // A MAC that goes to and fro, while nobody reads.
+  // A MAC that goes to and fro, while the ring is not read.
   for (int i = 0; i < 4000; i++) {
     a_->send(ethernet(mac_c, mac_a));
     b_->send(ethernet(mac_c, mac_a));
