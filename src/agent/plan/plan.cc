@@ -244,7 +244,7 @@ class Planner {
     if (at == snapshot_.bridges.end() || !at->second.known) return {};
     const ServedBridge& bridge = at->second;
     if (!bridge.record || !bridge.record->vni || vni_holders_.at(*bridge.record->vni) != of)
-      return "its bridge is not to be had";
+      return "its bridge is not available";
     if (const auto holder = holders_.find(port.interface); holder != holders_.end() && holder->second->id != port.id)
       return fmt::format("{} carries port {}", port.interface, holder->second->id);
     const Link* link = links_.find(port.interface);
