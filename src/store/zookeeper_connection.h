@@ -1,6 +1,6 @@
 // The connection to a ZooKeeper ensemble while a store is open. It looks for the servers, and keeps a session and a connection to one of
 // them. It finds another server when the connection is lost, and a new session when the old one has ended, each with growing delays.
-// zookeeper_store.cc has the calls, and repeats them at the next server.
+// zookeeper_calls.h has the calls, and repeats them at the next server.
 //
 //   look up names ─► handle ─► up ◄─► down          (another server is found: the same session and watches)
 //        ▲                      └─► dropped ─┐      (the session has ended, or the handle is to be renewed)

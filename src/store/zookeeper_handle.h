@@ -1,5 +1,5 @@
 // One handle of ZooKeeper's C library: a session and its connection, with asynchronous calls. It knows neither the purpose of calls, nor
-// retries, nor the order of callbacks: zookeeper_store.cc does.
+// retries, nor the order of callbacks: zookeeper_calls.h does.
 //
 // On the loop's thread. The library has two threads of its own behind each handle. In them our code makes a value of each message and
 // posts it to the loop, nothing else. So the loop gets everything in the order in which the server sent it: answers, events of watches,

@@ -197,7 +197,7 @@ bool ZookeeperServers::wait(int seconds) const {
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].pid <= 0 || servers_[i].stopped) continue;
     // Nothing tells when a server of another program is ready but asking it. One that has just begun to listen may take
-    // the question and never answer it (zookeeper_store.cc says why).
+    // the question and never answer it (zookeeper_connection.h says why).
     Backoff backoff(100ms, most_patience);
     auto patience = backoff.next();
     for (auto asked = Clock::now(); ask(i, "srvr", patience).find("Mode: ") == std::string::npos;
