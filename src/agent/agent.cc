@@ -34,9 +34,6 @@ constexpr std::chrono::milliseconds interfaces_delay{100};
 // reconciles, one change is not delayed.
 constexpr std::chrono::milliseconds longest_pause{50};
 constexpr Backoff registration_backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(10'000));
-// A host that is expected to serve a bridge, and does not, is sent to for so long, at most twice.
-constexpr std::chrono::seconds expectation{1};
-
 // After a start that long, everything that it read has been written or thrown away.
 constexpr std::chrono::seconds start_is_over{1};
 
@@ -309,7 +306,6 @@ bool Agent::look_at_store() {
     if (auto noted = note_store_of_ports(options_.store_file, store_.identity()); !noted)
       log::warning("{}: a store in its place would not be noticed", noted.error().message);
   }
-  forget_expected();
   complain();
   const auto now = Steady::now();
   if (snapshot_.complete && store_dirty_since_) {
@@ -320,21 +316,6 @@ bool Agent::look_at_store() {
     times_.bound(snapshot_.ports, store_dirty_since_.value_or(now));
   }
   return true;
-}
-
-void Agent::forget_expected() {
-  const auto expects = [](const auto& bridge) { return !bridge.second.expected.empty(); };
-  if (expected_timer_.armed() || std::none_of(snapshot_.bridges.begin(), snapshot_.bridges.end(), expects)) return;
-  expected_timer_ = loop_.after(expectation, [this] {
-    // A store that does not answer cannot say that they serve the bridge.
-    if (store_.state() == store::State::disconnected) return forget_expected();
-    for (auto& [id, bridge] : snapshot_.bridges) {
-      if (std::erase_if(bridge.expected, [](const auto& host) { return host.second.aged; }) != 0) store_dirty_ = true;
-      for (auto& [host, expected] : bridge.expected) expected.aged = true;
-    }
-    if (store_dirty_) mark_dirty("expected");
-    forget_expected();
-  });
 }
 
 // Logs what is wrong with records that no port's status tells of, once.
@@ -482,7 +463,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   std::set<Uuid> doubted;
   for (const PortPlan& port : plan.ports) {
     if (port.doubtful) doubted.insert(port.id);
-    if (port.unknown || port.provisional || (port.doubtful && in_doubt(port.id, port.revision, now))) {
+    if (port.unknown || (port.doubtful && in_doubt(port.id, port.revision, now))) {
       // Nothing new to say; what was said stays, marked with the revision that it was about.
       if (const auto old = current.find(port.id); old != current.end()) statuses.emplace_hint(statuses.end(), *old);
       continue;
@@ -505,7 +486,7 @@ void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time
   for (const Uuid& id : gone) report_.unbound(id);
   for (auto& [id, status] : statuses)
     if (report_.port(id, std::move(status))) changed.push_back(id);
-  if (snapshot_.complete && !snapshot_.provisional) nodes_.sweep(static_cast<unsigned>(Rank::status));
+  if (snapshot_.complete) nodes_.sweep(static_cast<unsigned>(Rank::status));
   for (const Uuid& id : changed) {
     const auto status = current.find(id);
     if (status == current.end()) continue;
@@ -545,10 +526,9 @@ std::string Agent::interface_of(const Uuid& port) const {
 }
 
 bool Agent::idle() const {
-  return (swept_ || hold_.on()) && snapshot_.complete && !snapshot_.provisional && !store_dirty_ &&
-         !reconcile_timer_.armed() && !doubt_timer_.armed() && !expected_timer_.armed() && !interfaces_timer_.armed() &&
-         !register_timer_.armed() && retries_.empty() && nodes_.settled() && offering_.settled() &&
-         snapshot_.peers_read;
+  return (swept_ || hold_.on()) && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() &&
+         !doubt_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() &&
+         nodes_.settled() && offering_.settled() && snapshot_.peers_read;
 }
 
 }  // namespace midonet::agent

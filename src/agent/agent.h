@@ -125,7 +125,6 @@ class Agent {
   void reconcile();
   bool look_at_store();
   void note_migrations(const Plan& plan);
-  void forget_expected();
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
   void complain();
@@ -173,8 +172,7 @@ class Agent {
   unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
   Liveness liveness_;
-  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, expected_timer_,
-      memory_timer_;
+  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, memory_timer_;
 };
 
 }  // namespace midonet::agent

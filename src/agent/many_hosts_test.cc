@@ -3,6 +3,10 @@
 #include "topology/hosts.h"
 #include "topology/ports.h"
 
+#include <gmock/gmock.h>
+
+#include <utility>
+
 namespace midonet::agent::many_hosts {
 namespace {
 
@@ -37,21 +41,60 @@ TEST_F(ManyHosts, WhatIsOfferedStandsInTheContractsNodes) {
   EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net2)));
 }
 
-TEST_F(ManyHosts, AHostIsSentToFromTheMomentInWhichAPortIsBoundThereAndNotForLongIfItDoesNotServe) {
+TEST_F(ManyHosts, AHostIsSentToFromTheCommitOfABindingUntilItsAgentWithdrawsItOrThePortIsUnbound) {
   plug(2, 1);
   ASSERT_TRUE(cloud.settle());
   cloud.stop(h(0));
-  plug(1, 0);
+  ASSERT_TRUE(cloud.take(id(1), h(0), "absent0"));
   ASSERT_TRUE(cloud.until([&] { return peers(1) == std::set{vtep(0)}; }));
+  EXPECT_TRUE(offered_host(0));
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(peers(1), std::set<Ip>()) << "nothing is plugged there";
   EXPECT_FALSE(offered_host(0));
-  ASSERT_TRUE(cloud.until([&] { return peers(1).empty(); })) << "no host forwards there";
+  EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net)));
 
+  cloud.stop(h(0));
+  plug(3, 0);
+  EXPECT_FALSE(offered_host(0)->adopts);
+  ASSERT_TRUE(cloud.detach(id(3)));
+  EXPECT_FALSE(offered_host(0)) << "its agent has said nothing";
+  EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net)));
+
+  plug(3, 0);
   cloud.start(h(0));
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(peers(1), std::set{vtep(0)});
   cloud.leave(h(0), zone);
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(cloud.node(paths::served_bridges(h(0).id))->value, "") << "no host reaches it any more";
+}
+
+TEST_F(ManyHosts, AnAgentAdoptsTheRecordThatTheCommitOfABindingMade) {
+  plug(2, 1);
+  ASSERT_TRUE(cloud.settle());
+  plug(1, 0);
+  const store::Revision made = cloud.node(paths::bridge_host(net, h(0).id))->stat.created;
+  EXPECT_EQ(made, cloud.binding_revision(h(0), id(1)));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered_host(0), (model::BridgeHost{vtep(0), {{zone, vtep(0)}}, {0}}));
+  EXPECT_EQ(offered(0), std::set{id(1)});
+  EXPECT_EQ(cloud.node(paths::bridge_host(net, h(0).id))->stat.created, made) << "it was not made a second time";
+  EXPECT_THAT(h(0).registry.text(), testing::HasSubstr("midonet_agent_offer_failures_total 0"));
+}
+
+TEST_F(ManyHosts, AHostWhoseAgentDoesNotAdoptIsLeftToSayItItself) {
+  cloud.stop(h(0));
+  // As agents before wrote it.
+  const std::string place = cloud.node(paths::served_bridges(h(0).id))->value;
+  auto host = *model::decode_bridge_host(place);
+  EXPECT_TRUE(std::exchange(host.adopts, false));
+  ASSERT_TRUE(cloud.set(paths::served_bridges(h(0).id), encode(host)));
+  plug(1, 0);
+  EXPECT_FALSE(offered_host(0));
+  cloud.start(h(0));
+  ASSERT_TRUE(cloud.settle());
+  EXPECT_EQ(offered(0), std::set{id(1)});
 }
 
 TEST_F(ManyHosts, FramesAreTakenFromTheHostsThatServeTheBridgeAndFromOneThatIsAboutTo) {
@@ -524,19 +567,6 @@ TEST_F(ManyHosts, WhatOthersOfferStaysInTheKernelOverARestartAndAnOutage) {
   EXPECT_EQ(where(0, mac(2)), (RemoteMac{vtep(1), true}));
 }
 
-// A store that does not answer cannot say that the host serves the bridge by now.
-TEST_F(ManyHosts, AHostThatIsExpectedIsSentToForAsLongAsTheStoreDoesNotAnswer) {
-  plug(1, 0);
-  ASSERT_TRUE(cloud.settle());
-  cloud.stop(h(1));
-  ASSERT_TRUE(cloud.take(id(2), h(1), "tap2"));
-  ASSERT_TRUE(cloud.until([&] { return peers(0) == std::set<Ip>{vtep(1)}; }));
-  h(0).store->cut();
-  EXPECT_FALSE(cloud.loop.run_until([&] { return peers(0).empty(); }, std::chrono::milliseconds(2500)));
-  h(0).store->restore(false);
-  EXPECT_TRUE(cloud.until([&] { return peers(0).empty(); })) << "it answers, and the host does not serve the bridge";
-}
-
 TEST_F(ManyHosts, OnlyThoseThatServeTheBridgeRead) {
   for (int n = 20; n < 24; ++n) ASSERT_TRUE(cloud.create_port(id(n), net2));
   plug(1, 0);
@@ -563,8 +593,8 @@ TEST_F(ManyHosts, WhatAnAgentFollowsDoesNotGrowWithTheCloud) {
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(h(0).agent->followed(), followed);
   EXPECT_EQ(followed, 11u)
-      << "zones, its place in one; bindings and their news, the one and its port; the bridge, its two "
-         "tables, its hosts and their news";
+      << "zones, its place in one; bindings and their hint, the one and its port; the bridge, its two "
+         "tables, its hosts and their hint";
 }
 
 TEST(ManyHostsAtOnce, AnAttachTouchesOnlyTheHostsThatServeItsBridge) {

@@ -168,9 +168,7 @@ void post(Context& context, const Call& call, Reply reply) {
   const AttachRequest request{*port, body.host_id, body.interface_name, body.previous_host_id};
   // For the answer. Asked before the commit, and so answered before it.
   auto alive = std::make_shared<std::optional<bool>>();
-  if (context.recent.get(paths::alive(request.host_id))) {
-    *alive = true;
-  } else if (!*wait) {
+  if (!*wait) {
     context.store.get(paths::alive(request.host_id), [alive](const Result<store::NodePtr>& node) {
       if (node || node.error().code == Code::not_found) *alive = node.has_value();
     });
@@ -187,7 +185,6 @@ void post(Context& context, const Call& call, Reply reply) {
       },
       [&context, request, call, reply, wait = *wait, alive, bound](const Result<store::Revision>& committed) {
         if (!committed) return reply(failed(committed));
-        if (*alive == true) context.recent.follow_node(paths::alive(request.host_id));
         if (wait) return context.waits->add(context, request, call, reply, *wait);
         // No agent can have reported on a binding that is new. The agent reads it now: the store is left to it.
         if (const bool made = *committed != 0; made && *alive)
@@ -195,8 +192,7 @@ void post(Context& context, const Call& call, Reply reply) {
               call, port_entity(*bound, topology::effective_status(*committed, **alive, nullptr), call.base_uri)));
         answer(
             context, [request, call](Transaction& t) { return attached_port(t, request, call, 200); }, reply);
-      },
-      &context.recent);
+      });
 }
 
 void show(Context& context, const Call& call, Reply reply) {

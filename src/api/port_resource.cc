@@ -71,10 +71,7 @@ void create_port(Context& context, const Call& call, Reply reply) {
         if (const Status made = topology::create_port(t, port); !made) return failed(made);
         return created(base + "/ports/" + port.id.to_string());
       },
-      [&context, id = port.id, reply = std::move(reply)](Result<Answer> made) {
-        if (made) context.recent.follow_node(model::paths::port(id));  // it will be bound soon
-        reply(std::move(made));
-      });
+      std::move(reply));
 }
 
 }  // namespace

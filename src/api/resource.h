@@ -17,7 +17,6 @@
 #include "model/binding.h"
 #include "model/entity.h"
 #include "model/port.h"
-#include "store/recent.h"
 #include "store/store.h"
 #include "store/transaction.h"
 #include "topology/lookup.h"
@@ -39,7 +38,6 @@ struct Context {
   store::Store& store;
   bool require_tunnel_zone;
   bool gre_means_vxlan;
-  store::Recent recent{loop, store};
   std::shared_ptr<Waits> waits{};
   std::shared_ptr<EventFeed> events{};
   PageQueue pages{};

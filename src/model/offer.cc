@@ -160,6 +160,7 @@ Result<BridgeHost> decode_bridge_host(std::string_view value) {
     return damaged("BridgeHost", "'zones': {}", zones.error().message);
   if (const Status chunks = read_set(member(json, "chunks"), out.chunks, number); !chunks)
     return damaged("BridgeHost", "'chunks': {}", chunks.error().message);
+  out.adopts = member(json, "adopts") == Json(true);
   return out;
 }
 
@@ -169,6 +170,10 @@ std::string encode(const BridgeHost& record, std::string_view previous) {
   Json& zones = json["zones"] = Json::object();
   for (const auto& [zone, ip] : record.zones) zones[zone.to_string()] = ip.to_string();
   json["chunks"] = record.chunks;
+  if (record.adopts)
+    json["adopts"] = true;
+  else
+    json.erase("adopts");
   return dump_json(json);
 }
 

@@ -23,6 +23,9 @@ struct BridgeHost {
   // The numbers <n> of the chunks below, ascending; written in the commit that makes or removes a chunk. A reader follows these and
   // needs no watch on the list of children, which saves a third of its watches.
   std::vector<std::int64_t> chunks;
+  // In the value of /hosts/<h>/served_bridges alone, which has the same form: the host's agent adopts a record on a bridge that
+  // the commit of a binding makes.
+  bool adopts = false;
   bool operator==(const BridgeHost&) const = default;
 };
 

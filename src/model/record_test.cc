@@ -7,10 +7,8 @@
 #include "model/binding.h"
 #include "model/bridge.h"
 #include "model/host.h"
-#include "model/latest.h"
 #include "model/offer.h"
 #include "model/port.h"
-#include "model/port_vni.h"
 #include "model/tunnel_zone.h"
 
 namespace midonet::model::record_test {
@@ -70,11 +68,9 @@ TEST(Record, ADeeplyNestedValueIsDamagedAndHarmsNothingElse) {
     nested += "}";
     EXPECT_FALSE(decode<Bridge>(nested));
     EXPECT_EQ(encode(Bridge{}, nested), encode(Bridge{}));
-    EXPECT_EQ(with_port_vni(nested, *Vni::from(1)), nested);
     EXPECT_FALSE(decode_bridge_host(nested));
     EXPECT_FALSE(decode_offer_chunk(nested));
     EXPECT_EQ(encode(OfferChunk{}, nested), encode(OfferChunk{}));
-    EXPECT_TRUE(decode_latest(encode_latest({{"/ports/p", nested}})).empty());
   }
 }
 

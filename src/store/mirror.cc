@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -10,6 +11,7 @@
 #include <variant>
 
 #include "base/backoff.h"
+#include "store/hint.h"
 
 namespace midonet::store {
 namespace {
@@ -33,6 +35,7 @@ struct Entry {
   bool reading = false;
   bool again = false;   // an event came while it was being read
   bool failed = false;  // the store did not answer the last read
+  bool tells = false;   // a folder whose value counts as a hint alone
 };
 template <class T>
 using EntryPtr = std::shared_ptr<Entry<T>>;
@@ -75,6 +78,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     Status outcome = reader(*this);
     // A reader that waits for something may have stopped before it asked for everything.
     const bool complete = outcome || outcome.error().code != Code::pending;
+    drop_hints();
     if (complete && asked_ != followed_) {
       drop_what_was_not_asked_for(nodes_);
       drop_what_was_not_asked_for(lists_);
@@ -84,6 +88,11 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
 
   Result<NodePtr> get(const std::string& path) override { return ask(nodes_, path); }
   Result<Names> list(const std::string& path) override { return ask(lists_, path); }
+  Result<Names> list_told(const std::string& path) override {
+    static_cast<void>(ask(nodes_, path));
+    nodes_.find(path)->second->tells = true;
+    return list(path);
+  }
   std::size_t followed() const { return followed_; }
 
  private:
@@ -114,8 +123,11 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
       ++followed_;
       if (!entry.reading) fetch(found->second);
     }
-    if (!entry.value) return fail(Code::pending, "{} is being read", path);
-    return *entry.value;
+    if (entry.value) return *entry.value;
+    if constexpr (std::is_same_v<T, NodePtr>) {
+      if (const auto hint = hints_.find(path); hint != hints_.end()) return hint->second;
+    }
+    return fail(Code::pending, "{} is being read", path);
   }
 
   template <class T>
@@ -175,14 +187,47 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
       if (!answer) retry_later();
       // What was read before outlives a store that does not answer.
       const bool replaces = answer || !entry->value || !is_answer(*entry->value);
-      if (replaces && (!entry->value || !same(*entry->value, result))) {
-        entry->value = std::move(result);
-        note_change();
-      }
+      if (replaces && (!entry->value || !same(*entry->value, result))) take(*entry, std::move(result));
       if (answer) backoff_.reset();
       if (entry->again) fetch(entry);
     }
     notify_if_due();
+  }
+
+  template <class T>
+  void take(Entry<T>& entry, Result<T> result) {
+    bool news = true;
+    if constexpr (std::is_same_v<T, NodePtr>) {
+      const auto hint = hints_.find(entry.path);
+      if (hint != hints_.end()) {
+        news = entry.value || !result || (*result)->stat.modified != hint->second->stat.modified ||
+               (*result)->value != hint->second->value;
+        hints_.erase(hint);
+      }
+      // A hint that was there before the folder was followed may be about what is long over.
+      if (entry.tells && entry.value && *entry.value && result) hear(**result);
+      if (entry.tells) news = false;
+    }
+    entry.value = std::move(result);
+    if (news) note_change();
+  }
+
+  void hear(const Node& folder) {
+    for (auto& [path, record] : decode_hint(folder.value)) {
+      const auto entry = nodes_.find(path);
+      const bool asked = entry != nodes_.end() && entry->second->followed;
+      if (asked && entry->second->value) continue;
+      hints_.insert_or_assign(
+          path, std::make_shared<const Node>(Node{record, {folder.stat.modified, folder.stat.modified, 0, 0}}));
+      if (asked) note_change();
+    }
+  }
+
+  void drop_hints() {
+    std::erase_if(hints_, [this](const auto& hint) {
+      const auto entry = nodes_.find(hint.first);
+      return entry == nodes_.end() || !entry->second->followed || entry->second->value;
+    });
   }
 
   template <class T>
@@ -296,6 +341,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   Store::Subscription subscription_;
   Table<NodePtr> nodes_;
   Table<Names> lists_;
+  std::map<std::string, NodePtr> hints_;  // of nodes that are still being read
   std::size_t followed_ = 0;
   std::uint64_t run_ = 0;     // number of the reader's last run
   std::size_t asked_ = 0;     // by that run, different ones

@@ -2,6 +2,9 @@
 // in its last complete run (one that was not pending) are what is followed, everything else is dropped. So "what to
 // watch" is never written down twice.
 //
+// A folder that is listed by list_told() may hold a hint (hint.h). One that came while the folder was followed stands in for
+// those of its records that are still being read, until the next run of the reader has passed without asking for them.
+//
 // On the loop's thread. An event only means "look again": the node is read again and compared, and `changed` is called
 // (once for many changes, from the loop) when something that is followed is different from what the reader last saw, or
 // was read for the first time. After a lost session everything followed is read again, and only differences count.

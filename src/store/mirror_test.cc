@@ -9,6 +9,7 @@
 
 #include "store/embedded_store.h"
 #include "store/flaky_store.h"
+#include "store/hint.h"
 
 namespace midonet::store::mirror_test {
 namespace {
@@ -105,6 +106,117 @@ TEST_F(MirrorTest, AChangeIsToldOnceAndSeenByTheNextRead) {
   commit({Op::set("/p/1", "eins")});  // and again: the watch was set again
   settle();
   EXPECT_EQ(changes_, 2);
+}
+
+// A folder whose value may hold a hint. Commits of another client are told by it, or not.
+class HintTest : public MirrorTest {
+ protected:
+  static std::string record(int number) { return fmt::format(R"({{"n":{}}})", number); }
+  // What the reader sees of the children of /q, with those that it knows only by their names as "?".
+  std::map<std::string, std::string> look() {
+    std::map<std::string, std::string> seen;
+    static_cast<void>(mirror_.read([&](View& view) -> Status {
+      const auto names = view.list_told("/q");
+      if (!names) return tl::unexpected<Error>(names.error());
+      Status status;
+      for (const std::string& name : *names) {
+        const auto node = view.get("/q/" + name);
+        seen[name] = node ? (*node)->value : "?";
+        if (node) revision_ = (*node)->stat.modified;
+        if (!node && status) status = tl::unexpected<Error>(node.error());
+      }
+      return status;
+    }));
+    return seen;
+  }
+  // Until the children's names are known anew; their records are then still being read.
+  std::map<std::string, std::string> look_when_told() {
+    const int before = changes_;
+    EXPECT_TRUE(loop_.run_until([&] { return changes_ > before; }, 10s));
+    return look();
+  }
+  void follow() {
+    look();
+    settle();
+    look();
+    settle();
+    changes_ = 0;
+  }
+  Op add(const std::string& name, int number) { return Op::create("/q/" + name, record(number)); }
+  Op tell(const std::string& name, int number) { return Op::set("/q", encode_hint({{"/q/" + name, record(number)}})); }
+  using Seen = std::map<std::string, std::string>;
+  Revision revision_ = 0;
+};
+
+TEST_F(HintTest, StandsInForARecordThatIsBeingRead) {
+  follow();
+  commit({add("a", 1), tell("a", 1)});
+  EXPECT_EQ(look_when_told(), (Seen{{"a", record(1)}}));
+  const Revision told = revision_;
+  settle();
+  EXPECT_EQ(changes_, 1) << "that the record is what the hint said is no change";
+  EXPECT_EQ(look(), (Seen{{"a", record(1)}}));
+  EXPECT_EQ(revision_, told);
+}
+
+TEST_F(HintTest, WithoutOneARecordIsReadFirst) {
+  follow();
+  commit({add("a", 1)});
+  EXPECT_EQ(look_when_told(), (Seen{{"a", "?"}}));
+  EXPECT_EQ(look_when_told(), (Seen{{"a", record(1)}}));
+}
+
+TEST_F(HintTest, WhatIsReadReplacesItAndIsAChangeIfItDiffers) {
+  follow();
+  commit({add("a", 1), tell("a", 2)});
+  EXPECT_EQ(look_when_told(), (Seen{{"a", record(2)}}));
+  EXPECT_EQ(look_when_told(), (Seen{{"a", record(1)}}));
+}
+
+TEST_F(HintTest, ThatWasThereBeforeTheFolderWasFollowedIsNone) {
+  commit({add("a", 1), tell("a", 2)});
+  look();
+  EXPECT_EQ(look_when_told(), (Seen{{"a", "?"}}));
+}
+
+TEST_F(HintTest, OfANodeThatIsNotAskedForIsForgotten) {
+  follow();
+  commit({tell("a", 1)});
+  settle();
+  EXPECT_EQ(look(), Seen());
+  commit({add("a", 2)});  // by a client that gives no hint
+  EXPECT_EQ(look_when_told(), (Seen{{"a", "?"}}));
+}
+
+TEST_F(HintTest, OfANodeThatWasReadIsForgotten) {
+  follow();
+  commit({add("a", 1), tell("a", 1)});
+  look_when_told();
+  settle();
+  look();
+  commit({Op::remove("/q/a")});
+  settle();
+  EXPECT_EQ(look(), Seen());
+  commit({add("a", 2)});
+  EXPECT_EQ(look_when_told(), (Seen{{"a", "?"}}));
+}
+
+TEST_F(HintTest, LeavesWhatIsKnownAsItIs) {
+  follow();
+  commit({add("a", 1)});
+  settle();
+  look();
+  settle();
+  look();
+  commit({tell("a", 7)});
+  settle();
+  EXPECT_EQ(look(), (Seen{{"a", record(1)}}));
+}
+
+TEST_F(HintTest, ThatIsDamagedIsNone) {
+  follow();
+  commit({add("a", 1), Op::set("/q", R"({"latest": 7)")});
+  EXPECT_EQ(look_when_told(), (Seen{{"a", "?"}}));
 }
 
 TEST_F(MirrorTest, ManyChangesOfOneMomentAreToldOnce) {

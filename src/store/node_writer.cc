@@ -95,6 +95,15 @@ void NodeWriter::remove(const std::string& path) {
   changed(*at);
 }
 
+void NodeWriter::adopt(const std::string& path, const Kind& kind, const Node& node) {
+  if (!looked_) return;  // it will be found
+  Entry& entry = item_at(path, kind).second;
+  if (entry.presence != Presence::absent) return;
+  entry.presence = Presence::there;
+  entry.version = node.stat.version;
+  entry.found = std::make_unique<std::string>(node.value);
+}
+
 void NodeWriter::changed(Item& item) {
   item.second.change = ++changes_;
   troubles_.erase(group_of(item));

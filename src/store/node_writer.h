@@ -82,6 +82,8 @@ class NodeWriter {
   // `guards` are paths of nodes that must exist when it is written.
   void put(const std::string& path, const Kind& kind, std::string value, std::vector<std::string> guards = {});
   void remove(const std::string& path);
+  // Another process made a node where nothing stood, for this owner: it stands there from now on.
+  void adopt(const std::string& path, const Kind& kind, const Node& node);
   // Whether nodes that were never put are removed: all wanted nodes of this rank were put.
   void sweep(unsigned rank, bool sweeps = true);
 

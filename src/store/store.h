@@ -159,6 +159,9 @@ class View {
   virtual ~View() = default;
   virtual Result<NodePtr> get(const std::string& path) = 0;  // pending, not_found, unavailable …
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
+  // As list(), of a folder whose value may hold a hint (hint.h): a live copy reads that in the same round, and answers get() with
+  // it while a record that it names is being read.
+  virtual Result<std::vector<std::string>> list_told(const std::string& path) { return list(path); }
 };
 
 }  // namespace midonet::store

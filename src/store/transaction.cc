@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/hint.h"
 #include "store/path.h"
-#include "store/recent.h"
 
 namespace midonet::store {
 namespace {
@@ -51,23 +51,6 @@ Result<std::vector<std::string>> Transaction::list(const std::string& path) {
   return names;
 }
 
-bool Transaction::recall(std::initializer_list<std::string> nodes, std::initializer_list<std::string> lists) {
-  if (recent_ == nullptr) return false;
-  std::map<std::string, Result<NodePtr>> known_nodes;
-  std::map<std::string, Result<std::vector<std::string>>> known_lists;
-  recallable_nodes_.insert(nodes);
-  recallable_lists_.insert(lists);
-  for (const std::string& path : nodes)
-    if (NodePtr node = recent_->get(path)) known_nodes.emplace(path, std::move(node));
-  for (const std::string& path : lists)
-    if (auto names = recent_->list(path)) known_lists.emplace(path, *std::move(names));
-  if (known_nodes.size() < nodes.size() || known_lists.size() < lists.size()) return false;
-  recalled_.insert(nodes);
-  nodes_.merge(known_nodes);
-  lists_.merge(known_lists);
-  return true;
-}
-
 std::int32_t Transaction::version_to_guard(const std::string& path) const {
   // An operation staged before this one holds the guard already.
   if (staged_.contains(path)) return any_version;
@@ -105,6 +88,14 @@ void Transaction::remove(const std::string& path) {
   made_here_.erase(path);
 }
 
+void Transaction::tell(const std::string& folder, const std::vector<std::string>& paths) {
+  Hint hint;
+  for (const std::string& path : paths)
+    if (const auto staged = staged_.find(path); staged != staged_.end() && staged->second != nullptr)
+      hint.emplace(path, staged->second->value);
+  set(folder, encode_hint(hint));
+}
+
 void Transaction::guard(const std::string& path) {
   if (staged_.contains(path)) return;  // what was staged is its own guard
   const auto read = nodes_.find(path);
@@ -120,11 +111,8 @@ void Transaction::guard(const std::string& path) {
 // One call of transact(): alive for as long as a callback of the store holds it.
 class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
  public:
-  TransactionRun(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
-                 Recent* recent)
-      : store_(store), body_(std::move(body)), done_(std::move(done)), recent_(recent) {
-    transaction_.recent_ = recent;
-  }
+  TransactionRun(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done)
+      : store_(store), body_(std::move(body)), done_(std::move(done)) {}
 
   void start() {
     run_body();
@@ -156,11 +144,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       answer_ = Revision(0);
     } else {
       next_ = Next::commit;
-      for (const std::string& path : transaction_.recalled_) transaction_.guard(path);
     }
-    if (next_ != Next::answer || transaction_.recalled_.empty()) return;
-    transaction_ = Transaction();  // which has nothing to recall from
-    run_body();
   }
 
   void go_on() {
@@ -216,26 +200,12 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
       revision =
           fail(Code::conflict, "lost against other changes {} times; the last: {}", races_, revision.error().message);
     }
-    if (revision && recent_ != nullptr) follow();
     std::exchange(done_, {})(std::move(revision));
-  }
-
-  // What the body wanted to recall, but for what it read and found absent.
-  void follow() {
-    const auto there = [](const auto& read, const std::string& path) {
-      const auto found = read.find(path);
-      return found == read.end() || found->second.has_value();
-    };
-    for (const std::string& path : transaction_.recallable_nodes_)
-      if (there(transaction_.nodes_, path)) recent_->follow_node(path);
-    for (const std::string& path : transaction_.recallable_lists_)
-      if (there(transaction_.lists_, path)) recent_->follow_list(path);
   }
 
   Store& store_;
   std::function<Status(Transaction&)> body_;
   std::function<void(Result<Revision>)> done_;
-  Recent* recent_;
   Transaction transaction_;
   Next next_ = Next::answer;
   Result<Revision> answer_ = Revision(0);
@@ -243,9 +213,8 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
   int races_ = 0;
 };
 
-void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
-              Recent* recent) {
-  std::make_shared<TransactionRun>(store, std::move(body), std::move(done), recent)->start();
+void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done) {
+  std::make_shared<TransactionRun>(store, std::move(body), std::move(done))->start();
 }
 
 }  // namespace midonet::store

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,8 +18,6 @@
 #include "store/store.h"
 
 namespace midonet::store {
-
-class Recent;
 
 class Transaction : public View {
  public:
@@ -35,14 +32,11 @@ class Transaction : public View {
   // there.
   void set(const std::string& path, std::string value);
   void remove(const std::string& path);
+  // Sets the folder's value to a hint (hint.h) of what was staged at these paths.
+  void tell(const std::string& folder, const std::vector<std::string>& paths);
   // The commit fails (and the body is run again) when the node has changed since it was read: was set, removed or, if
   // it was absent, created (its parent must be there then). A path that was not read must exist.
   void guard(const std::string& path);
-  // Goes on from what the process read lately (recent.h) instead of reading it now: true when all of this is known, and is what
-  // get() and list() say of it. The commit is guarded against a change of these nodes; of the lists it is not. Nothing else than
-  // a commit is decided by it: a body that fails or stages nothing is run again, and reads. False once a try was refused. What
-  // was asked for so is followed when the commit is done.
-  bool recall(std::initializer_list<std::string> nodes, std::initializer_list<std::string> lists = {});
   // The store refused an earlier try. Until then a body may leave it to the commit to find out what a commit refuses anyway,
   // and read only then what its error is to say.
   bool refused() const { return refused_; }
@@ -62,19 +56,14 @@ class Transaction : public View {
   std::map<std::string, NodePtr> staged_;
   std::set<std::string> made_here_;  // created by this transaction, so without children in the store
   bool refused_ = false;
-  Recent* recent_ = nullptr;        // null: nothing is recalled
-  std::set<std::string> recalled_;  // nodes
-  std::set<std::string> recallable_nodes_, recallable_lists_;
 };
 
 // How often a commit that lost a race is tried again before the answer is Code::conflict. A commit lost a race when the
 // store refused it with conflict or not_found; other errors of the store are the answer at once.
 inline constexpr int max_races = 16;
 
-// The untyped form. `done` gets the body's error, or the commit's, or the revision (0 when nothing was staged). `recent`, of the
-// same store, is what the body may recall from; it must live as long as the Store.
-void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done,
-              Recent* recent = nullptr);
+// The untyped form. `done` gets the body's error, or the commit's, or the revision (0 when nothing was staged).
+void transact(Store& store, std::function<Status(Transaction&)> body, std::function<void(Result<Revision>)> done);
 
 template <class T>
 void transact(Store& store, std::function<Result<T>(Transaction&)> body, std::function<void(Result<T>)> done) {

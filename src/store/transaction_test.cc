@@ -7,6 +7,7 @@
 
 #include "store/embedded_store.h"
 #include "store/flaky_store.h"
+#include "store/hint.h"
 
 namespace midonet::store::transaction_test {
 namespace {
@@ -118,6 +119,17 @@ TEST_F(TransactionTest, AllThatOneRunAskedForIsReadInOneRound) {
   EXPECT_EQ(runs, 2);
   EXPECT_EQ(store_.gets, 3);
   EXPECT_EQ(store_.lists, 2);
+}
+
+TEST_F(TransactionTest, AFolderTellsWhatWasStagedBelowIt) {
+  ASSERT_TRUE(run_untyped([](Transaction& t) -> Status {
+    t.create("/a/y", R"({"n":1})");
+    t.create("/a/z", R"({"n":2})");
+    t.remove("/a/z");
+    t.tell("/a", {"/a/y", "/a/z", "/b"});
+    return {};
+  }));
+  EXPECT_EQ(decode_hint(value("/a")), (Hint{{"/a/y", R"({"n":1})"}})) << "not what is gone, nor what it did not write";
 }
 
 TEST_F(TransactionTest, WhatTheStoreCannotReadReachesTheBodyAndTheCaller) {

@@ -1,6 +1,5 @@
 // The watches that stores keep with the servers: those that a caller waits for, and no others.
 #include "store/mirror.h"
-#include "store/recent.h"
 #include "store/zookeeper_fixture.h"
 
 namespace midonet::store::zookeeper_watches_test {
@@ -75,23 +74,6 @@ TEST_F(ZookeeperWatchesTest, MirrorsThatComeAndGoLeaveFewWatches) {
     ASSERT_TRUE(wait([&] { return changed; }));
   }
   EXPECT_TRUE(wait_watches(before + 64)) << watches() << " watches, and " << before << " before";
-}
-
-TEST_F(ZookeeperWatchesTest, RecentNodesThatAreDeletedLeaveNoWatch) {
-  auto store = open(shared_server().uri(fresh_root()));
-  auto other = open(store->uri());
-  ASSERT_TRUE(commit(*other, {Op::create("/p", "")}));
-  Recent recent(loop_, *store, 8);  // so few that some are dropped to make room
-  const std::int64_t before = watches();
-  for (int i = 0; i < 100; ++i) {
-    cycle(*other, std::to_string(i), [&](const std::string& path) {
-      recent.follow_node(path);
-      recent.follow_list(path);
-      recent.follow_node(path + "/c");
-      ASSERT_TRUE(wait([&] { return recent.get(path) && recent.list(path) && recent.get(path + "/c"); }));
-    });
-  }
-  EXPECT_TRUE(wait_watches(before)) << watches() << " watches, and " << before << " before";
 }
 
 TEST_F(ZookeeperWatchesTest, ARemovalThatALostConnectionInterruptedIsMadeUpFor) {

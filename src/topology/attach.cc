@@ -1,10 +1,12 @@
 #include "topology/attach.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/interface_name.h"
 #include "model/binding.h"
-#include "model/latest.h"
+#include "model/offer.h"
 #include "model/paths.h"
 #include "topology/hosts.h"
 #include "topology/lookup.h"
@@ -37,22 +39,6 @@ Status may_move(const AttachRequest& request, const Port& port) {
               port.interface_name.value_or(""), *port.host_id);
 }
 
-// Stages the records of a port that is bound nowhere any more as bound there.
-void record_binding(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
-                    const std::optional<model::TakenFrom>& taken_from) {
-  Port port = stored.record;
-  port.host_id = place.host_id;
-  port.interface_name = place.interface_name;
-  const std::string path = paths::binding(place.host_id, port.id);
-  const std::string binding = encode(Binding{port.id, place.interface_name});
-  port.set_taken_from(taken_from);
-  const std::string record = encode(port, stored.node->value);
-  t.create(path, binding);
-  t.create(paths::bound_interface(place.host_id, place.interface_name), encode(BoundInterface{port.id}));
-  t.set(paths::port(port.id), record);
-  t.set(paths::bindings(place.host_id), model::encode_latest({{path, binding}, {paths::port(port.id), record}}));
-}
-
 // Where a host is reached by others, as its agent says, and which bridges it serves: what is known of that, read in the same
 // round as the port.
 struct Serving {
@@ -64,17 +50,50 @@ struct Serving {
   bool pending() const {
     return (!place && place.error().code == Code::pending) || (!bridges && bridges.error().code == Code::pending);
   }
-  bool begins(const Uuid& bridge) const {
-    return place && !(*place)->value.empty() && bridges &&
-           !std::binary_search(bridges->begin(), bridges->end(), bridge.to_string());
+  // The host's record on a bridge that it does not serve yet; nothing when its agent is to make it.
+  std::optional<model::BridgeHost> begins(const Uuid& bridge) const {
+    if (!place || !bridges || std::binary_search(bridges->begin(), bridges->end(), bridge.to_string())) return {};
+    auto host = model::decode_bridge_host((*place)->value);
+    if (!host || !std::exchange(host->adopts, false)) return {};
+    return *host;
   }
 };
 
-// Those that serve the bridge hear of a host that is about to while its agent still reads what it is to do.
-void announce(store::Transaction& t, const Serving& serving, const Uuid& host, const Uuid& bridge) {
-  if (serving.begins(bridge))
-    t.set(paths::bridge_hosts(bridge),
-          model::encode_latest({{paths::bridge_host(bridge, host), (*serving.place)->value}}));
+// Stages the records of a port that is bound nowhere any more as bound there; with `serves`, also that the host serves the
+// bridge from now on (ADR 19). Each folder tells those who follow it what is new below it.
+void record_binding(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
+                    const std::optional<model::TakenFrom>& taken_from,
+                    const std::optional<model::BridgeHost>& serves = {}) {
+  Port port = stored.record;
+  port.host_id = place.host_id;
+  port.interface_name = place.interface_name;
+  const std::string path = paths::binding(place.host_id, port.id);
+  t.create(path, encode(Binding{port.id, place.interface_name}));
+  t.create(paths::bound_interface(place.host_id, place.interface_name), encode(BoundInterface{port.id}));
+  port.set_taken_from(taken_from);
+  t.set(paths::port(port.id), encode(port, stored.node->value));
+  const std::string host = paths::bridge_host(port.bridge_id, place.host_id);
+  if (serves) {
+    t.create(paths::served_bridge(place.host_id, port.bridge_id), "");
+    t.create(host, encode(*serves));
+    t.tell(paths::bridge_hosts(port.bridge_id), {host});
+  }
+  t.tell(paths::bindings(place.host_id), {path, paths::port(port.id), host});
+}
+
+// Stages the removal of what the commit of a binding said of a host and a bridge, where the host's agent has said nothing yet.
+Status withdraw_silent_host(store::Transaction& t, const Uuid& host, const Uuid& bridge) {
+  const std::string path = paths::bridge_host(bridge, host);
+  const auto node = t.get(path);
+  if (!node) return node.error().code == Code::not_found ? Status() : failed(node);
+  const auto record = model::decode_bridge_host((*node)->value);
+  if (!record || !record->chunks.empty()) return {};
+  const std::string index = paths::served_bridge(host, bridge);
+  const Result<bool> indexed = exists(t, index);
+  if (!indexed) return failed(indexed);
+  t.remove(path);
+  if (*indexed) t.remove(index);
+  return {};
 }
 
 }  // namespace
@@ -89,6 +108,7 @@ Status unbind(store::Transaction& t, const Port& port) {
       port.interface_name ? find<BoundInterface>(t, index) : std::optional<Stored<BoundInterface>>();
   steps.add(bound);
   steps.add(indexed);
+  steps.add(withdraw_silent_host(t, *port.host_id, port.bridge_id));
   if (!steps.outcome()) return steps.outcome();
   if (*bound) t.remove(binding);
   if (*indexed && (*indexed)->record.port_id == port.id) t.remove(index);
@@ -100,17 +120,13 @@ Result<Attached> attach(store::Transaction& t, const AttachRequest& request) {
     return failed(Error{Code::invalid, name.error().message, "interface"});
   const model::TakenFrom place{request.host_id, request.interface_name};
   if (!t.refused()) {
-    // The usual case takes one round, or none: the commit fails when the host is not there or the interface is taken.
-    const std::string served = paths::served_bridges(request.host_id);
-    // That it is still the same port its version does not tell alone; that of all ports' folder does (note_ports_removed()).
-    t.recall({paths::port(request.port_id), paths::ports, served}, {served});
+    // The usual case takes one round: the commit fails when the host is not there or the interface is taken.
     const Result<Stored<Port>> unbound = read_port(t, request.port_id);
     const Serving serving(t, request.host_id);
     if (!unbound && unbound.error().code == Code::pending) return failed(unbound);
     if (serving.pending()) return fail(Code::pending, "{} is being read", paths::served_bridges(request.host_id));
     if (unbound && !unbound->record.host_id && !request.previous_host_id) {
-      record_binding(t, *unbound, place, {});
-      announce(t, serving, request.host_id, unbound->record.bridge_id);
+      record_binding(t, *unbound, place, {}, serving.begins(unbound->record.bridge_id));
       return Attached{true};
     }
   }

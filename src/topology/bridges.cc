@@ -92,7 +92,6 @@ Result<Progress> remove_ports(store::Transaction& t, const Uuid& bridge, Room& r
     t.remove(paths::bridge_port(bridge, *id));
   }
   if (!steps.outcome()) return failed(steps.outcome());
-  if (!names->empty()) note_ports_removed(t);
   return progress;
 }
 

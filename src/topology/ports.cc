@@ -1,7 +1,6 @@
 #include "topology/ports.h"
 
 #include "model/paths.h"
-#include "model/port_vni.h"
 #include "topology/attach.h"
 #include "topology/bridge_tables.h"
 #include "topology/bridges.h"
@@ -25,8 +24,7 @@ Status create_port(store::Transaction& t, const Port& port) {
     steps.add(Status(fail(Code::conflict, "A(n) Port with ID {} already exists.", port.id)));
   steps.add(check_references(t, port));
   if (!steps.outcome()) return steps.outcome();
-  const bool copied = bridge->record.vni && bridge->record.admin_state_up;
-  t.create(paths::port(port.id), copied ? model::with_port_vni(encode(port), *bridge->record.vni) : encode(port));
+  t.create(paths::port(port.id), encode(port));
   t.create(paths::bridge_port(port.bridge_id, port.id), "");  // fails when the bridge has gone meanwhile
   return {};
 }
@@ -49,11 +47,8 @@ Status delete_port(store::Transaction& t, const Uuid& id) {
   if (!steps.outcome()) return steps.outcome();
   t.remove(paths::port(id));
   t.remove(paths::bridge_port(stored->record.bridge_id, id));
-  note_ports_removed(t);
   return {};
 }
-
-void note_ports_removed(store::Transaction& t) { t.set(paths::ports, ""); }
 
 void read_status_ahead(store::View& view, const Uuid& host, const Uuid& port) {
   read_ahead(view, {paths::binding(host, port), paths::alive(host), paths::status(host, port)});

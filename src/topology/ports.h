@@ -20,10 +20,6 @@ Status update_port(store::Transaction& t, const Uuid& id, const std::function<vo
 // With its binding, in the same commit. not_found.
 Status delete_port(store::Transaction& t, const Uuid& id);
 
-// A part of the deletion of ports and bridges: makes the version of the ports' folder another one, so that who goes on from what
-// was read before does not take a port for the one that was made again under its id (attach()).
-void note_ports_removed(store::Transaction& t);
-
 // The status of the port's present binding: the agent's report on this revision of it, while the agent is alive; pending_host without
 // such a report; unbound when the port is not bound.
 Result<model::PortStatus> port_status(store::View& view, const model::Port& port);

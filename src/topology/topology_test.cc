@@ -3,9 +3,9 @@
 
 #include "base/json.h"
 #include "model/binding.h"
-#include "model/latest.h"
+#include "model/offer.h"
 #include "model/paths.h"
-#include "model/port_vni.h"
+#include "store/hint.h"
 #include "topology/attach.h"
 #include "topology/bridges.h"
 #include "topology/hosts.h"
@@ -109,10 +109,10 @@ TEST_F(Topology, AttachWritesTheBindingTheIndexAndThePortInOneCommit) {
   const auto record = fixture.get(paths::port(port_1));
   EXPECT_EQ(record->stat.modified, binding->stat.modified);
   // The host hears of it with the records themselves.
-  const auto news = fixture.get(paths::bindings(host_a));
-  EXPECT_EQ(news->stat.modified, binding->stat.modified);
-  EXPECT_THAT(model::decode_latest(news->value), ElementsAre(Pair(paths::binding(host_a, port_1), binding->value),
-                                                             Pair(paths::port(port_1), record->value)));
+  const auto hint = fixture.get(paths::bindings(host_a));
+  EXPECT_EQ(hint->stat.modified, binding->stat.modified);
+  EXPECT_THAT(store::decode_hint(hint->value), ElementsAre(Pair(paths::binding(host_a, port_1), binding->value),
+                                                           Pair(paths::port(port_1), record->value)));
 }
 
 TEST_F(Topology, AttachReadsThePortAndCommits) {
@@ -126,37 +126,54 @@ TEST_F(Topology, AttachReadsThePortAndCommits) {
   EXPECT_EQ(tries, 2);
 }
 
-TEST_F(Topology, TheFirstPortOfABridgeOnAHostIsToldToThoseThatServeIt) {
-  const std::string place = R"({"vtep": "192.0.2.1"})", folder = paths::bridge_hosts(net);
-  fixture.put(paths::served_bridges(host_a), place);
+TEST_F(Topology, TheFirstPortOfABridgeOnAHostMakesItsRecordThereInTheSameCommit) {
+  const std::string folder = paths::bridge_hosts(net), path = paths::bridge_host(net, host_a);
+  fixture.put(paths::served_bridges(host_a), R"({"vtep": "192.0.2.1", "adopts": true})");
   EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
-  const auto news = fixture.get(folder);
-  EXPECT_EQ(news->stat.modified, fixture.get(paths::binding(host_a, port_1))->stat.modified);
-  const auto told = model::decode_latest(news->value);
-  ASSERT_THAT(told, ElementsAre(Pair(paths::bridge_host(net, host_a), testing::_)));
-  EXPECT_EQ(Json::parse(told.begin()->second), Json::parse(place));
+  const auto record = fixture.get(path);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->stat.created, fixture.get(paths::binding(host_a, port_1))->stat.modified);
+  EXPECT_EQ(*model::decode_bridge_host(record->value), (model::BridgeHost{*Ip::parse("192.0.2.1"), {}, {}}));
+  EXPECT_TRUE(fixture.get(paths::served_bridge(host_a, net)));
+  EXPECT_THAT(store::decode_hint(fixture.get(folder)->value), ElementsAre(Pair(path, record->value)));
 
-  fixture.put(paths::served_bridge(host_a, net), "");
   EXPECT_TRUE(attach({port_2, host_a, "tap1"}));
-  EXPECT_EQ(fixture.get(folder)->stat.modified, news->stat.modified) << "it serves the bridge already";
+  EXPECT_EQ(fixture.get(folder)->stat.modified, record->stat.created) << "it serves the bridge already";
+  EXPECT_EQ(fixture.get(path)->stat.version, 0);
 }
 
-TEST_F(Topology, APortOfABridgeThatIsUpKnowsItsVni) {
-  const auto vni = model::decode<Bridge>(*fixture.value(paths::bridge(net)))->vni;
-  ASSERT_TRUE(vni);
-  EXPECT_EQ(model::port_vni(*fixture.value(paths::port(port_1))), vni);
+TEST_F(Topology, ARecordThatTheAgentHasNotTakenOverGoesWithTheBinding) {
+  const std::string path = paths::bridge_host(net, host_a), index = paths::served_bridge(host_a, net);
+  fixture.put(paths::served_bridges(host_a), R"({"vtep": "192.0.2.1", "adopts": true})");
   EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
-  EXPECT_EQ(model::port_vni(*fixture.value(paths::port(port_1))), vni);
+  ASSERT_TRUE(fixture.run<Detached>([](Transaction& t) { return topology::detach(t, port_1); }));
+  EXPECT_FALSE(fixture.get(path));
+  EXPECT_FALSE(fixture.get(index));
 
-  ASSERT_TRUE(
-      fixture.run([](Transaction& t) { return update_bridge(t, net, [](Bridge& b) { b.admin_state_up = false; }); }));
-  ASSERT_TRUE(create_port(nobody));
-  EXPECT_FALSE(model::port_vni(*fixture.value(paths::port(nobody)))) << "no frame may pass before the bridge was read";
+  EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
+  fixture.put(path, R"({"vtep": "192.0.2.1", "chunks": [0]})");  // the agent offers something
+  ASSERT_TRUE(fixture.run<Detached>([](Transaction& t) { return topology::detach(t, port_1); }));
+  EXPECT_TRUE(fixture.get(path));
+  EXPECT_TRUE(fixture.get(index));
 }
 
-TEST_F(Topology, AHostThatNobodyReachesIsToldToNobody) {
+TEST_F(Topology, AHostThatNobodyReachesOrWhoseAgentDoesNotAdoptGetsNoRecord) {
+  for (const char* place : {"", R"({"vtep": "192.0.2.1"})", "{"}) {
+    fixture.put(paths::served_bridges(host_a), place);
+    EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
+    EXPECT_FALSE(fixture.get(paths::bridge_host(net, host_a))) << place;
+    EXPECT_EQ(fixture.value(paths::bridge_hosts(net)), "");
+    ASSERT_TRUE(fixture.run<Detached>([](Transaction& t) { return topology::detach(t, port_1); }));
+  }
+}
+
+TEST_F(Topology, AFirstPortThatFindsTheHostsRecordThereIsBoundAllTheSame) {
+  const std::string path = paths::bridge_host(net, host_a);
+  fixture.put(paths::served_bridges(host_a), R"({"vtep": "192.0.2.1", "adopts": true})");
+  fixture.put(path, R"({"vtep": "192.0.2.9", "chunks": [0]})");  // made since the list was read
   EXPECT_TRUE(attach({port_1, host_a, "tap0"}));
-  EXPECT_EQ(fixture.value(paths::bridge_hosts(net)), "");
+  EXPECT_TRUE(fixture.get(paths::binding(host_a, port_1)));
+  EXPECT_EQ(fixture.get(path)->stat.version, 0);
 }
 
 TEST_F(Topology, AttachingAgainWritesNothing) {

@@ -6,9 +6,7 @@
 #include "base/interface_name.h"
 #include "model/binding.h"
 #include "model/bridge_tables.h"
-#include "model/latest.h"
 #include "model/paths.h"
-#include "model/port_vni.h"
 #include "model/record.h"
 #include "model/tunnel_zone.h"
 
@@ -59,8 +57,7 @@ class Reader {
   }
 
   Result<Snapshot> read() {
-    const auto names = view_.list(paths::bindings(host_));
-    const bool news = hear(paths::bindings(host_));
+    const auto names = view_.list_told(paths::bindings(host_));
     if (!names) return failed(names);
     out_.ports.reserve(names->size());
     for (const std::string& name : *names) {
@@ -69,7 +66,6 @@ class Reader {
       else
         out_.foreign.push_back(name);
     }
-    if (news) heard(paths::bindings(host_));
     lingering();
     // A view answers what it has and notes what it lacks: everything is asked for before a reader gives up.
     zones();
@@ -81,46 +77,9 @@ class Reader {
   }
 
  private:
-  // Asks for a folder's news. True when it is of use: it came while the folder was followed, so that nothing that was known
-  // before is taken for new; then what it tells stands in for records that are still being read, until heard().
-  bool hear(const std::string& folder) {
-    latest_.clear();
-    latest_read_ = true;
-    const auto node = view_.get(folder);
-    const auto known = before_.news.find(folder);
-    if (look(node) != Look::there) {
-      if (known != before_.news.end()) out_.news.insert(*known);
-      return false;
-    }
-    News& news = out_.news[folder];
-    news.revision = (*node)->stat.modified;
-    const bool old = known == before_.news.end() || (known->second.revision == news.revision && !known->second.open);
-    if (old) return false;
-    news.open = true;  // until it was heard
-    for (auto& [path, record] : model::decode_latest((*node)->value))
-      latest_.emplace(path, std::make_shared<const store::Node>(
-                                store::Node{std::move(record), {news.revision, news.revision, 0, 0}}));
-    return true;
-  }
-
-  void heard(const std::string& folder) {
-    out_.news[folder].open = !latest_read_;
-    latest_.clear();
-  }
-
-  // A record, by the news while it is not read.
-  Result<store::NodePtr> get(const std::string& path) {
-    auto node = view_.get(path);
-    if (node || node.error().code != Code::pending) return node;
-    const auto told = latest_.find(path);
-    if (told == latest_.end()) return node;
-    latest_read_ = false;
-    return told->second;
-  }
-
   void port(const Uuid& id) {
-    const auto binding = get(paths::binding(host_, id));
-    const auto record = get(paths::port(id));
+    const auto binding = view_.get(paths::binding(host_, id));
+    const auto record = view_.get(paths::port(id));
     if (look(binding) == Look::unknown) out_.complete = false;
     if (look(binding) != Look::there) return;  // absent: unbound since the list was read, which is being read again
 
@@ -135,11 +94,7 @@ class Reader {
       read_binding(**binding, out);
 
     read_record(record, old, out);
-    if (out.port) {
-      ServedBridge& bridge = out_.bridges[out.port->bridge_id];
-      const auto told = latest_.find(paths::port(id));
-      if (told != latest_.end() && told->second == *record) stand_in(**record, bridge);
-    }
+    if (out.port) out_.bridges.try_emplace(out.port->bridge_id);
     out_.ports.push_back(std::move(out));
   }
 
@@ -194,38 +149,24 @@ class Reader {
     out_.lingering.push_back(std::move(out));
   }
 
-  // What the record of a port tells of its bridge.
-  static void stand_in(const store::Node& port, ServedBridge& out) {
-    const auto vni = model::port_vni(port.value);
-    if (!vni) return;
-    out.created = port.stat.modified;
-    out.record.emplace().vni = *vni;
-  }
-
   void bridge(const Uuid& id, ServedBridge& out) {
     const auto at = before_.bridges.find(id);
     const ServedBridge* old = at == before_.bridges.end() ? nullptr : &at->second;
-    // Only of a bridge that was not known before: what was read of one stays in force.
-    std::optional<model::Bridge> told = std::exchange(out.record, {});
-    if (old) told = old->provisional ? old->record : std::nullopt;
     const auto node = view_.get(paths::bridge(id));
     const auto macs = view_.list(paths::mac_table(id));
     const auto addresses = view_.list(paths::arp_table(id));
     out.known = true;
     switch (look(node)) {
       case Look::unknown:
-        out.known = out.provisional = told.has_value();
-        out.record = std::move(told);
-        if (out.record) out.record->id = id;
+        out.known = false;
         if (old) out.created = old->created;
         break;
       case Look::absent: return;
       case Look::there:
         out.created = (*node)->stat.created;
         out.revision = (*node)->stat.modified;
-        if (old && !old->provisional) out.record = old->record;
+        if (old) out.record = old->record;
         if (old && old->known && old->revision == out.revision) {
-          out.record = old->record;
           out.damage = old->damage;
         } else if (auto record = model::decode<model::Bridge>((*node)->value)) {
           out.record = *std::move(record);
@@ -244,8 +185,7 @@ class Reader {
                            [](store::Revision revision, const model::ArpEntry& entry) {
                              return ServedBridge::Neighbour{revision, entry.mac};
                            });
-    if (!tables && !out.provisional) out.known = false;
-    if (out.provisional) out_.provisional = true;
+    if (!tables) out.known = false;
     if (!out.known) out_.complete = false;
   }
 
@@ -332,25 +272,23 @@ class Reader {
 
   void read_peers(const Uuid& id, const ServedBridge* old, ServedBridge& out) {
     const std::string folder = paths::bridge_hosts(id);
-    const auto names = view_.list(folder);
-    const bool news = hear(folder);
+    const auto names = view_.list_told(folder);
     if (!names) {
-      out.peers_known = names.error().code == Code::not_found;
+      out.peers_known = out.self_known = names.error().code == Code::not_found;
       if (out.peers_known) return;
       out_.peers_read = false;
-      if (old) out.peers = old->peers, out.self = old->self;
+      if (old) out.peers = old->peers, out.self = old->self, out.self_known = old->self_known;
       return;
     }
+    out.self_known = true;
     const bool others_read = std::exchange(out_.peers_read, true);
-    if (old) out.expected = old->expected;
-    if (news) expect(folder, out.expected);
     std::map<Uuid, std::shared_ptr<const Peer>> peers;
     for (const std::string& name : *names) {
       const auto host = Uuid::parse(name);
       if (!host || host->to_string() != name) continue;
-      out.expected.erase(*host);
       if (*host == host_) {
         out.self = true;
+        find_own(id, paths::child(folder, name), out);
         continue;
       }
       const std::shared_ptr<const Peer>* known = nullptr;
@@ -360,32 +298,21 @@ class Reader {
       }
       peers.emplace_hint(peers.end(), *host, peer(paths::child(folder, name), known));
     }
-    if (news) heard(folder);
-    for (const auto& [host, expected] : out.expected) peers.emplace(host, expected.peer);
     out.peers = old && old->peers->hosts == peers ? old->peers : std::make_shared<const Peers>(std::move(peers));
     out.peers_known = std::exchange(out_.peers_read, out_.peers_read && others_read);
   }
 
-  // The hosts that the news names and that may not be there yet.
-  void expect(const std::string& folder, std::map<Uuid, ServedBridge::Expected>& out) const {
-    for (const auto& [path, node] : latest_) {
-      if (!path.starts_with(folder + "/")) continue;
-      const auto host = Uuid::parse(path.substr(folder.size() + 1));
-      const auto record = model::decode_bridge_host(node->value);
-      if (!host || *host == host_ || !record) continue;
-      const auto known = out.find(*host);
-      if (known != out.end() && known->second.peer->revision == node->stat.modified) continue;
-      Peer peer;
-      peer.revision = node->stat.modified;
-      peer.record = std::make_shared<const model::BridgeHost>(*record);
-      out[*host] = {std::make_shared<const Peer>(std::move(peer)), false};
-    }
+  void find_own(const Uuid& bridge, const std::string& path, ServedBridge& out) const {
+    if (!offered_ || offered_->contains(bridge)) return;
+    const auto node = view_.get(path);
+    if (node) out.found = *node;
+    out.self_known = look(node) != Look::unknown;
   }
 
   std::shared_ptr<const Peer> peer(const std::string& path, const std::shared_ptr<const Peer>* known) {
     const Peer* old = known ? known->get() : nullptr;
     Peer out;
-    const auto node = get(path);
+    const auto node = view_.get(path);
     if (look(node) == Look::unknown) {
       out_.peers_read = false;
       if (old) return *known;
@@ -409,7 +336,7 @@ class Reader {
   }
 
   void chunk(const std::string& path, const Peer::Chunk* old, Peer::Chunk& out) {
-    const auto node = get(path);
+    const auto node = view_.get(path);
     if (look(node) == Look::unknown) {
       out_.peers_read = false;
       if (old) out = *old;
@@ -442,8 +369,6 @@ class Reader {
   const Uuid& host_;
   const Snapshot& before_;
   const OwnOffers* offered_;
-  std::map<std::string, store::NodePtr> latest_;  // of the folder that is being looked at
-  bool latest_read_ = true;                       // none of it stood in for a record
   Snapshot out_;
 };
 

@@ -6,7 +6,7 @@
 //   /hosts/<h>/ports                 and per binding  <p>, /ports/<p>
 //   /bridges/<b>                     per bridge of those, with {mac_table,arp_table}/*
 //   /bridges/<b>/hosts               and per other host there  <h>, <h>/<n>
-//   the values of /hosts/<h>/ports and /bridges/<b>/hosts: their latest news, of use while the records themselves are being read
+//   the values of /hosts/<h>/ports and /bridges/<b>/hosts, which hold hints (store/hint.h)
 //   /tunnel_zones                    and per zone  <z>/hosts/<h>
 //   /ports/<p>                       per port that is not bound here any more and whose guest may still run here (ADR 9)
 //
@@ -85,9 +85,6 @@ struct Peers {
 
 struct ServedBridge {
   bool known = false;  // as port_known; false also while its tables are being read
-  // All that is known is the VNI, by the record of a port that was bound here a moment ago; the rest is being read. What of it
-  // matters to frames is not in force yet, and nothing is to be said of its ports.
-  bool provisional = false;
   store::Revision created = 0;
   store::Revision revision = 0;
   std::optional<model::Bridge> record;  // as last read well; none: it does not exist, or it was never read well
@@ -106,28 +103,18 @@ struct ServedBridge {
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
   std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
-  // Those of them that only the news names: bound to the bridge a moment ago, they are about to serve it. No agent takes one
-  // back that does not: the keeper of the snapshot forgets it after a while.
-  struct Expected {
-    std::shared_ptr<const Peer> peer;
-    bool aged = false;
-  };
-  std::map<Uuid, Expected> expected;
   bool peers_known = false;  // all of them, and what they offer
   bool peers_seen = false;   // peers_known, now or before
   bool self = false;         // this host is among those that serve it
+  bool self_known = false;   // that, and the record below where it counts, was read
+  // The record of this host there, where the host's own word (`offered`) has none: the commit of a binding made it.
+  store::NodePtr found{};
 };
 
 // This host's place in a tunnel zone.
 struct Membership {
   store::Revision revision = 0;
   std::optional<Ip> address;  // as last read well
-};
-
-// What a folder's news (model/latest.h) was when it was looked at last.
-struct News {
-  store::Revision revision = 0;
-  bool open = false;  // it came while the folder was followed, and a record that it tells of is still being read
 };
 
 struct Snapshot {
@@ -140,10 +127,8 @@ struct Snapshot {
   // What is wrong with records of tunnel zones, of tables and of other hosts, a sentence each with its path; what was read of
   // them before stays in force.
   std::map<std::string, std::string> damaged;
-  std::map<std::string, News> news;  // by the folder
-  bool complete = false;             // nothing of this host's own is still being read, but for provisional bridges
-  bool provisional = false;          // there are such
-  bool peers_read = false;           // nor of the others
+  bool complete = false;    // nothing of this host's own is still being read
+  bool peers_read = false;  // nor of the others
 };
 
 const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here

@@ -133,7 +133,6 @@ class Planner {
       out.unknown = true;
       return refuse(out, "its bridge is being read");
     }
-    out.provisional = bridge.provisional;
     if (!bridge.record && !bridge.damage.empty()) return hold(out, paths::bridge(record.bridge_id), bridge.damage);
     if (!bridge.record) return refuse(out, fmt::format("there is no Bridge with ID {}", record.bridge_id), true);
     if (!bridge.record->vni) return refuse(out, fmt::format("bridge {} has no VNI", record.bridge_id));

@@ -52,7 +52,6 @@ struct PortPlan {
   bool doubtful = false;
   // A record that this rests on is still being read: nothing is to be said about the port yet.
   bool unknown = false;
-  bool provisional = false;  // likewise, but it is plugged: its bridge's VNI is known already
   // A record that it rests on is damaged, and this agent has never read it well: what an earlier one plugged stays.
   bool held = false;
   bool contested = false;  // its MAC address is configured at another active port of the bridge too

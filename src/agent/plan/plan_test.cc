@@ -30,22 +30,6 @@ TEST_F(Planning, APortWithoutInterfaceIsPendingAndNotDesired) {
   EXPECT_TRUE(plan_.desired.bridges.empty());
 }
 
-TEST_F(Planning, APortOfAProvisionalBridgeIsPluggedAndNothingIsSaidOfIt) {
-  bridge(900).provisional = true;
-  port(1);
-  links_.put(tap(1));
-  plan();
-  EXPECT_TRUE(desired(1));
-  EXPECT_TRUE(of(1).provisional);
-  bridge(901).provisional = true;
-  bridge(901).record->vni = *Vni::from(900);
-  port(2, 901);
-  links_.put(tap(2));
-  plan();
-  EXPECT_FALSE(desired(2)) << "its VNI is that of another bridge";
-  EXPECT_TRUE(of(2).provisional);
-}
-
 TEST_F(Planning, AnInterfaceWithoutLinkIsDownAndPlugged) {
   port(1);
   port(2);

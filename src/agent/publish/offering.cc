@@ -118,6 +118,8 @@ void Offering::applied(const Plan& plan, const std::map<Uuid, model::PortStatus>
   }
   std::optional<model::BridgeHost> self;
   if (plan.overlay) self = plan.overlay->self;
+  for (const auto& [id, bridge] : snapshot_.bridges)
+    if (bridge.found) offers_.adopt(id, *bridge.found);
   const auto bridges = wanted(plan, statuses, preceded);
   offers_.want(self, snapshot_.complete && (seeded_ || !tunnel_));
   for (const auto& [bridge, wanted] : bridges) offers_.want(bridge, wanted);
@@ -151,13 +153,15 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<U
     const bool known = status != statuses.end() && status->first == port.id;
     const bool plugged = known && status->second.revision == port.revision &&
                          (status->second.state == PortState::active || status->second.state == PortState::down);
-    if (port.unknown || port.provisional || port.undecided || (port.doubtful && plugged) ||
+    if (port.unknown || port.undecided || (port.doubtful && plugged) ||
         (known && !plugged && preceded.contains(port.id))) {
       out[bound.port->bridge_id].keep.insert(port.id);
       continue;
     }
     if (!plugged) continue;
-    if (unlearned.contains(port.id)) {
+    // Whether the commit of the binding made this host's record there is known with the list of the bridge's hosts.
+    const bool self_known = snapshot_.bridges.at(bound.port->bridge_id).self_known;
+    if (unlearned.contains(port.id) || (!self_known && !offers_.own().contains(bound.port->bridge_id))) {
       out[bound.port->bridge_id].keep.insert(port.id);
       continue;
     }
@@ -183,7 +187,7 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<U
   return out;
 }
 
-// No other program touches this host's offers. Where one is gone all the same, they are read again.
+// Only this agent removes what it offers. Where a record is gone all the same, all are read again.
 void Offering::watch_self() {
   std::vector<Uuid> serving;
   bool gone = false;

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "model/latest.h"
 #include "model/paths.h"
+#include "store/hint.h"
 #include "store/path.h"
 
 namespace midonet::agent {
@@ -156,6 +156,15 @@ void Offers::want(const std::optional<model::BridgeHost>& self, bool complete) {
   write_place();
 }
 
+void Offers::adopt(const Uuid& bridge, const store::Node& record) {
+  if (!writer_.known() || own_.contains(bridge)) return;
+  const auto host = model::decode_bridge_host(record.value);
+  if (!host || !host->chunks.empty()) return look_again();  // it is more than a binding's commit makes
+  own_[bridge].base = record.value;
+  writer_.adopt(paths::served_bridge(host_, bridge), kind(bridge, index_order), {});
+  writer_.adopt(paths::bridge_host(bridge, host_), kind(bridge, host_order), record);
+}
+
 void Offers::want(const Uuid& bridge, const WantedBridge& wanted) {
   auto at = own_.find(bridge);
   if (at == own_.end()) {
@@ -164,6 +173,8 @@ void Offers::want(const Uuid& bridge, const WantedBridge& wanted) {
   }
   static const WantedBridge nothing;
   const auto changed = place(at->second.chunks, self_ ? wanted : nothing, complete_);
+  // Of a record that was adopted: what is to be offered may be known in a moment.
+  if (self_ && at->second.chunks.empty() && changed.empty() && !wanted.keep.empty()) return;
   write(bridge, at->second, changed);
   if (at->second.chunks.empty() && complete_) own_.erase(at);
   bridges_.set(static_cast<double>(own_.size()));
@@ -203,7 +214,13 @@ void Offers::write(const Uuid& bridge, OwnBridge& own, const std::set<std::int64
 // Where this host is reached, for the process that binds a port here and tells the others (topology/attach.cc).
 void Offers::write_place() {
   if (!told_ || !has_index_ || (!self_ && !complete_)) return;
-  writer_.put(index_, {.life = NodeWriter::Life::given}, self_ ? encode(*self_) : "");
+  std::string place;
+  if (self_) {
+    model::BridgeHost self = *self_;
+    self.adopts = true;
+    place = encode(self);
+  }
+  writer_.put(index_, {.life = NodeWriter::Life::given}, std::move(place));
 }
 
 void Offers::written(const std::string& path) {
@@ -219,7 +236,7 @@ void Offers::written(const std::string& path) {
     if (confirmed.contains(port.port_id)) events_.offered(port.port_id, port.revision);
 }
 
-// The host that begins to serve a bridge is the latest news of the bridge's hosts (model/latest.h).
+// A host that begins to serve a bridge is hinted at in the folder of the bridge's hosts.
 void Offers::tell(std::vector<Op>& ops) const {
   const auto begins = std::find_if(ops.begin(), ops.end(), [this](const Op& op) {
     if (op.kind != Op::Kind::create) return false;
@@ -228,11 +245,11 @@ void Offers::tell(std::vector<Op>& ops) const {
   });
   if (begins == ops.end()) return;
   const std::string host = begins->path;
-  model::Latest latest;
+  store::Hint hint;
   for (const Op& op : ops)
     if ((op.kind == Op::Kind::create || op.kind == Op::Kind::set) && op.path.starts_with(host))
-      latest.emplace(op.path, op.value);
-  ops.push_back(Op::set(std::string(store::parent_of(host)), model::encode_latest(latest)));
+      hint.emplace(op.path, op.value);
+  ops.push_back(Op::set(std::string(store::parent_of(host)), store::encode_hint(hint)));
 }
 
 }  // namespace midonet::agent

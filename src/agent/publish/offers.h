@@ -50,6 +50,9 @@ class Offers {
   // Without `self` the host takes no part in the overlay, and offers nothing. Only with `complete` something goes.
   void want(const std::optional<model::BridgeHost>& self, bool complete);
   void want(const Uuid& bridge, const WantedBridge& wanted);  // after that
+  // The commit of a binding made this host's record on a bridge (topology/attach.cc). It counts as this host's own word from now
+  // on: what is wanted there is written over it, and where nothing is, it goes.
+  void adopt(const Uuid& bridge, const store::Node& record);
   // Another process removed what is ours.
   void look_again() { writer_.look_again(); }
 

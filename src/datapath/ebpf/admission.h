@@ -1,8 +1,8 @@
 // Addresses that may no longer send through the tunnel, or be sent to, and are still taken for a while. Used by EbpfDatapath
 // (admission.cc has its part, too), on the loop's thread.
 //
-// A host is admitted to a bridge by the record that it writes when it begins to serve the bridge, and by the news of the
-// binding before that (ADR 12); it leaves when the record is removed. Frames and records take different ways. So the set
+// A host is admitted to a bridge by its record there, which the commit of a binding or its agent makes (ADR 19); it leaves when
+// the record is removed. Frames and records take different ways. So the set
 // grows at once and shrinks late: frames on their way are not lost, nor those of a host that has not heard yet of another
 // address of this one, nor those of a host that says late that it serves. An entry that comes back in time stays.
 #pragma once

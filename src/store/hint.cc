@@ -1,25 +1,25 @@
-#include "model/latest.h"
+#include "store/hint.h"
 
 #include "base/json.h"
 
-namespace midonet::model {
+namespace midonet::store {
 
 using Json = nlohmann::json;
 
-std::string encode_latest(const Latest& latest) {
+std::string encode_hint(const Hint& hint) {
   std::size_t bytes = 0;
   Json records = Json::object();
-  for (const auto& [path, record] : latest) {
+  for (const auto& [path, record] : hint) {
     bytes += path.size() + record.size();
-    if (bytes > max_latest_bytes) return "{}";
+    if (bytes > max_hint_bytes) return "{}";
     Json json = parse_json(record);
     if (json.is_object()) records[path] = std::move(json);
   }
   return dump_json(Json{{"latest", std::move(records)}});
 }
 
-Latest decode_latest(std::string_view value) {
-  Latest out;
+Hint decode_hint(std::string_view value) {
+  Hint out;
   if (value.empty()) return out;
   const Json json = parse_json(value);
   if (!json.is_object()) return out;
@@ -30,4 +30,4 @@ Latest decode_latest(std::string_view value) {
   return out;
 }
 
-}  // namespace midonet::model
+}  // namespace midonet::store
