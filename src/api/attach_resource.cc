@@ -53,13 +53,37 @@ Result<std::optional<Answer>> settled(View& view, const AttachRequest& request, 
   return ok_json(call, *json);
 }
 
+bool is_over(PortState state) { return state == PortState::active || state == PortState::error; }
+
+// The binding that the commit of a POST made.
+struct Bound {
+  Port port;
+  store::Revision revision = 0;  // 0: it was there already
+};
+
+// As settled(), by what is known of the port as long as its record is the one that the commit wrote: the status is all that is
+// read then, and the record is watched.
+Result<std::optional<Answer>> settled(View& view, const AttachRequest& request, const Call& call, const Bound& bound) {
+  if (bound.revision == 0) return settled(view, request, call);
+  const auto status = view.get(paths::status(request.host_id, request.port_id));
+  const auto record = view.get(paths::port(request.port_id));
+  if (record ? (*record)->stat.modified != bound.revision : record.error().code != Code::pending)
+    return settled(view, request, call);
+  if (!status && status.error().code != Code::not_found) return failed(status);
+  if (!status) return std::optional<Answer>();
+  const auto reported = model::decode<model::PortStatus>((*status)->value);
+  if (!reported || reported->revision != bound.revision || !is_over(reported->state)) return std::optional<Answer>();
+  return ok_json(call, port_entity(bound.port, *reported, call.base_uri));
+}
+
 // A POST whose client waits for the kernel. Lives in the Waits until it has answered.
 class Wait {
  public:
-  Wait(Context& context, AttachRequest request, Call call, Reply reply, std::chrono::milliseconds time,
+  Wait(Context& context, AttachRequest request, Bound bound, Call call, Reply reply, std::chrono::milliseconds time,
        std::function<void()> over)
       : context_(context),
         request_(std::move(request)),
+        bound_(std::move(bound)),
         call_(std::move(call)),
         reply_(std::move(reply)),
         over_(std::move(over)),
@@ -73,7 +97,7 @@ class Wait {
     if (!reply_) return;
     std::optional<Answer> outcome;
     const Status read = mirror_.read([&](View& view) -> Status {
-      auto now = settled(view, request_, call_);
+      auto now = settled(view, request_, call_, bound_);
       if (!now) return failed(now);
       outcome = *std::move(now);
       return {};
@@ -104,6 +128,7 @@ class Wait {
 
   Context& context_;
   AttachRequest request_;
+  Bound bound_;
   Call call_;
   Reply reply_;  // empty once answered
   std::function<void()> over_;
@@ -140,7 +165,7 @@ Result<std::optional<std::chrono::milliseconds>> requested_wait(const Call& call
 
 class Waits : public std::enable_shared_from_this<Waits> {
  public:
-  void add(Context& context, const AttachRequest& request, const Call& call, Reply reply,
+  void add(Context& context, const AttachRequest& request, Bound bound, const Call& call, Reply reply,
            std::chrono::milliseconds time) {
     if (waits_.size() >= max_waits) time = std::chrono::milliseconds(0);
     call.waits();
@@ -149,7 +174,7 @@ class Waits : public std::enable_shared_from_this<Waits> {
     const auto over = [self = weak_from_this(), place] {
       if (const auto alive = self.lock()) alive->waits_.erase(place);
     };
-    *place = std::make_unique<Wait>(context, request, call, std::move(reply), time, over);
+    *place = std::make_unique<Wait>(context, request, std::move(bound), call, std::move(reply), time, over);
   }
 
  private:
@@ -185,7 +210,7 @@ void post(Context& context, const Call& call, Reply reply) {
       },
       [&context, request, call, reply, wait = *wait, alive, bound](const Result<store::Revision>& committed) {
         if (!committed) return reply(failed(committed));
-        if (wait) return context.waits->add(context, request, call, reply, *wait);
+        if (wait) return context.waits->add(context, request, {*bound, *committed}, call, reply, *wait);
         // No agent can have reported on a binding that is new. The agent reads it now: the store is left to it.
         if (const bool made = *committed != 0; made && *alive)
           return reply(ok_json(
