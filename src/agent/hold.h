@@ -1,7 +1,7 @@
-// Keeps what forwards on this host when the store has lost it: while a hold is on, the agent adds and changes, and removes
-// nothing from the kernel. It begins when the store does not know this host any more although ports forward here, outlives
-// the agent by a file in the run directory (which goes with the kernel's state at a reboot), and ends when the store knows
-// each of these ports again or the operator says so (`midonet agent accept`).
+// Keeps the ports that forward on this host when the store has lost them: during a hold the agent adds and changes entries in the
+// kernel, and removes none. A hold begins when the store no longer knows this host although ports forward here. It outlives the
+// agent by a file in the run directory, which goes with the kernel's state at a reboot. It ends when the store knows each of these
+// ports again, or when the operator says so (`midonet agent accept`).
 #pragma once
 
 #include <string>

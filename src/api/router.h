@@ -1,6 +1,5 @@
-// From an HTTP request to the function that answers it: the table of routes, and the rules that hold for all of them, once
-// (REST contract, section 2): 404, 405 with Allow, 406, 415, HEAD and OPTIONS, one trailing slash, base URI, error bodies,
-// origins (front.h), gzip.
+// From an HTTP request to the function that answers it: the table of routes, and the rules that all routes share (docs/rest.md). These
+// are 404, 405 with Allow, 406, 415, HEAD and OPTIONS, one trailing slash, base URI, error bodies, origins (front.h), gzip.
 //
 //   router.add({.method = "GET", .path = "/midonet-api/ports/{id}", .name = "getPort", .summary = "One port",
 //               .produces = {media::port}, .handler = [&](const Call& call, Reply reply) { … reply(Answer{…}); }});

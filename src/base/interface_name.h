@@ -9,8 +9,8 @@
 
 namespace midonet {
 
-// Code::invalid with the reason: empty, over 15 bytes, '/', ':', white space or control characters, '.' or '..', no UTF-8,
-// or a character that no path of the store may have (utf8.h), such as an emoji.
+// Code::invalid with the reason. A name is not empty, has at most 15 bytes of UTF-8, is neither '.' nor '..', and has no '/', ':',
+// white space or control characters, nor characters that no path of the store may have (utf8.h), such as an emoji.
 Status check_interface_name(std::string_view name);
 
 // The name for a log or a message: each byte that is not printable ASCII as `\xNN`. The kernel takes almost any bytes.

@@ -157,8 +157,8 @@ class Datapath {
   virtual std::optional<TunnelCounters> tunnel_counters() = 0;  // nothing without a tunnel
   virtual std::vector<FdbEntry> fdb() = 0;                      // configured and learned, aged entries left out
 
-  // `learned(entries)` is called from the loop with the MACs that were learned at local ports for the first time, or
-  // moved to one (from another port, or from a remote host), since the last call; a refreshed one is not among them.
+  // `learned(entries)` is called from the loop with the MACs that, since the last call, were learned at local ports for the first time,
+  // or moved to one (from another port, or from a remote host). A refreshed one is not among them.
   // When the kernel had more to report than it had room for, the entries are all learned ones. MACs that were learned before this
   // object was opened are not reported: fdb() has them.
   virtual void on_learned(std::function<void(const std::vector<FdbEntry>& learned)> learned) = 0;

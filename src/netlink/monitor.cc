@@ -61,8 +61,8 @@ void Monitor::watch() {
   readable_ = loop_.on_readable(socket_.fd(), [this] { read(); });
 }
 
-// The socket is in its groups before the dump is asked for, and all comes through one queue in the order in
-// which the kernel did it: what the dump says about a link and later events add up to the truth.
+// The socket is in its groups before the dump is requested, and all messages come through one queue in the order of the kernel's
+// changes. So the dump's message about a link and later events add up to its present state.
 void Monitor::begin_dump() {
   phase_ = Phase::dumping_links;
   interrupted_ = false;

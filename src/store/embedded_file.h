@@ -27,9 +27,9 @@ struct EmbeddedFile {
   std::string identity{};          // empty in memory
   Revision revision_at_least = 0;  // the mark's: a restored store may be behind it
 
-  // `path` is absolute, or ":memory:". Its directory is made (0700) if absent, the file is made 0600. unavailable:
-  // another process has it for longer than `patience` (the call blocks), or the disk fails; forbidden, not_found: the
-  // system's reasons; invalid: another program's file; conflict: a newer program's; internal: damaged, or records are lost.
+  // `path` is absolute, or ":memory:". Its directory is made (0700) if absent, the file is made 0600. Errors are unavailable (another
+  // process has it for longer than `patience`, during which the call blocks, or the disk fails), forbidden, not_found (the system's
+  // reasons), invalid (another program's file), conflict (a newer program's), internal (damaged, or records are lost).
   // With `accept_loss` a store that lost records goes on with the rest.
   static Result<EmbeddedFile> open(const std::string& path, std::chrono::milliseconds patience, bool accept_loss);
 };

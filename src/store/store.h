@@ -82,8 +82,8 @@ enum class State {
 };
 
 // The callback of a watch: the node may have changed, appeared or gone, or the session was lost; look again. Runs at most
-// once. With an owner, it runs only while the owner lives, and the store removes it some time after, or at once by
-// Store::release(): so an object that is made and destroyed often can set watches that never fire and leave nothing behind.
+// once. With an owner, it runs only while the owner lives. The store removes it some time after, or at once by Store::release(). So
+// an object that is made and destroyed often can set watches that never fire, and leaves nothing behind.
 class Notify {
  public:
   Notify() = default;
@@ -144,9 +144,9 @@ class Store {
   virtual std::string identity() const { return {}; }
 
   using BackupDone = std::function<void(Result<UniqueFd>)>;
-  // A consistent copy of all durable nodes, made beside other calls: an open file without a name, positioned at its start,
-  // that is a whole store by itself. invalid: the servers of this store have means of their own; exhausted, unavailable: the
-  // disk's reasons.
+  // A consistent copy of all durable nodes, made beside other calls. The result is an open file without a name, positioned at its
+  // start, that is a whole store by itself. Errors: invalid (the servers of this store have means of their own), exhausted,
+  // unavailable (the disk's reasons).
   virtual void backup(BackupDone done) = 0;
 };
 

@@ -33,14 +33,14 @@ struct OpenOptions {
   std::function<void(const std::vector<Ip>&)> on_servers{};
 };
 
-// A store whose layout has not been checked (layout.h does). An embedded file is waited for as open() does; ZooKeeper is not: the
-// store may answer later (Store::on_state), which is for programs that must start while there is an outage.
+// A store whose layout has not been checked (layout.h does). This waits for an embedded file as open() does, but not for ZooKeeper: the
+// store may answer later (Store::on_state), for programs that must start during an outage.
 Result<std::unique_ptr<Store>> connect(Loop& loop, const std::string& uri, const OpenOptions& options);
 
-// Opens the store and makes sure of its layout (the version node and the top-level folders of the contract).
-// unavailable: it does not answer, or the embedded file is in use (the message names the process that has it) for
-// longer than the patience; invalid: not a URI that is known; conflict: a layout that this program cannot read. Called
-// while the loop is not running: it runs the loop until the store has answered.
+// Opens the store and makes sure of its layout (the version node and the top-level folders). Errors: unavailable (it does not answer, or
+// the embedded file is in use for longer than the patience; the message names the process that has it), invalid (no known URI),
+// conflict (a layout that this program cannot read). Called while the loop is not running: it runs the loop until the store has
+// answered.
 Result<std::unique_ptr<Store>> open(Loop& loop, const std::string& uri, const OpenOptions& options);
 
 }  // namespace midonet::store

@@ -78,11 +78,10 @@ class ZookeeperConnection : public std::enable_shared_from_this<ZookeeperConnect
   void on_expired();
   void save_session();
 
-  // An attempt at a connection that has lasted from one look at it to the next is given up. The library alone waits for two
-  // thirds of the session time-out, and that is what some attempts come to: a ZooKeeper 3.8 server that is on its own and
-  // starting takes connections before it has its database, fails inside when it turns them away, and leaves them open
-  // without a word; and a machine that is gone does not refuse. A server that is asked again gets three times as long: it
-  // may only be slow.
+  // An attempt at a connection that has lasted from one look at it to the next is given up. The library itself waits for two thirds of
+  // the session timeout, and some attempts last so long. A ZooKeeper 3.8 server that is alone and starting accepts connections before
+  // it has its database, fails when it turns them away, and leaves them open without an answer. A machine that is gone does not
+  // refuse, either. A server that is tried again gets three times as long: it may only be slow.
   static constexpr std::chrono::milliseconds first_look{1000};
 
   Loop& loop_;

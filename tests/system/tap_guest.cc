@@ -1,7 +1,7 @@
-// A guest for tests and the quickstart: a network namespace behind a tap. It does what a hypervisor does with a vNIC: it
-// opens the host's tap with virtio headers and offloads, and carries each frame to and from the guest's own interface (a
-// second tap, inside the guest's namespace) together with its virtio header. So GSO frames of up to 64 KB with partial
-// checksums pass between guests exactly as they would between virtual machines.
+// A guest for tests and the quickstart: a network namespace behind a tap. It does what a hypervisor does with a vNIC. It opens the
+// host's tap with virtio headers and offloads, and carries each frame to and from the guest's own interface (a second tap, inside the
+// guest's namespace) together with its virtio header. So GSO frames of up to 64 KB with partial checksums pass between guests exactly
+// as between virtual machines.
 //
 //   host namespace                                                guest namespace
 //   the datapath ── tap0 ◄── this program: read, write ──► eth0 ── the guest's kernel

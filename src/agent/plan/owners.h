@@ -39,12 +39,12 @@ struct MacOwner {
 };
 using MacOwners = std::map<std::pair<Vni, Mac>, MacOwner>;
 
-// One MAC address is at one port of a bridge. That of a port that is down is no port's. Where several active ports are
-// configured with one, none of them has it by that: it is learned, and goes to the port that it is heard from, of two
-// such ports to the one bound first, which it can't be taken from.
+// One MAC address is at one port of a bridge. A port that is down has none. If several active ports are configured with one address,
+// none of them has it by that: the address is learned, and goes to the port that it is heard from. Of two such ports the one that was
+// bound first has it, and no other port can take it.
 //
-// `each` is called for every MAC address of a bridge with the ports that are configured with it, the one that has it first;
-// where none is active, the owner is an empty one, and is not in the outcome.
+// `each` is called for every MAC address of a bridge with the ports that are configured with it, the owner first. If none of them is
+// active, the owner is empty, and is not in the result.
 MacOwners settle_declared(std::vector<DeclaredMac> declared,
                           const std::function<void(std::span<const DeclaredMac> ports, const MacOwner& owner)>& each);
 

@@ -19,16 +19,15 @@
 
 namespace midonet::agent {
 
-// The other hosts that serve a bridge with this one, by the address that packets are sent to, each with the address of this
-// host that packets are sent from: that of the zone where the peer is reached, as long as an interface has it. Nothing:
-// the kernel chooses.
+// The other hosts that serve a bridge with this one, by the destination address of packets. Each has the source address of packets:
+// this host's address in the zone where the peer is reached, as long as an interface has it. Nothing: the kernel chooses.
 using PeerAddresses = std::map<Ip, std::optional<Ip>>;
 PeerAddresses peers_of(const Snapshot& snapshot, const std::optional<Overlay>& overlay, const OverlayOptions& options);
 
-// What the kernel is to be asked for: the ways to those hosts, to the store's servers, and to everywhere.
+// The routes that the kernel is asked for: those to these hosts, to the store's servers, and the default route.
 std::set<netlink::Destination> destinations(const PeerAddresses& peers, const OverlayOptions& options);
 
-// Lowers overlay.mtu to what fits on the way to each of the peers, unless the options say what it is.
+// Lowers overlay.mtu to the MTU that fits on the paths to all peers, unless the options set it.
 void fit_paths(Overlay& overlay, const PeerAddresses& peers, const netlink::RouteTable& routes,
                const netlink::LinkTable& links, const OverlayOptions& options);
 

@@ -1,6 +1,5 @@
-// Which chunk each port that this host offers on a bridge stands in. A port stays in its chunk for as long as it is offered; a
-// new one goes where there is room, so that a change is one chunk of at most 64 ports to write, and to read for each peer.
-// Pure; offers.h writes the outcome.
+// The chunk of each port that this host offers on a bridge. A port stays in its chunk while it is offered; a new one goes where there is
+// room. So a change is one chunk of at most 64 ports to write, and to read for each peer. Pure; offers.h writes the outcome.
 #pragma once
 
 #include <cstdint>

@@ -165,8 +165,8 @@ void EbpfDatapath::write_gone(Round& round) {
   }
 }
 
-// The order matters: an address may send as soon as its host hears of the bridge; a MAC that moves between hosts is in one of the
-// two tables at every moment; and frames are copied to a port when all else of it is there.
+// The order matters. An address may send as soon as its host hears of the bridge. A MAC that moves between hosts is in one of the two
+// tables at every moment. Frames are copied to a port when all its other entries are there.
 void EbpfDatapath::write_bridges(Round& round) {
   write_set<Admitted>(round);
   expire_admitted(round);

@@ -66,8 +66,8 @@ class Testbed {
   std::string bpffs_;
 };
 
-// Another network namespace: a host beside the one that the thread is in, which is the underlay's switch: a Linux bridge
-// that `eth0` of each host is connected to (through `uNUMBER`), with the addresses 192.0.2.NUMBER and 2001:db8::NUMBER.
+// Another network namespace: a host, connected to the one that the thread is in, which is the underlay's switch. That is a Linux bridge
+// with `eth0` of each host (through `uNUMBER`), with the addresses 192.0.2.NUMBER and 2001:db8::NUMBER.
 class Host {
  public:
   Host(const Testbed& bed, int number);

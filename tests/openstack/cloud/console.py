@@ -78,8 +78,8 @@ class Console:
         return dict(re.findall(r"(\w+)=((?:(?! \w+=).)*)", found[1]))
 
     def _write(self, text: str) -> None:
-        # It stays open for as long as it is that of the QEMU that runs the guest now: the kernel sets one that was closed back to echo
-        # and lines, and QEMU looks for whether one is open again once a second.
+        # It stays open while it belongs to the QEMU that runs the guest now. The kernel sets a closed one back to echo and lines, and
+        # QEMU looks once a second whether it is open again.
         pty = (self.host.name, self.host.virsh("ttyconsole", self.server).strip())
         if self._terminal < 0 or pty != self._pty or self._hung_up():
             self.close()
