@@ -9,8 +9,8 @@
 
 namespace midonet {
 
-// Code::invalid with the reason. A name is not empty, has at most 15 bytes of UTF-8, is neither '.' nor '..', and has no '/', ':',
-// white space or control characters, nor characters that no path of the store may have (utf8.h), such as an emoji.
+// Code::invalid with the reason. A name has 1 to 15 bytes of UTF-8, and is neither '.' nor '..'. It has no '/', ':', white space or
+// control characters, and only characters that a path of the store may have (utf8.h), so no emoji.
 Status check_interface_name(std::string_view name);
 
 // The name for a log or a message: each byte that is not printable ASCII as `\xNN`. The kernel takes almost any bytes.

@@ -313,8 +313,8 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     }
   }
 
-  // `changed` waits for the reads that are under way already (they are answered in order), so that the reader runs once
-  // for a thousand of them; not for later ones, so that a store that never rests does not hold it up.
+  // `changed` waits for the reads that are under way already (they are answered in order), so that the reader runs once for a thousand
+  // of them. It does not wait for later reads, so that a store that never rests does not delay it.
   void note_change() {
     dirty_ = true;
     if (notify_due_) return;

@@ -1,13 +1,12 @@
-// A live copy of a part of the store, kept by watches. A reader function is run against it; the paths that it asked for
-// in its last complete run (one that was not pending) are what is followed, everything else is dropped. So "what to
-// watch" is never written down twice.
+// A live copy of a part of the store, kept by watches. A reader function is run against it. The paths that it asked for in its last
+// complete run (one that was not pending) are followed; all others are dropped. So the set of watches is never written down twice.
 //
-// A folder that is listed by list_told() may hold a hint (hint.h). One that came while the folder was followed stands in for
+// A folder that is listed by list_told() may hold a hint (hint.h). A hint that came while the folder was followed stands in for
 // those of its records that are still being read, until the next run of the reader has passed without asking for them.
 //
-// On the loop's thread. An event only means "look again": the node is read again and compared, and `changed` is called
-// (once for many changes, from the loop) when something that is followed is different from what the reader last saw, or
-// was read for the first time. After a lost session everything followed is read again, and only differences count.
+// On the loop's thread. An event only means "look again": the node is read again and compared. `changed` is called (once for many
+// changes, from the loop) when something that is followed differs from what the reader last saw, or was read for the first time.
+// After a lost session everything that is followed is read again, and only differences count.
 #pragma once
 
 #include <functional>

@@ -129,7 +129,7 @@ class HintTest : public MirrorTest {
     }));
     return seen;
   }
-  // Until the children's names are known anew; their records are then still being read.
+  // Until the children's names are known again; their records are then still being read.
   std::map<std::string, std::string> look_when_told() {
     const int before = changes_;
     EXPECT_TRUE(loop_.run_until([&] { return changes_ > before; }, 10s));

@@ -1,6 +1,6 @@
-// Optimistic transactions over a Store. A body reads through the Transaction (a View), decides, and stages operations;
-// it is a plain function and may be run several times: again when something it asked for has been read, and again from
-// scratch when the commit lost a race. What it staged is committed in one piece. A body that stages nothing just reads.
+// Optimistic transactions over a Store. A body reads through the Transaction (a View), decides, and stages operations. It is a plain
+// function and may be run several times: again when a node that it asked for has been read, and from scratch when the commit lost a
+// race. Its staged operations are one commit. A body that stages nothing only reads.
 //
 //   transact<Port>(store, [=](Transaction& t) -> Result<Port> { … }, [](Result<Port> port) { … });
 //

@@ -75,8 +75,8 @@ struct Peers {
     const Peer* peer;  // has a record
   };
   std::map<Uuid, std::shared_ptr<const Peer>> hosts;
-  // Each port once, ascending by id: of two hosts that offer it, the one that has its guest, then the one with the higher
-  // revision of its binding (and of two that are equal, which the store does not make, the first).
+  // Each port once, ascending by id. Of two hosts that offer it, the one that has its guest comes first, then the one with the higher
+  // revision of its binding (of two with equal ones, which the store does not make, the first).
   std::vector<Offer> offers;
 
   explicit Peers(std::map<Uuid, std::shared_ptr<const Peer>> all = {});
@@ -133,8 +133,9 @@ struct Snapshot {
 
 const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here
 
-// `offered` is what this host offers, as it stands in the store; null while that is being read: then no port that was there in
-// the snapshot before is taken for one that is not offered.
+// `offered` has this host's offers in the store; null while they are being read: then every port of the snapshot before counts as
+// offered.
+//
 // pending, unavailable, not_found (the host is not registered): the list of the bindings itself could not be read.
 Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
                                const OwnOffers* offered = nullptr);

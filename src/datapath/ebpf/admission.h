@@ -1,10 +1,10 @@
-// Addresses that may no longer send through the tunnel, or be sent to, and are still taken for a while. Used by EbpfDatapath
+// Addresses that may no longer send through the tunnel, or receive from it, and are still admitted for a while. Used by EbpfDatapath
 // (admission.cc has its part, too), on the loop's thread.
 //
-// A host is admitted to a bridge by its record there, which the commit of a binding or its agent makes (ADR 19); it leaves when
-// the record is removed. Frames and records take different ways. So the set
-// grows at once and shrinks late: frames on their way are not lost, nor those of a host that has not heard yet of another
-// address of this one, nor those of a host that says late that it serves. An entry that comes back in time stays.
+// A host is admitted to a bridge by its record there, which the commit of a binding or its agent makes (ADR 19); it leaves when the
+// record is removed. Frames and records take different ways, so the set grows at once and shrinks late. Frames on their way are not
+// lost, nor those of a host that does not know a new address of this one yet, nor those of a host whose record comes late. An entry
+// that comes back in time stays.
 #pragma once
 
 #include <chrono>
