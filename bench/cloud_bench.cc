@@ -1,7 +1,7 @@
 // Many hosts against one real ZooKeeper: real agents, each with a session of its own, fake links and datapaths, all in this
-// process. Prints how long it takes from all bindings written to all ports active and every peer knowing every port, what
-// ZooKeeper counted, and who reads when one more port is attached. The server has 2 GB to grow into: with the 96 MB that tests
-// give theirs it is busy with nothing but its garbage.
+// process. Prints the time from all bindings written to all ports active and every peer knowing every port, ZooKeeper's counters, and
+// which agents read when one more port is attached. The server has 2 GB to grow into: with the 96 MB of the tests' servers it only
+// collects garbage.
 //
 //   cloud_bench [--agents 100] [--ports 10000] [--bridges 200] [--spread 20]
 //

@@ -329,7 +329,7 @@ TEST_F(AgentOnFakes, AResumedSessionIsComparedAndLittleIsWritten) {
   EXPECT_FALSE(bed.status(id(2)));
   EXPECT_EQ(bed.children(paths::interfaces(bed.host)), std::vector<std::string>{"tap1"});
   EXPECT_EQ(nlohmann::json::parse(bed.node(paths::alive(bed.host))->value)["started"], "2023-11-14T23:13:20.000Z");
-  EXPECT_LE(bed.store->commits() - commits, 3) << "who it is, and one status and one interface that are gone";
+  EXPECT_LE(bed.store->commits() - commits, 3) << "its alive node, and one status and one interface that are gone";
 }
 
 TEST_F(AgentOnFakes, TheTimeOfAStatusGoesOnOverTheEndOfASession) {

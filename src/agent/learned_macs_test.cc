@@ -22,7 +22,7 @@ TEST_F(ManyHosts, ALearnedMacIsToldAndTakenOverAndCountsItsMoves) {
   EXPECT_EQ(where(2, mac(66)), (RemoteMac{vtep(1), false}));
   EXPECT_EQ(where(0, mac(66)), (RemoteMac{vtep(1), false}));
   EXPECT_EQ(where(1, mac(66)), std::nullopt);
-  EXPECT_TRUE(chunk(0).ports[0].learned.empty()) << "who lost it takes it back";
+  EXPECT_TRUE(chunk(0).ports[0].learned.empty()) << "the host that lost it takes it back";
   EXPECT_EQ(chunk(1).ports[0].learned, (std::map<Mac, std::int64_t>{{mac(66), 1}}));
   const auto fdb = h(0).kernel.fdb();
   EXPECT_TRUE(std::none_of(fdb.begin(), fdb.end(), [](const auto& entry) { return entry.mac == mac(66); }));

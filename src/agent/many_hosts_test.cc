@@ -476,7 +476,7 @@ TEST_F(ManyHosts, PortsKeepTheirChunksAndEmptyOnesGo) {
   const int commits = h(0).store->commits();
   cloud.restart(h(0), true);
   ASSERT_TRUE(cloud.settle());
-  EXPECT_LE(h(0).store->commits() - commits, 1) << "who it is, and nothing else";
+  EXPECT_LE(h(0).store->commits() - commits, 1) << "its alive node, and nothing else";
 }
 
 TEST_F(ManyHosts, ADamagedOfferHarmsOnlyItself) {

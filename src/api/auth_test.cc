@@ -91,7 +91,7 @@ struct UsersOfAFile : Auth {
   }
   void write(const std::string& name, const std::string& password, mode_t mode = 0600) {
     const std::string next = file + ".next";
-    std::ofstream(next) << "# who may\n\n" << name << ":" << hash(password) << "\n";
+    std::ofstream(next) << "# users\n\n" << name << ":" << hash(password) << "\n";
     ::chmod(next.c_str(), mode);
     ::rename(next.c_str(), file.c_str());
   }

@@ -1,4 +1,4 @@
-// /tenants: whom the bridges belong to.
+// /tenants: the owners of bridges.
 #include "model/tenant.h"
 
 #include <functional>

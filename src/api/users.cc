@@ -216,7 +216,7 @@ class Users final : public Authenticator {
     return fail(Code::unavailable, "The key of tokens has not been read from {} yet.", store_.uri());
   }
 
-  // A file that has become unreadable stops everything: whom it does not name (any more) must not stay.
+  // A file that has become unreadable stops everything: users that it does not name (any more) must not stay.
   Status refresh() {
     const Result<FileState> now = look_at(path_);
     if (!now) return failed(now);

@@ -31,7 +31,7 @@ class Timer {
   std::shared_ptr<State> state_;
 };
 
-// Interest in a file descriptor; destroying it ends the interest. The descriptor stays the caller's, who keeps it open
+// Interest in a file descriptor; destroying it ends the interest. The descriptor stays the caller's, which keeps it open
 // for as long as this lives.
 class FdWatch {
  public:

@@ -131,7 +131,7 @@ Result<std::string> Api::log_in() const {
   if (credentials_.nobody())
     return fail(
         Code::unauthenticated,
-        "the API at {} asks who you are: set --user and --password-file (or MIDONET_USER and MIDONET_PASSWORD), or "
+        "the API at {} needs a login: set --user and --password-file (or MIDONET_USER and MIDONET_PASSWORD), or "
         "MIDONET_TOKEN",
         url_);
   http::Headers headers{{"Authorization", basic_authorization(credentials_.user, credentials_.password)}};

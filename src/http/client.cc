@@ -175,7 +175,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void shake_hands() {
     if (!done_) return;
     SSL* const ssl = stream_.native_handle();
-    // Who has to be there is part of the certificate's check, so that a failure says it. A name is also asked for, for servers
+    // The expected name is part of the certificate's check, so that a failure names it. The name is also sent, for servers
     // that have several (RFC 6066 section 3; never an address). The macro of OpenSSL for this has an old-style cast.
     const bool named = Ip::parse(url_.host) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), url_.host.c_str()) == 1
                                             : SSL_set1_host(ssl, url_.host.c_str()) == 1 &&

@@ -211,7 +211,7 @@ Status LinkWatch::follow(std::uint32_t ifindex) {
 
 void LinkWatch::drain() {
   alignas(nlmsghdr) std::array<char, netlink_buffer_bytes> buffer;
-  // What it says is of no interest: who is told looks at the interface. A lost notification (ENOBUFS) says the same.
+  // The content does not matter: the receiver looks at the interface. A lost notification (ENOBUFS) means the same.
   while (mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size()) >= 0 || errno == EINTR || errno == ENOBUFS) {
   }
   changed_();

@@ -1,4 +1,4 @@
-// midonet, the program, at an API that asks who is there (`--auth users`).
+// midonet, the program, at an API with logins (`--auth users`).
 #include <sys/stat.h>
 
 #include "base/json.h"
@@ -106,8 +106,7 @@ TEST_F(MidonetLogin, TakesATokenInstead) {
 }
 
 TEST_F(MidonetLogin, SaysWhatToSet) {
-  refused(3,
-          "asks who you are: set --user and --password-file (or MIDONET_USER and MIDONET_PASSWORD), or MIDONET_TOKEN",
+  refused(3, "needs a login: set --user and --password-file (or MIDONET_USER and MIDONET_PASSWORD), or MIDONET_TOKEN",
           {}, {});
   refused(3, "cannot log in at " + url + "/midonet-api as 'alice': ", {"MIDONET_USER=alice", "MIDONET_PASSWORD=wrong"},
           {});

@@ -14,7 +14,7 @@
 namespace midonet::store {
 namespace {
 
-// Who has the lock: the number that its holder wrote into the lock file, and what /proc calls that process.
+// The holder of the lock: the number that it wrote into the lock file, and the name of that process in /proc.
 std::string holder_of(int fd) {
   std::array<char, 32> text{};
   const ssize_t size = ::pread(fd, text.data(), text.size(), 0);

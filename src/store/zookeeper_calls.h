@@ -64,7 +64,7 @@ class ZookeeperCalls : public std::enable_shared_from_this<ZookeeperCalls> {
   ZookeeperHandle& handle() { return connection_->handle(); }
 
   void ask_waiting();
-  // Before the first call. Asked for before it is made: who may use it need not be allowed to make it.
+  // Before the first call. The root is looked up before it is made: a client that may use it need not be allowed to make it.
   void look_for_root();
   // With what is above it, one by one. Others may do the same.
   void make_root();

@@ -60,7 +60,7 @@ struct Serving {
 };
 
 // Stages the records of a port that is bound nowhere any more as bound there; with `serves`, also that the host serves the
-// bridge from now on (ADR 19). Each folder tells those who follow it what is new below it.
+// bridge from now on (ADR 19). Each folder has a hint about its new children.
 void record_binding(store::Transaction& t, const Stored<Port>& stored, const model::TakenFrom& place,
                     const std::optional<model::TakenFrom>& taken_from,
                     const std::optional<model::BridgeHost>& serves = {}) {

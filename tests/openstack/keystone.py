@@ -54,7 +54,7 @@ class Server:
             file.write(CONFIG.format(directory=directory, database=database, token_life=token_life))
 
     def make_database(self):
-        """And the user `admin`, who has the role `admin` in the project `admin`."""
+        """And the user `admin`, with the role `admin` in the project `admin`."""
         os.makedirs(os.path.join(self.directory, "keys"), mode=0o700)
         self._manage("db_sync")
         self._manage("fernet_setup", "--keystone-user", "root", "--keystone-group", "root")

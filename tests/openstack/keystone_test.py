@@ -355,7 +355,7 @@ class Keystone(OpenStackTest):
     def test_midonet_says_what_is_missing(self):
         done = self.midonet({}, "show")
         self.assertEqual(done.returncode, 3)
-        self.assertIn("asks who you are: set --user and --password-file", done.stderr)
+        self.assertIn("needs a login: set --user and --password-file", done.stderr)
         who = {"MIDONET_USER": "operator", "MIDONET_PASSWORD": "operator's"}
         done = self.midonet({**who, "MIDONET_PROJECT": "other"}, "show")
         self.assertEqual(done.returncode, 3)

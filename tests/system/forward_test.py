@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Frames between the ports of one host: who gets what, and who does not."""
+"""Frames between the ports of one host: the ports that get a frame, and those that do not."""
 
 import json
 import re

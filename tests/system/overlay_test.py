@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One network across three hosts: who gets what through the tunnel, moves, the MTU, and an agent that is away."""
+"""One network across three hosts: the frames that each gets through the tunnel, moves, the MTU, and an agent that is away."""
 
 import json
 import os

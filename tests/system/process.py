@@ -25,7 +25,7 @@ def wait_until(condition, seconds=30.0, what=None, interval=0.005):
 
 
 class Process:
-    """A started program whose output goes to a file. It dies with the one who started it, even if that is killed; with a
+    """A started program whose output goes to a file. It dies with the process that started it, even if that is killed; with a
     ledger it is in a session of its own, outlives its starter and stands in the ledger."""
 
     def __init__(self, argv, log, ledger=None):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What clients get wrong over REST, and who wins when two want the same: the contract's answers, and nothing changed."""
+"""Mistakes of clients over REST, and races of two clients: the answers of the contract, and nothing changed."""
 
 import socket
 import threading

@@ -13,7 +13,7 @@ ASKER, OWNER, MOVED = "10.0.0.1", "10.0.0.2", "10.0.0.77"
 
 
 class Tables(SystemTest):
-    """`near` is the host of who sends, `far` that of two others: here it is the same one."""
+    """`near` is the sender's host, `far` that of two other ports: here both are one host."""
 
     def hosts_of_the_bridge(self):
         host = self.host()
@@ -48,7 +48,7 @@ class Tables(SystemTest):
     # -- ARP
 
     def ask(self, target, sender_ip=ASKER):
-        """(who answers a request, the taps that a copy of it got to)"""
+        """(the MAC address that answers a request, the taps that a copy of it got to)"""
         for tap in (self.a, self.b, self.c):
             while tap.receive(0, frame.ARP):
                 pass

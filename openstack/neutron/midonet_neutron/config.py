@@ -16,7 +16,7 @@ OPTIONS = [
         default="http://127.0.0.1:8181/midonet-api",
         help="Root of the REST API of Midolman.",
     ),
-    cfg.StrOpt("username", help="Whom to log in as at the REST API. Unset: no login, for a server that asks for none."),
+    cfg.StrOpt("username", help="The user to log in as at the REST API. Unset: no login, for a server that needs none."),
     cfg.StrOpt("password", secret=True, help="The password of that user."),
     cfg.StrOpt("project", help="The project to log in to; sent as X-Auth-Project."),
     cfg.StrOpt("ca_file", help="Certificates that the REST server's is checked against. Unset: those of the system."),

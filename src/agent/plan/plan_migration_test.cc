@@ -143,11 +143,11 @@ TEST_F(PlanningMigration, NobodyElseIsWaitedFor) {
   EXPECT_FALSE(of(1).standby) << "no host offers it";
   offer(50, true);
   plan();
-  EXPECT_FALSE(of(1).standby) << "nor does who waits for it, too";
+  EXPECT_FALSE(of(1).standby) << "nor does the other host that waits for it";
   offer(50, false);
   snapshot_.ports[0].taken_from.reset();
   plan();
-  EXPECT_FALSE(of(1).standby) << "it was not taken over: who still offers it is late";
+  EXPECT_FALSE(of(1).standby) << "it was not taken over: the host that still offers it is late";
   EXPECT_EQ(plan_.desired.ports.at(id(1)).mac, mac(1));
 }
 

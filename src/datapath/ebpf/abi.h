@@ -92,7 +92,7 @@ struct learned_entry {
 MIDONET_ASSERT_SIZE(learned_entry, 16);
 
 /*
- * Map "rings", by ifindex: the MACs that were learned at a port. It bounds their number without anybody who counts
+ * Map "rings", by ifindex: the MACs that were learned at a port. It bounds their number without counters
  * or sweeps: a new MAC takes the next spot whose old MAC has aged, moved away or gone. A spot is in use when the
  * "learned" entry of its MAC names this port and this spot.
  */

@@ -64,7 +64,7 @@ class Difference {
     return !at_hand_.scope || at_hand_.scope->contains(Vni::from(vni).value_or(Vni{}));
   }
 
-  // Who gets which interface, among the desired ports in scope.
+  // The port of each interface, among the desired ports in scope.
   void claim_interfaces() {
     for (const auto& [id, spec] : desired_.ports) {
       if (!in_scope(spec.vni.number()) || at_hand_.unusable.contains(id)) continue;
@@ -180,7 +180,7 @@ class Difference {
   const Circumstances& at_hand_;
   Slots slots_;
   std::unordered_set<std::uint32_t> held_;           // the VNIs of ports that stay although nothing is known of them
-  std::map<std::uint32_t, const PortSpec*> claims_;  // ifindex -> who gets it
+  std::map<std::uint32_t, const PortSpec*> claims_;  // ifindex -> the port that gets it
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> members_;  // VNI -> ifindexes, in the end
   std::unordered_map<Uuid, std::uint32_t> ifindex_of_;
   std::unordered_set<std::uint32_t> kept_slots_;

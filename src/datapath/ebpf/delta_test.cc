@@ -259,7 +259,7 @@ TEST(Delta, LookingAtTheChangedBridgesAloneComesToTheSameAsLookingAtAll) {
     apply_to(tables, first);
     Circumstances changed = everything();
     changed.scope = changed_bridges(before, after);
-    // Who was refused is tried again, as EbpfDatapath does.
+    // A refused port is tried again, as EbpfDatapath does.
     for (const auto& [id, error] : first.refused) changed.scope->insert(before.ports.at(id).vni);
     for (const auto& [id, error] : first.refused) {
       if (after.ports.contains(id)) changed.scope->insert(after.ports.at(id).vni);

@@ -234,7 +234,7 @@ TEST_F(EbpfDatapathTest, TheHostsOwnStackReachesNoGuestAndNoGuestReachesIt) {
   EXPECT_THAT(a.drain(), IsEmpty());
   EXPECT_THAT(counters_of("a").drops, Contains(Key("not_forwarded")));
   a.send(arp(1, mac_a, ip("192.0.2.2"), Mac(), ip("192.0.2.1")));
-  EXPECT_TRUE(b.receive());  // the bridge has it; the host, who owns the address, would have answered
+  EXPECT_TRUE(b.receive());  // the bridge has it; the host, which owns the address, would have answered
   EXPECT_THAT(a.drain(), IsEmpty());
 }
 

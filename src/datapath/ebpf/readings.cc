@@ -1,4 +1,4 @@
-// What EbpfDatapath tells of the traffic: counters, drops, and who is where.
+// EbpfDatapath's readings of the traffic: counters, drops, and the place of each MAC address.
 #include <algorithm>
 #include <array>
 #include <ctime>

@@ -24,7 +24,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
-// Two hosts with a guest each, who know of each other.
+// Two hosts with a guest each, which know of each other.
 class Tunnel : public Hosts {
  protected:
   void SetUp() override {

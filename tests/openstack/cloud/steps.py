@@ -48,7 +48,7 @@ class Steps:
         self.progress.note(f"DHCP is served at {port['fixed_ips'][0]['ip_address']} on {port['binding:host_id']}")
 
     def boot(self) -> None:
-        """a VM on each host; their addresses, MTU and routes by DHCP; who took how long until Neutron said ACTIVE"""
+        """a VM on each host; their addresses, MTU and routes by DHCP; the time of each program until Neutron said ACTIVE"""
         since = time.time()
         self.vms = [Vm(self.cloud, f"vm{number}", host, self.network["id"]) for number, host in enumerate(self.cloud.hosts, 1)]
         for vm in self.vms:
@@ -158,7 +158,7 @@ class Steps:
         self._ping_both()
 
     def migrate(self) -> None:
-        """a live migration there and back under a ping every millisecond; how long the gap was, and who had which part of it"""
+        """a live migration there and back under a ping every millisecond; how long the gap was, and which program had which part of it"""
         vm, other = self.vms
         first = vm.host
         for to in (other.host, first):

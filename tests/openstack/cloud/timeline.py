@@ -1,4 +1,5 @@
-"""Who took how long: from mm-ctl until Neutron says ACTIVE, and through a live migration. Printed and summed up, never asserted."""
+"""The time that each program takes: from mm-ctl until Neutron says ACTIVE, and through a live migration. Printed and summed up, never
+asserted."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ midonet_journal   one row per accepted change that the REST server may not know 
     17      port         6f1c…      create     pending  12:00:01    0         null        12:00:01
     18      network      0a2e…      update     retry    12:00:02    3         PUT http…   12:00:10
 
-midonet_objects   one row per network or port that Neutron has or had: who works on it right now (`owner`, until
+midonet_objects   one row per network or port that Neutron has or had: the worker that works on it right now (`owner`, until
                   `leased_until`), and when it was deleted. It answers «was this bridge ever Neutron's?».
 
 `operation` is create, update, delete, resync, or status (compare the port's status). `state` is pending or retry.

@@ -192,7 +192,7 @@ class Journal(DriverTest):
 
 
 class Binding(DriverTest):
-    """Who is bound, where, and why not."""
+    """Which ports are bound, where, and why others are not."""
 
     def bound(self, **more: object) -> str:
         given: dict[str, object] = {HOST_ID: "cmp1", **VM, **more}
