@@ -230,6 +230,17 @@ TEST_F(ApiStore, IsReadInOneRoundForAnAttachAndWrittenInOneCommit) {
   EXPECT_EQ(store.commits, 1);
 }
 
+TEST_F(ApiStore, IsAskedForTheStatusAloneWhileAClientWaits) {
+  send_attach("60");
+  for (int last = -1; std::exchange(last, store.gets) != store.gets;) (void)node(paths::status(host, port));
+  store.gets = store.lists = 0;
+  report_active();
+  ASSERT_EQ(wait_for_answer(), 200);
+  EXPECT_EQ(json::parse(answer->body)["status"]["state"], "active");
+  EXPECT_EQ(store.gets, 1) << "the status, once it was there";
+  EXPECT_EQ(store.lists, 0);
+}
+
 TEST_F(ApiStore, ABridgeOfThreeThousandPortsIsListedWithOneReadARecordAndDeletedInBoundedCommits) {
   constexpr int number = 3'000;
   constexpr int at_once = 250;
