@@ -56,6 +56,8 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
       lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
                                       "Ports that another host has taken over and whose guest still runs here")),
+      closed_gauge_(registry.gauge("midonet_agent_closed_taps",
+                                   "Taps without a port that stay closed while their guests may run")),
       claim_(loop, store, options_.host,
              {.alive = {::getpid(), options_.version, rfc3339(options_.now())},
               .place = options_.place,
@@ -259,8 +261,8 @@ void Agent::reconcile() {
   }
 
   const netlink::RouteTable& routes = links_.routes(routes_for(snapshot_, links_.links(), options_.overlay));
-  const Plan plan =
-      make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard(), routes);
+  Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard(), routes);
+  open_taps(plan.desired);
   note_migrations(plan);
   for (const std::string& warning : plan.warnings)
     if (std::find(plan_warnings_.begin(), plan_warnings_.end(), warning) == plan_warnings_.end())
@@ -277,6 +279,14 @@ void Agent::reconcile() {
   log::debug("reconciled: plan={:.2f}ms apply={:.2f}ms complete={}", seconds(planned - begin) * 1000,
              seconds(end - planned) * 1000, snapshot_.complete);
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
+}
+
+// Closed taps that have gone, or that somebody has put into a bridge meanwhile.
+void Agent::open_taps(datapath::Desired& desired) const {
+  for (const std::uint32_t ifindex : datapath_.closed()) {
+    const netlink::Link* link = links_.links().find(ifindex);
+    if (!link || link->master != 0) desired.banned.insert(ifindex);
+  }
 }
 
 // False when nothing is known of the host's bindings yet.
@@ -382,6 +392,7 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
   const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   times_.apply(end - now);
+  closed_gauge_.set(static_cast<double>(datapath_.closed().size()));
   if (sweep && !std::exchange(swept_, true)) {
     log::info("synchronised: bindings={} plugged={} in {:.1f} ms", plan.ports.size(), plan.desired.ports.size(),
               seconds(end - now) * 1000);

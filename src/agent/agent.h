@@ -101,6 +101,7 @@ class Agent {
   // The interface that a port is bound to, as last read; empty for a port that is not bound here.
   std::string interface_of(const Uuid& port) const;
   datapath::Datapath& datapath() { return datapath_; }
+  const netlink::LinkTable& links() const { return links_.links(); }
   const std::optional<LastReconcile>& last_reconcile() const { return last_; }
   // What is wrong with the host as a whole, a sentence each; what is wrong with one port stands in its status.
   std::vector<std::string> warnings() const;
@@ -124,6 +125,7 @@ class Agent {
   void mark_dirty(const char* why);
   void reconcile();
   bool look_at_store();
+  void open_taps(datapath::Desired& desired) const;
   void note_migrations(const Plan& plan);
   void apply(const Plan& plan, Steady::time_point now);
   model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
@@ -139,7 +141,7 @@ class Agent {
 
   AttachTimes times_;
   Counter reconcile_counter_, retry_counter_, drift_counter_;
-  Gauge connected_, lingering_gauge_;
+  Gauge connected_, lingering_gauge_, closed_gauge_;
 
   Claim claim_;
   Hold hold_;

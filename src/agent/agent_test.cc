@@ -113,6 +113,22 @@ TEST_F(AgentOnFakes, LinkDownIsReportedAndTheBindingStays) {
   ASSERT_TRUE(reaches(1, PortState::active));
 }
 
+TEST_F(AgentOnFakes, AClosedTapIsOpenedWhenItGetsAMasterOrGoes) {
+  bed.links.add("tap1");
+  bed.links.add("tap2");
+  bed.kernel.close(ifindex("tap1"));
+  bed.kernel.close(ifindex("tap2"));
+  bed.links.add("br0");
+  ASSERT_TRUE(bed.settle());
+  EXPECT_EQ(bed.kernel.closed().size(), 2U);
+  const auto master = ifindex("br0");
+  bed.links.change("tap1", [&](netlink::Link& link) { link.master = master, link.master_kind = "bridge"; });
+  ASSERT_TRUE(bed.until([&] { return !bed.kernel.closed().contains(ifindex("tap1")); }));
+  EXPECT_EQ(bed.kernel.closed().size(), 1U);
+  bed.links.remove("tap2");
+  ASSERT_TRUE(bed.until([&] { return bed.kernel.closed().empty(); }));
+}
+
 TEST_F(AgentOnFakes, UnboundIsUnpluggedAndItsStatusGoes) {
   bed.links.add("tap1");
   ASSERT_TRUE(bed.attach(id(1), "tap1"));

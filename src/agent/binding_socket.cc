@@ -272,6 +272,11 @@ std::string BindingSocket::status() const {
                          {"takenBy", port.taken_by ? Json(port.taken_by->to_string()) : Json()},
                          {"ifindex", port.ifindex},
                          {"revision", port.revision}});
+  Json closed = Json::array();
+  for (const std::uint32_t ifindex : agent_.datapath().closed()) {
+    const netlink::Link* link = agent_.links().find(ifindex);
+    closed.push_back({{"interfaceName", link ? Json(link->name) : Json()}, {"ifindex", ifindex}});
+  }
   Json out{{"hostId", agent_.host().to_string()},
            {"version", agent_.version()},
            {"pid", ::getpid()},
@@ -287,7 +292,8 @@ std::string BindingSocket::status() const {
            {"warnings", agent_.warnings()},
            {"portStates", states},
            {"ports", std::move(ports)},
-           {"lingering", std::move(lingering)}};
+           {"lingering", std::move(lingering)},
+           {"closedTaps", std::move(closed)}};
   if (const auto& last = agent_.last_reconcile())
     out["lastReconcile"] = {{"when", rfc3339(last->when)},
                             {"seconds", std::chrono::duration<double>(last->took).count()}};

@@ -103,6 +103,20 @@ Cell tunnel_cell(const Json& tunnel) {
   return Cell(printable(line), state == "active" && !link.empty() ? Tint::none : Tint::bad);
 }
 
+// Empty when there are none.
+std::string closed_taps(const Json& agent) {
+  constexpr std::size_t most = 10;
+  const Json& taps = member_of(agent, "closedTaps");
+  if (!taps.is_array()) return {};
+  std::string line;
+  for (std::size_t i = 0; i < std::min(most, taps.size()); ++i) {
+    const std::string name = text_of(taps[i], "interfaceName");
+    line += (i == 0 ? "" : ", ") + printable(name.empty() ? "interface " + number_of(taps[i], "ifindex") : name);
+  }
+  if (taps.size() > most) line += fmt::format(" and {} more", taps.size() - most);
+  return line;
+}
+
 std::string counted(const Json& object, const char* key, const char* noun) {
   const Json& value = member_of(object, key);
   return value.is_number_integer() && value >= 0 ? plural(value.get<std::size_t>(), noun) : "";
@@ -113,6 +127,7 @@ std::string counted(const Json& object, const char* key, const char* noun) {
 std::vector<Row> agent_rows(const Json& agent, const Json& hosts, const Look& look) {
   std::vector<Row> rows{{"agent here", Cell(who(agent, hosts))}};
   if (!text_of(agent, "store").empty()) rows.push_back({"store", store_cell(agent, look)});
+  if (const std::string closed = closed_taps(agent); !closed.empty()) rows.push_back({"closed taps", Cell(closed)});
   if (!agent.is_object() || !agent.contains("tunnel")) return rows;
   const Json& tunnel = agent["tunnel"];
   rows.push_back({"tunnel", tunnel.is_object()

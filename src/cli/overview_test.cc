@@ -207,6 +207,14 @@ TEST(AgentText, SaysWhatIsWrong) {
   EXPECT_THAT(agent_text(agent, hosts()), ::testing::HasSubstr("tunnel      none: this host is in no tunnel zone"));
 }
 
+TEST(AgentText, NamesTapsThatAreClosed) {
+  Json agent = agent_json();
+  agent["closedTaps"] = {{{"interfaceName", "tap1"}, {"ifindex", 4}}, {{"interfaceName", nullptr}, {"ifindex", 5}}};
+  EXPECT_THAT(agent_text(agent, hosts()), ::testing::HasSubstr("closed taps  tap1, interface 5\n"));
+  for (int i = 0; i < 10; ++i) agent["closedTaps"].push_back({{"interfaceName", "x"}, {"ifindex", 6}});
+  EXPECT_THAT(agent_text(agent, hosts()), ::testing::HasSubstr("x, x and 2 more\n"));
+}
+
 TEST(AgentText, ItsWarningsAreListedAndNotWell) {
   Json agent = agent_json();
   EXPECT_EQ(verdict(Json::array(), nullptr, &agent).unwell, "1 host down");

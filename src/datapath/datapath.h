@@ -87,7 +87,7 @@ struct Desired {
   // Ports whose desired state is not known, and which must stay: if the kernel has one plugged, it stays with all entries of its
   // bridge.
   std::set<Uuid> held{};
-  // Interfaces that must not carry hooks of ours, by ifindex: they are unplugged at once, also without a sweep.
+  // Interfaces that must not carry hooks of ours, by ifindex: they are unplugged, or opened, at once, also without a sweep.
   std::set<std::uint32_t> banned{};
   bool operator==(const Desired&) const = default;
 };
@@ -148,6 +148,10 @@ class Datapath {
 
   // Whether the kernel has a port plugged at this interface, also one from before the first apply().
   virtual bool plugged(std::uint32_t ifindex) = 0;
+
+  // Taps whose port was unplugged and that stay closed, by ifindex: no frame passes between the guest, which may still run,
+  // and the host. Where one is to serve something else, Desired::banned opens it.
+  virtual const std::set<std::uint32_t>& closed() const = 0;
 
   // `drifted(what)` is called from the loop when another program changed an object of ours (a qdisc, a filter, a
   // pin); the agent then calls apply() again, which reads the kernel again and repairs. `what` is for the log.

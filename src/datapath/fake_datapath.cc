@@ -33,6 +33,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
     touched_.push_back(port.first);
     return true;
   });
+  for (const std::uint32_t ifindex : desired.banned) closed_.erase(ifindex);
   if (sweep == Sweep::yes) {
     std::erase_if(plugged_.ports, [&](const auto& port) {
       if (desired.ports.contains(port.first) || desired.held.contains(port.first)) return false;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class FakeDatapath : public Datapath {
 
   Applied apply(const Desired& desired, Sweep sweep) override;
   bool plugged(std::uint32_t ifindex) override;
+  const std::set<std::uint32_t>& closed() const override { return closed_; }
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::optional<TunnelCounters> tunnel_counters() override { return tunnel_counters_; }
@@ -48,6 +50,8 @@ class FakeDatapath : public Datapath {
   }
   // From now on, until a call without an error, no tunnel can be made.
   void fail_tunnel(std::optional<Error> error) { tunnel_failure_ = std::move(error); }
+  // This interface is one of those that stay closed. No other one is.
+  void close(std::uint32_t ifindex) { closed_.insert(ifindex); }
   // As if another program had unplugged a port in the kernel; the drift is reported as the real datapath does it.
   void lose(const Uuid& port, const std::string& what = "filter deleted");
   void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
@@ -76,6 +80,7 @@ class FakeDatapath : public Datapath {
   Status apply_port(const PortSpec& spec);
 
   Desired plugged_;
+  std::set<std::uint32_t> closed_;
   std::map<Uuid, Failure> failures_;
   std::map<Uuid, std::string> preceded_;
   std::vector<Error> general_failures_;

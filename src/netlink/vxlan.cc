@@ -4,6 +4,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -43,11 +44,13 @@ std::optional<VxlanLink> read_link(const nlmsghdr* message) {
   VxlanLink link;
   link.ifindex = static_cast<std::uint32_t>(body->ifi_index);
   link.up = (body->ifi_flags & IFF_UP) != 0;
+  link.ethernet = body->ifi_type == ARPHRD_ETHER;
   each_attribute_of(message, sizeof(ifinfomsg), [&](const nlattr* attribute) {
     switch (mnl_attr_get_type(attribute)) {
       case IFLA_IFNAME: link.name = text_of(attribute); break;
       case IFLA_IFALIAS: link.alias = text_of(attribute); break;
       case IFLA_MTU: link.mtu = number_of(attribute); break;
+      case IFLA_MASTER: link.master = number_of(attribute); break;
       case IFLA_ADDRESS:
         if (std::array<std::uint8_t, 6> bytes; mnl_attr_get_payload_len(attribute) == bytes.size()) {
           std::memcpy(bytes.data(), mnl_attr_get_payload(attribute), bytes.size());

@@ -25,6 +25,8 @@ struct VxlanLink {
   std::optional<Mac> mac{};
   std::uint32_t mtu = 0;
   bool up = false;
+  bool ethernet = false;
+  std::uint32_t master = 0;
   std::string kind;
   std::uint16_t udp_port = 0;
   bool collect_metadata = false;

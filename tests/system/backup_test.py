@@ -97,7 +97,7 @@ class Backup(SystemTest):
         self.assertNotEqual(self.h.agent_status()["warnings"], [])
         self.assert_passes(self.a, self.b)
         self.assertEqual(self.midonet("agent", "accept").returncode, 0)
-        wait_until(lambda: "midolman" not in self.h.hooks("a0"), 20, "what the store does not know goes")
+        wait_until(lambda: self.h.closed("a0"), 20, "what the store does not know goes")
 
     def test_a_backup_that_cannot_be_written_says_why(self):
         done = self.midonet("backup", "/proc/nowhere/saved")

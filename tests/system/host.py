@@ -149,6 +149,10 @@ class Host:
             + "".join(f"tcx link {pin}\n" for pin in links)
         )
 
+    def closed(self, interface):
+        """Whether the interface is a tap without a port that the agent keeps closed."""
+        return interface in [tap["interfaceName"] for tap in self.agent_status().get("closedTaps", [])]
+
     def mm_ctl(self, *arguments, timeout=60):
         """Runs mm-ctl as the compute service does; the finished process, with text output."""
         argv = [self.program("mm-ctl"), "--socket", os.path.join(self.run_directory, "midolman.sock"), *arguments]

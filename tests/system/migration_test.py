@@ -139,7 +139,7 @@ class Migration(ClusterTest):
 
     def migrated(self):
         """The guest is heard at the destination, and the source hears of that."""
-        wait_until(lambda: self.source.hooks(self.old.name) == "", what="our hooks left the old tap")
+        wait_until(lambda: self.source.closed(self.old.name), what="the old tap is closed")
         wait_until(lambda: not self.lingering(), what="the source has given it up")
 
     def test_a_guest_has_its_network_at_the_source_until_it_is_heard_at_the_destination(self):
@@ -232,7 +232,7 @@ class Migration(ClusterTest):
             watch.wait_for(self.old, 100)
             self.unbind(self.destination)
             self.source.wait_state(self.port, "active")
-            wait_until(lambda: self.destination.hooks(self.new.name) == "", what="our hooks left the new tap")
+            wait_until(lambda: self.destination.closed(self.new.name), what="the new tap is closed")
             watch.wait_for(self.old, 100)
         self.assertEqual(watch.lost(), [])
         self.assertEqual(self.bound_on(), self.source.id)
@@ -271,8 +271,8 @@ class Migration(ClusterTest):
         self.assertEqual(status["state"], "active", json.dumps(status))
         self.assert_guest_is_at(self.old, self.new)
         self.destination.detach(self.port)
-        wait_until(lambda: self.source.hooks(self.old.name) == "", what="our hooks left the old tap")
-        wait_until(lambda: self.destination.hooks(self.new.name) == "", what="our hooks left the new tap")
+        wait_until(lambda: self.source.closed(self.old.name), what="the old tap is closed")
+        wait_until(lambda: self.destination.closed(self.new.name), what="the new tap is closed")
         self.assertIsNone(self.bound_on())
 
 

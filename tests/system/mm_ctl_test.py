@@ -42,7 +42,7 @@ class MmCtl(SystemTest):
         for _ in range(3):  # ... and unbinds up to three times
             self.assert_silent_success("--unbind-port", self.port)
         self.h.wait_state(self.port, "unbound")
-        wait_until(lambda: not self.h.hooks("tap0"), what="the tap is unplugged")
+        wait_until(lambda: self.h.closed("tap0"), what="the tap is closed")
         self.assert_blocked(peer, tap)
 
     def test_it_loads_nothing_but_the_c_library(self):
@@ -130,7 +130,7 @@ class MmCtl(SystemTest):
         self.assert_silent_success("--unbind-port", self.port)
         self.h.start()
         self.h.wait_state(self.port, "unbound")
-        wait_until(lambda: self.h.hooks("tap0") == "", what="the unbound tap is swept")
+        wait_until(lambda: self.h.closed("tap0"), what="the unbound tap is swept")
         self.assert_blocked(peer, tap)
 
     def test_without_an_agent_a_missing_host_id_exits_2(self):

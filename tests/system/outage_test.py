@@ -237,7 +237,7 @@ class Outage(ClusterTest):
             for command in cut[3:]:
                 self.h2.namespace.ip(*command)
         wait_until(self.h2.alive, 20, "the host is back")
-        wait_until(lambda: self.h2.hooks("m0") == "", 10, "it has given the port up")
+        wait_until(lambda: self.h2.closed("m0"), 10, "it has given the port up")
         self.assertEqual(self.rest.get(f"/ports/{port}")["hostId"], self.h1.id)
         self.wait_reached(self.b, new)
         self.wait_both_ways()

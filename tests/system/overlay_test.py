@@ -348,7 +348,7 @@ class Overlay(OverlayTest):
         status = self.h2.attach(port, "new0", previousHostId=self.h1.id)
         self.assertEqual(status["state"], "active", status)
         new.send(a, b"here I am now")
-        wait_until(lambda: self.h1.hooks(b.name) == "", what="our hooks left the old tap")
+        wait_until(lambda: self.h1.closed(b.name), what="the old tap is closed")
         self.wait_goes_to(a, new.mac, new, b)
 
     def test_mm_ctl_takes_a_port_over_and_the_late_unbind_of_the_source_changes_nothing(self):
@@ -357,7 +357,7 @@ class Overlay(OverlayTest):
         self.assertEqual(self.h2.mm_ctl("--bind-port", port, "new0").returncode, 0)
         self.h2.wait_state(port, "active")
         new.send(a, b"here I am now")
-        wait_until(lambda: self.h1.hooks(b.name) == "", what="the source has unplugged")
+        wait_until(lambda: self.h1.closed(b.name), what="the source has unplugged")
         done = self.h1.mm_ctl("--unbind-port", port)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(self.rest.get(f"/ports/{port}")["hostId"], self.h2.id)
@@ -372,7 +372,7 @@ class Overlay(OverlayTest):
         new.send(a, b"here I am now")
         self.wait_goes_to(a, new.mac, new, b)
         self.h1.start()
-        wait_until(lambda: self.h1.hooks(b.name) == "", what="the late agent has unplugged")
+        wait_until(lambda: self.h1.closed(b.name), what="the late agent has unplugged")
         self.assertEqual(self.rest.get(f"/ports/{port}")["hostId"], self.h2.id)
         self.wait_goes_to(a, new.mac, new, b)
 

@@ -142,9 +142,7 @@ class Repair(SystemTest):
         self.assertEqual(theirs(), all_of_them)
         self.h.detach(port)
         self.h.wait_state(port, "unbound")
-        wait_until(
-            lambda: self.h.hooks("c0").count("filter") < 6 and "midonet" not in self.h.hooks("c0"), what="our hooks are gone"
-        )
+        wait_until(lambda: self.h.closed("c0"), what="the tap is closed")
         self.assertEqual(theirs(), all_of_them)
 
     def test_removing_the_datapath_leaves_nothing_and_a_start_plugs_everything_again(self):
@@ -184,7 +182,7 @@ class Repair(SystemTest):
         self.h.attach(port, "c0")
         self.assertEqual(settings(), before)
         self.h.detach(port)
-        wait_until(lambda: self.h.hooks("c0") == "", what="our hooks are gone")
+        wait_until(lambda: self.h.closed("c0"), what="the tap is closed")
         self.assertEqual(settings(), before)
 
 

@@ -94,17 +94,17 @@ class Restart(SystemTest):
 
     def test_what_is_unbound_while_the_agent_is_down_is_swept_by_its_start(self):
         self.while_down(lambda: self.h.detach(self.b_port))
-        wait_until(lambda: self.h.hooks("b0") == "", what="the unbound tap is swept")
+        wait_until(lambda: self.h.closed("b0"), what="the unbound tap is swept")
         self.assert_blocked(self.a, self.b)
 
     def test_a_port_deleted_while_the_agent_is_down_is_swept_by_its_start(self):
         self.while_down(lambda: self.h.rest.expect(204, "DELETE", f"/ports/{self.b_port}"))
-        wait_until(lambda: self.h.hooks("b0") == "", what="the deleted port's tap is swept")
+        wait_until(lambda: self.h.closed("b0"), what="the deleted port's tap is swept")
         self.assert_blocked(self.a, self.b)
 
     def test_a_bridge_deleted_while_the_agent_is_down_is_swept_by_its_start(self):
         self.while_down(lambda: self.h.rest.expect(204, "DELETE", f"/bridges/{self.bridge}"))
-        wait_until(lambda: self.h.hooks("a0") + self.h.hooks("b0") == "", what="both taps are swept")
+        wait_until(lambda: self.h.closed("a0") and self.h.closed("b0"), what="both taps are swept")
         self.assert_blocked(self.a, self.b)
 
     def test_a_tap_made_again_while_the_agent_is_down_is_plugged_by_its_start(self):
@@ -126,7 +126,7 @@ class Restart(SystemTest):
 
         self.while_down(move)
         self.h.wait_state(self.b_port, "active")
-        wait_until(lambda: self.h.hooks("b0") == "", what="the first tap is swept")
+        wait_until(lambda: self.h.closed("b0"), what="the first tap is swept")
         self.assert_passes(self.a, new)
         self.assert_blocked(self.a, self.b)
 

@@ -99,7 +99,7 @@ class Loss(TwoHosts):
         done = self.midonet(h1, "agent", "accept")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(self.warnings(h1), "")
-        wait_until(lambda: "midolman" not in h1.hooks("ta"), 20, "what the store does not know goes")
+        wait_until(lambda: h1.closed("ta"), 20, "what the store does not know goes")
         self.assert_blocked(a, b)
         self.assert_passes(c, d)
         self.assertIn("midolman", h2.hooks("tb"), "the word was for the other host")

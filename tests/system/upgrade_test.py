@@ -189,6 +189,11 @@ class Agents(MixedCluster):
         streams.assert_whole()
 
 
+def unplugged(host, tap):
+    """Without hooks, or closed: agents before this version leave a tap open."""
+    return host.hooks(tap.name) == "" or host.closed(tap.name)
+
+
 class Ended(Exception):
     """The test ends while a question is open."""
 
@@ -301,7 +306,7 @@ class Programs(MixedCluster):
         self.wait_reaches(moved, there)
         self.wait_reaches(there, moved)
         self.h2.detach(port)
-        wait_until(lambda: self.h2.hooks(moved.name) == "", what="our hooks left the tap of a port that was detached")
+        wait_until(lambda: unplugged(self.h2, moved), what="the port that was detached is unplugged")
 
     def migrate(self):
         """Live, as Nova does it, to the other host by the old mm-ctl and back by the new one; one that is heard nowhere else."""
@@ -315,7 +320,7 @@ class Programs(MixedCluster):
             self.assertEqual(self.rest.get(f"/ports/{port}")["hostId"], destination.id)
             self.assert_passes(watcher, old)  # its guest is still there
             new.send_raw(rarp_announce(new.mac))
-            wait_until(lambda source=source, old=old: source.hooks(old.name) == "", what="our hooks left the old tap")
+            wait_until(lambda source=source, old=old: unplugged(source, old), what="the old tap is unplugged")
             self.wait_reaches(watcher, new)
             self.wait_reaches(new, watcher)
             self.mm_ctl(source, programs, "--unbind-port", port)  # what the source says after it; the port stays where it is

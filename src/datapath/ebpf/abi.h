@@ -23,17 +23,17 @@
   X(same_port, "the destination is behind the port that the frame came from")                         \
   X(port_down, "the port is administratively down")                                                   \
   X(bridge_down, "the bridge is administratively down")                                               \
-  X(not_forwarded, "sent to the guest by the host itself, not by its bridge")                         \
-  X(other_bridge, "forwarded in another bridge than the one that the port is in now")                 \
+  X(not_forwarded, "sent to the guest by the host itself, not through its bridge")                    \
+  X(other_bridge, "forwarded in another bridge than the port's present one")                          \
   X(no_clone, "the kernel had no memory for another copy of a flooded frame")                         \
   X(too_big, "larger than what fits into the tunnel to the other hosts")                              \
-  X(no_tunnel, "for a port on another host, while this host's tunnel device is not complete")         \
+  X(no_tunnel, "its destination is on another host, and this host's tunnel device is not complete")   \
   X(unknown_vni, "came through the tunnel for a bridge that has no port here")                        \
-  X(no_tunnel_key, "came to the tunnel device in another way than through the tunnel")                \
+  X(no_tunnel_key, "came to the tunnel device, but not through the tunnel")                           \
   X(too_many_tags, "a GSO frame for another host with more VLAN tags than can be measured (4)")       \
-  X(flood_limit, "to be flooded, beyond what its port may flood in a second")                         \
-  X(foreign_source, "came through the tunnel from an address of no host that serves the bridge")      \
-  X(foreign_destination, "came through the tunnel to an address that is not this host's in a tunnel zone")
+  X(flood_limit, "a flooded frame above the port's limit for a second")                               \
+  X(foreign_source, "came through the tunnel from an address that no host of the bridge has")         \
+  X(foreign_destination, "came through the tunnel to an address that this host has in no tunnel zone")
 
 #ifdef __cplusplus
 namespace midonet::datapath::abi {

@@ -21,11 +21,12 @@ Result<Program> loaded(const char* name, int fd) {
 }  // namespace
 
 EbpfDatapath::EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
-                           const Hooks& tunnel_hooks, const EbpfOptions& options)
+                           const Hooks& tunnel_hooks, VxlanLinks links, const EbpfOptions& options)
     : objects_(std::move(objects)),
       tc_(std::move(tc)),
       hooks_(hooks),
       tunnel_hooks_(tunnel_hooks),
+      links_(std::move(links)),
       loop_(loop),
       ageing_(options.ageing),
       look_every_(options.look_every),
@@ -37,6 +38,8 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
   if (!objects) return tl::unexpected(objects.error());
   auto tc = Tc::open();
   if (!tc) return tl::unexpected(tc.error());
+  auto links = VxlanLinks::open();
+  if (!links) return tl::unexpected(links.error());
   const auto from_tap = loaded("from_tap", (*objects)->from_tap());
   const auto to_tap = loaded("to_tap", (*objects)->to_tap());
   const auto from_tunnel = loaded("from_tunnel", (*objects)->from_tunnel());
@@ -53,7 +56,7 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
             from_tap->id, to_tap->id, from_tunnel->id);
 
   std::unique_ptr<EbpfDatapath> datapath(
-      new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, options));
+      new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, std::move(*links), options));
   if (auto listening = datapath->listen(loop, options); !listening) return tl::unexpected(listening.error());
   return datapath;
 }
@@ -65,7 +68,7 @@ Status EbpfDatapath::listen(Loop& loop, const EbpfOptions& options) {
                             .plugged =
                                 [this](std::uint32_t ifindex) {
                                   return known_.ports.contains(ifindex) || troubled_.contains(ifindex) ||
-                                         ifindex == known_.tunnel.ifindex;
+                                         closed_.contains(ifindex) || ifindex == known_.tunnel.ifindex;
                                 },
                             .concerns = [this](const TcEvent& event) { return hooks_.concerns(event); },
                             .linked = [this](const std::string& file) { return hooks_.linked(file); },
@@ -123,6 +126,7 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   }
 
   look_before();
+  open_banned(round);
   prepare_tunnel(round, everything);
   const bool touched = everything || !round.circumstances.scope->empty();
   if (touched) {
@@ -158,6 +162,7 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     unfinished_.insert(spec.vni);
     troubled_.insert(spec.ifindex);
   }
+  std::erase_if(closed_, [&](std::uint32_t ifindex) { return known_.ports.contains(ifindex); });
   if (sweep == Sweep::yes) {
     swept_ = true;
     unswept_.clear();
@@ -302,10 +307,7 @@ void EbpfDatapath::remove_ports(Round& round) {
       round.fail_bridge(port.vni, removed.error());
       continue;
     }
-    if (const auto detached = hooks_.detach(ifindex, (port.flags & abi::port_owns_clsact) != 0); !detached) {
-      round.errors.push_back(detached.error());
-      stale_ = true;  // its entry is gone: the next apply() finds the hooks themselves
-    }
+    close_or_detach(round, ifindex, (port.flags & abi::port_owns_clsact) != 0);
     // After the hooks, so that nothing is learned behind our back. What a program that was just running on another CPU
     // still adds leads nowhere (fdb_find in fdb.h).
     forget_learned(ifindex, port.vni);
@@ -334,15 +336,65 @@ void EbpfDatapath::remove_strays(Round& round) {
     stale_ = true;
     return;
   }
+  // Those that are closed already are among them, or have lost hooks: they are looked at again.
+  std::set<std::uint32_t> portless = closed_;
   for (const auto& stray : *strays) {
-    log::info("detach from interface {}: it carries hooks of ours and {}", stray.ifindex,
-              stray.filters ? "filters of an earlier version" : "no port");
-    auto detached = stray.filters ? Status() : hooks_.detach(stray.ifindex, stray.alone);
-    if (detached) detached = hooks_.detach_filters(stray.ifindex, stray.alone && !stray.filters);
-    if (!detached) {
+    if (!stray.filters) {
+      portless.insert(stray.ifindex);
+      continue;
+    }
+    log::info("detach from interface {}: it carries filters of an earlier version", stray.ifindex);
+    if (const auto detached = hooks_.detach_filters(stray.ifindex, false); !detached) {
       round.errors.push_back(detached.error());
       stale_ = true;
     }
+  }
+  for (const std::uint32_t ifindex : portless) {
+    if (!known_.ports.contains(ifindex)) close_or_detach(round, ifindex, {});
+  }
+}
+
+// Whether a guest may be behind an interface that serves nothing else.
+bool EbpfDatapath::is_tap(std::uint32_t ifindex) {
+  const auto link = links_.find(ifindex);
+  if (!link) return true;  // not known: closed is the safe side
+  return *link && (*link)->kind == "tun" && (*link)->ethernet && (*link)->master == 0;
+}
+
+// Hooks that are complete are left alone: no frame passes between the removal of the port's entry and now.
+Status EbpfDatapath::close(std::uint32_t ifindex) {
+  const auto standing = hooks_.look(ifindex);
+  if (!standing) return tl::unexpected(standing.error());
+  if (standing->complete) return {};
+  if (const auto prepared = hooks_.prepare(ifindex, std::nullopt); !prepared) return tl::unexpected(prepared.error());
+  for (const Hook hook : {Hook::ingress, Hook::egress}) {
+    if (auto attached = hooks_.attach(ifindex, hook); !attached) return attached;
+  }
+  return hooks_.finish(ifindex);
+}
+
+// Of an interface whose port is gone.
+void EbpfDatapath::close_or_detach(Round& round, std::uint32_t ifindex, std::optional<bool> owns_clsact) {
+  if (!round.desired.banned.contains(ifindex) && is_tap(ifindex)) {
+    const auto done = close(ifindex);
+    if (done) {
+      if (closed_.insert(ifindex).second) log::info("interface {} is a tap without a port: it stays closed", ifindex);
+      return;
+    }
+    log::warning("interface {} has lost its port and cannot be closed: {}", ifindex, done.error().message);
+  }
+  closed_.erase(ifindex);
+  if (const auto detached = hooks_.detach(ifindex, owns_clsact); !detached) {
+    round.errors.push_back(detached.error());
+    stale_ = true;  // its entry is gone: the next apply() finds the hooks themselves
+  }
+}
+
+void EbpfDatapath::open_banned(Round& round) {
+  for (const std::uint32_t ifindex : round.desired.banned) {
+    if (!closed_.contains(ifindex)) continue;
+    log::info("interface {} is not closed any more: it has gone, or serves something else", ifindex);
+    close_or_detach(round, ifindex, {});
   }
 }
 
@@ -366,8 +418,7 @@ Status EbpfDatapath::remove_everything() {
   const auto strays = hooks_.strays([](std::uint32_t) { return false; });
   if (strays) {
     for (const auto& stray : *strays) {
-      note(hooks_.detach(stray.ifindex, stray.alone));
-      note(hooks_.detach_filters(stray.ifindex, stray.alone));
+      note(hooks_.detach(stray.ifindex, {}));
     }
   } else {
     note(tl::unexpected(strays.error()));
@@ -375,6 +426,7 @@ Status EbpfDatapath::remove_everything() {
   note(objects_->unpin());
   known_ = {};
   applied_ = {};
+  closed_.clear();
   hooked_.clear();
   failed_.clear();
   tunnel_settled_ = false;

@@ -9,7 +9,9 @@
 //   * an interface that the maps lead frames to has our to_tap, which lets only frames of its port's bridge through; the
 //     tunnel device that they lead to is complete;
 //   * a from_tap that starts to run finds its maps complete;
-//   * a port that stays loses no frame, whatever comes or goes beside it.
+//   * a port that stays loses no frame, whatever comes or goes beside it;
+//   * a tap whose port goes keeps its hooks, which drop what they find no port for. So its guest never reaches the host. The
+//     hooks go with the tap, or when it gets a master (a Linux bridge, say). Other interfaces lose their hooks with their port.
 #pragma once
 
 #include <memory>
@@ -38,6 +40,7 @@ class EbpfDatapath : public Datapath {
 
   Applied apply(const Desired& desired, Sweep sweep) override;
   bool plugged(std::uint32_t ifindex) override;
+  const std::set<std::uint32_t>& closed() const override { return closed_; }
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
   std::vector<PortCounters> counters() override;
   std::optional<TunnelCounters> tunnel_counters() override;
@@ -55,7 +58,7 @@ class EbpfDatapath : public Datapath {
   struct Round;  // one apply()
 
   EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::unique_ptr<Tc> tc, const Hooks& hooks,
-               const Hooks& tunnel_hooks, const EbpfOptions& options);
+               const Hooks& tunnel_hooks, VxlanLinks links, const EbpfOptions& options);
   Status listen(Loop& loop, const EbpfOptions& options);
   void drifted(const std::string& what);
   void pin(Round& round);
@@ -70,6 +73,10 @@ class EbpfDatapath : public Datapath {
   void look_later();
   void remove_ports(Round& round);
   void remove_strays(Round& round);
+  bool is_tap(std::uint32_t ifindex);
+  Status close(std::uint32_t ifindex);
+  void close_or_detach(Round& round, std::uint32_t ifindex, std::optional<bool> owns_clsact);
+  void open_banned(Round& round);
   void verify(Round& round);
   void prepare_tunnel(Round& round, bool everything);
   void finish_tunnel(Round& round);
@@ -102,6 +109,7 @@ class EbpfDatapath : public Datapath {
   std::unique_ptr<Tc> tc_;
   Hooks hooks_;
   Hooks tunnel_hooks_;
+  VxlanLinks links_;
   Loop& loop_;
   std::chrono::nanoseconds ageing_;
   std::chrono::milliseconds look_every_;
@@ -121,7 +129,8 @@ class EbpfDatapath : public Datapath {
   bool tunnel_settled_ = false;   // as the last Desired has it
   Status tunnel_status_;
   Tables known_;
-  Desired applied_;                              // by the last apply()
+  Desired applied_;  // by the last apply()
+  std::set<std::uint32_t> closed_;
   std::unordered_set<std::uint32_t> hooked_;     // interfaces whose hooks were read back as complete
   std::map<std::uint32_t, std::string> before_;  // what stands before our hooks, by interface
   std::unordered_set<std::uint32_t> troubled_;   // interfaces of the ports in failed_

@@ -25,8 +25,6 @@ using ::testing::UnorderedElementsAre;
 
 using namespace std::chrono_literals;
 
-const Mac mac_a = mac("02:00:00:00:00:0a");
-const Mac mac_b = mac("02:00:00:00:00:0b");
 const Mac mac_c = mac("02:00:00:00:00:0c");
 
 class EbpfDatapathTest : public ::testing::Test {

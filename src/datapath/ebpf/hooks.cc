@@ -189,9 +189,9 @@ Status Hooks::finish(std::uint32_t ifindex) {
   return settings_.way == Way::tcx ? detach_filters(ifindex, false) : detach_links(ifindex);
 }
 
-Status Hooks::detach(std::uint32_t ifindex, bool owns_clsact) {
+Status Hooks::detach(std::uint32_t ifindex, std::optional<bool> owns_clsact) {
   if (auto detached = detach_links(ifindex); !detached) return detached;
-  return settings_.way == Way::clsact || owns_clsact ? detach_filters(ifindex, owns_clsact) : Status();
+  return detach_filters(ifindex, owns_clsact);
 }
 
 Status Hooks::detach_links(std::uint32_t ifindex) const {
@@ -201,10 +201,10 @@ Status Hooks::detach_links(std::uint32_t ifindex) const {
   return {};
 }
 
-Status Hooks::detach_filters(std::uint32_t ifindex, bool owns_clsact) {
+Status Hooks::detach_filters(std::uint32_t ifindex, std::optional<bool> owns_clsact) {
   const auto there = census(tc_, ifindex);
   if (!there) return gone(there.error()) ? Status{} : tl::unexpected(there.error());
-  if (owns_clsact && there->others == 0) {
+  if (owns_clsact.value_or(there->ours > 0) && there->others == 0) {
     auto removed = tc_.remove_clsact(ifindex);
     // Code::invalid: another program has removed it before us.
     if (removed || gone(removed.error()) || removed.error().code == Code::invalid) return {};
@@ -250,10 +250,10 @@ Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::ui
     if (!there && gone(there.error())) continue;
     if (!there) return tl::unexpected(there.error());
     if (there->ours == 0) continue;
-    strays.push_back({.ifindex = ifindex, .alone = there->others == 0, .filters = filters});
+    strays.push_back({.ifindex = ifindex, .filters = filters});
     linked.erase(ifindex);
   }
-  for (const std::uint32_t ifindex : linked) strays.push_back({.ifindex = ifindex, .alone = false, .filters = false});
+  for (const std::uint32_t ifindex : linked) strays.push_back({.ifindex = ifindex, .filters = false});
   return strays;
 }
 

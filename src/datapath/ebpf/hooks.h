@@ -76,17 +76,17 @@ class Hooks {
   // to add or remove a qdisc the kernel stops the queues of the interface, and frames are lost.
   Status finish(std::uint32_t ifindex);
 
-  Status detach(std::uint32_t ifindex, bool owns_clsact);  // of either way
+  // Of either way. Without a record the clsact is taken for ours when it has filters of ours and of nobody else.
+  Status detach(std::uint32_t ifindex, std::optional<bool> owns_clsact);
 
   // Interfaces with hooks of ours other than those that `known` says yes to; in `filters` those with filters of ours that
   // are to be links, also known ones.
   struct Stray {
     std::uint32_t ifindex = 0;
-    bool alone = false;    // no other program has filters there
     bool filters = false;  // the filters alone are too much
   };
   Result<std::vector<Stray>> strays(const std::function<bool(std::uint32_t)>& known);
-  Status detach_filters(std::uint32_t ifindex, bool owns_clsact);
+  Status detach_filters(std::uint32_t ifindex, std::optional<bool> owns_clsact);
 
   // Whether a notification is about a place of ours, or one before it, on an interface that we use.
   bool concerns(const TcEvent& event) const;

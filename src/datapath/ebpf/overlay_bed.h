@@ -15,8 +15,6 @@
 
 namespace midonet::datapath::testing {
 
-inline const Mac mac_a = mac("02:00:00:00:00:0a");
-inline const Mac mac_b = mac("02:00:00:00:00:0b");
 inline const Mac mac_c = mac("02:00:00:00:00:0c");
 
 // A host with its datapath and what is wanted of it.

@@ -7,13 +7,9 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstring>
 #include <filesystem>
-#include <thread>
 
-#include "datapath/ebpf/ebpf_datapath.h"
-#include "datapath/ebpf/testbed.h"
+#include "datapath/ebpf/lifetime_bed.h"
 
 namespace midonet::datapath::testing::tcx_test {
 namespace {
@@ -25,49 +21,20 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
-const Mac mac_a = mac("02:00:00:00:00:0a");
-const Mac mac_b = mac("02:00:00:00:00:0b");
-
-class TcxTest : public ::testing::Test {
+class TcxTest : public LifetimeBed {
  protected:
   void SetUp() override {
-    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
     if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
-    bed_.emplace();
-    options_ = bed_->options();
+    LifetimeBed::SetUp();
+    if (IsSkipped()) return;
     options_.tcx = true;
     options_.look_every = 100ms;
     open();
   }
-  void TearDown() override {
-    datapath_.reset();
-    bed_.reset();
-  }
-  void open() {
-    datapath_.reset();
-    auto opened = EbpfDatapath::open(loop_, options_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    datapath_ = std::move(*opened);
-    datapath_->on_drift([this](const std::string& what) { drifts_.push_back(what); });
-  }
-  Applied apply(const Wanted& wanted, Sweep sweep = Sweep::yes) {
-    Applied applied = datapath_->apply(wanted.desired, sweep);
-    for (const auto& [id, status] : applied.ports) EXPECT_TRUE(status) << status.error().message;
-    for (const Error& error : applied.errors) ADD_FAILURE() << error.message;
-    return applied;
-  }
-  bool drifted() {
-    return loop_.run_until([&] { return !drifts_.empty(); }, 10s);
-  }
-  bool quiet() {
-    return !loop_.run_until([&] { return !drifts_.empty(); }, 250ms);
-  }
-  std::string filters(const Tap& tap) const {
-    return bed_->output(
-        fmt::format("tc qdisc show dev {0} clsact; tc filter show dev {0} ingress; tc filter show dev "
-                    "{0} egress",
-                    tap.name()));
-  }
+  // Between two looks at the hooks nothing is heard.
+  bool drifted() { return LifetimeBed::drifted(10s); }
+  bool quiet() { return LifetimeBed::quiet(250ms); }
+  std::string filters(const Tap& tap) const { return tc(tap.name()); }
   std::size_t at(const Tap& tap, Hook hook) const { return tcx::programs(tap.ifindex(), hook)->size(); }
   std::string link(const Tap& tap, const char* hook) const {
     return fmt::format("{}/{}-{}", datapath_->objects().links(), tap.ifindex(), hook);
@@ -84,19 +51,7 @@ class TcxTest : public ::testing::Test {
   }
   std::string foreign_pin() const { return bed_->bpffs() + "/foreign"; }
   static int pass_program();
-  static bool passes(const Tap& from, const Tap& to, std::chrono::milliseconds wait = 5s) {
-    static std::uint8_t mark = 0;
-    const Frame frame = ethernet(mac_b, mac_a, ++mark);
-    to.drain();
-    from.send(frame);
-    return to.receive(wait) == frame;
-  }
 
-  Loop loop_;
-  std::optional<Testbed> bed_;
-  EbpfOptions options_;
-  std::unique_ptr<EbpfDatapath> datapath_;
-  std::vector<std::string> drifts_;
   UniqueFd foreign_;
 };
 
@@ -107,39 +62,18 @@ int TcxTest::pass_program() {
   return ::bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "leak", "GPL", code, 2, nullptr);
 }
 
-Wanted two(const Tap& a, const Tap& b) { return Wanted().port(7, a, mac_a).port(7, b, mac_b); }
-
-template <class During>
-void expect_no_loss(const Tap& from, const Tap& to, During during) {
-  std::atomic<bool> stop{false};
-  std::uint32_t sent = 0;
-  std::uint32_t received = 0;
-  std::thread guest([&] {
-    while (!stop || sent < 1000) {
-      Frame frame = ethernet(mac_b, mac_a);
-      std::memcpy(frame.data() + 20, &sent, sizeof sent);
-      from.send(frame);
-      sent++;
-      if (to.receive(1000ms) == frame) received++;
-    }
-  });
-  during();
-  stop = true;
-  guest.join();
-  EXPECT_EQ(received, sent);
-}
-
 TEST_F(TcxTest, APortHasALinkAtEachHookAndNoFilterAndADetachLeavesNoTrace) {
   const Tap a("a"), b("b");
-  apply(two(a, b));
+  const std::uint32_t c = bed_->veth("c");
+  apply(two(a, b).port(7, "c", c));
   EXPECT_TRUE(passes(a, b));
   EXPECT_THAT(filters(a), IsEmpty());
   EXPECT_EQ(at(a, Hook::ingress), 1U);
   EXPECT_EQ(at(a, Hook::egress), 1U);
+  EXPECT_EQ(links(), 6U);
+  apply(two(a, b));
+  EXPECT_EQ(tcx::programs(c, Hook::ingress)->size() + tcx::programs(c, Hook::egress)->size(), 0U);
   EXPECT_EQ(links(), 4U);
-  apply(Wanted().port(7, a, mac_a));
-  EXPECT_EQ(at(b, Hook::ingress) + at(b, Hook::egress), 0U);
-  EXPECT_EQ(links(), 2U);
   EXPECT_TRUE(quiet()) << drifts_.front();
   EXPECT_TRUE(datapath_->remove_everything());
   EXPECT_EQ(at(a, Hook::ingress) + at(a, Hook::egress), 0U);
@@ -190,8 +124,8 @@ TEST_F(TcxTest, FiltersBecomeLinksAndLinksFiltersWithoutALostFrame) {
   });
   EXPECT_TRUE(quiet()) << drifts_.front();
   for (const PortCounters& counters : datapath_->counters()) EXPECT_THAT(counters.drops, IsEmpty());
-  apply(Wanted());
-  EXPECT_THAT(filters(a), IsEmpty()) << "the clsact goes with the port";
+  EXPECT_TRUE(datapath_->remove_everything());
+  EXPECT_THAT(filters(a), IsEmpty()) << "the clsact goes with the filters";
 }
 
 TEST_F(TcxTest, ALostPinIsMendedWithinASecond) {
@@ -287,12 +221,13 @@ TEST_F(TcxTest, AnInterfaceThatIsGoneLeavesNoPin) {
 }
 
 TEST_F(TcxTest, LinksOnAnInterfaceThatNoMapKnowsAreSwept) {
-  const Tap a("a"), b("b"), c("c");
-  apply(two(a, b).port(7, c));
-  ASSERT_TRUE(datapath_->objects().maps().ports.remove(c.ifindex()));
+  const Tap a("a"), b("b");
+  const std::uint32_t c = bed_->veth("c");
+  apply(two(a, b).port(7, "c", c));
+  ASSERT_TRUE(datapath_->objects().maps().ports.remove(c));
   open();
   apply(two(a, b));
-  EXPECT_EQ(at(c, Hook::ingress) + at(c, Hook::egress), 0U);
+  EXPECT_EQ(tcx::programs(c, Hook::ingress)->size() + tcx::programs(c, Hook::egress)->size(), 0U);
 }
 
 }  // namespace

@@ -121,6 +121,13 @@ std::string Testbed::output(const std::string& command) const {
   return text;
 }
 
+std::uint32_t Testbed::veth(const std::string& name) const {
+  run(fmt::format(
+      "ip link add name {0} type veth peer name {0}-peer && ip link set dev {0} up && ip link set dev {0}-peer up",
+      name));
+  return ::if_nametoindex(name.c_str());
+}
+
 Host::Host(const Testbed& bed, int number) : bed_(bed), number_(number) {
   const UniqueFd before(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   must(::unshare(CLONE_NEWNET) == 0, "make a host's namespace");

@@ -59,6 +59,8 @@ class Testbed {
   EbpfOptions options() const;
   void run(const std::string& command) const;  // a shell command within the namespace; aborts when it fails
   std::string output(const std::string& command) const;
+  // One end of a veth pair, as a container has; its ifindex. The other end is called NAME-peer. Both are up.
+  std::uint32_t veth(const std::string& name) const;
 
  private:
   UniqueFd net_before_;
@@ -124,6 +126,8 @@ Mac mac(const char* text);
 Mac mac_number(std::uint32_t number);  // 02:00:…, locally administered
 Ip ip(const char* text);
 Vni vni(std::uint32_t number);
+inline const Mac mac_a({0x02, 0, 0, 0, 0, 0x0a});  // of two guests
+inline const Mac mac_b({0x02, 0, 0, 0, 0, 0x0b});
 inline const Mac broadcast({0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
 
 // An Ethernet frame with some payload that contains `mark`; 60 bytes at least, as a network card would send.
