@@ -281,7 +281,7 @@ void Agent::reconcile() {
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
 }
 
-// Closed taps that have gone, or that somebody has put into a bridge meanwhile.
+// Closed taps that have gone, or that were put into a bridge meanwhile.
 void Agent::open_taps(datapath::Desired& desired) const {
   for (const std::uint32_t ifindex : datapath_.closed()) {
     const netlink::Link* link = links_.links().find(ifindex);

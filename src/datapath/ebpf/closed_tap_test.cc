@@ -88,7 +88,7 @@ class ClosedTap : public LifetimeBed, public ::testing::WithParamInterface<bool>
     options_.tcx = GetParam();
     open();
   }
-  // What a host has at an interface that nobody keeps it from: an address that it gave itself, one that it was given.
+  // What a host has at an interface unless it is kept from it: an address that it gave itself, one that it was given.
   void address(const Tap& tap) const {
     bed_->run(
         fmt::format("ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/{0}/disable_ipv6; "

@@ -76,7 +76,7 @@ class Hooks {
   // to add or remove a qdisc the kernel stops the queues of the interface, and frames are lost.
   Status finish(std::uint32_t ifindex);
 
-  // Of either way. Without a record the clsact is taken for ours when it has filters of ours and of nobody else.
+  // Of either way. Without a record the clsact is taken for ours when it has filters of ours and no others.
   Status detach(std::uint32_t ifindex, std::optional<bool> owns_clsact);
 
   // Interfaces with hooks of ours other than those that `known` says yes to; in `filters` those with filters of ours that
