@@ -5,22 +5,26 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 
 from bed import TOP, SystemTest, main, wait_until
 from cluster_bed import ClusterTest
 from underlay import Capture, ipv4, ipv6
 
 
-FAILING = f"""
-import sys
-sys.path.insert(0, "{TOP}/tests/system")
-from bed import SystemTest, main
-class Failing(SystemTest):
-    def test_it(self):
-        self.host(start=False)
-        self.fail("on purpose")
-main()
-"""
+# Indented: tests are found by the lines of their classes.
+FAILING = textwrap.dedent(
+    f"""
+    import sys
+    sys.path.insert(0, "{TOP}/tests/system")
+    from bed import SystemTest, main
+    class Failing(SystemTest):
+        def test_it(self):
+            self.host(start=False)
+            self.fail("on purpose")
+    main()
+    """
+)
 
 
 class Pause(SystemTest):
