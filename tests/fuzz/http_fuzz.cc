@@ -65,9 +65,9 @@ api::Router& router() {
                     .produces = {type},
                     .consumes = {type},
                     .handler = answer});
-    static const auto nobody = api::ask_nobody();
+    static const auto open = api::without_login();
     static Loop loop;
-    api::add_login(instance, loop, nobody);
+    api::add_login(instance, loop, open);
     return true;
   }();
   (void)made;

@@ -9,10 +9,8 @@
 #include "model/bridge.h"
 #include "model/bridge_tables.h"
 #include "model/host.h"
-#include "model/latest.h"
 #include "model/offer.h"
 #include "model/port.h"
-#include "model/port_vni.h"
 #include "model/record.h"
 #include "model/tunnel_zone.h"
 
@@ -37,16 +35,6 @@ void check_offers(std::string_view value) {
     const auto again = decode_offer_chunk(encode(*chunk, value));
     if (!again || !(*again == *chunk)) std::abort();
   }
-  const Latest latest = decode_latest(value);
-  if (const Latest again = decode_latest(encode_latest(latest)); !again.empty() && again != latest) std::abort();
-}
-
-// A key that stands beside the port's own.
-void check_additions(const std::string& value) {
-  using namespace midonet::model;
-  const midonet::Vni vni = *midonet::Vni::from(7);
-  const std::string numbered = with_port_vni(value, vni);
-  if (numbered != value && port_vni(numbered) != vni) std::abort();
 }
 
 }  // namespace
@@ -66,6 +54,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check<MacEntry>(value);
   check<ArpEntry>(value);
   check_offers(value);
-  check_additions(std::string(value));
   return 0;
 }
