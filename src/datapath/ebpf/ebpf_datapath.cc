@@ -14,7 +14,7 @@ constexpr int drain_every = 64;  // interfaces between two looks at the notifica
 
 Result<Program> loaded(const char* name, int fd) {
   const auto id = program_id(fd);
-  if (!id) return tl::unexpected(id.error());
+  if (!id) return failed(id);
   return Program{.name = name, .fd = fd, .id = *id};
 }
 
@@ -35,16 +35,16 @@ EbpfDatapath::EbpfDatapath(Loop& loop, std::unique_ptr<Objects> objects, std::un
 
 Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfOptions& options) {
   auto objects = Objects::open(options);
-  if (!objects) return tl::unexpected(objects.error());
+  if (!objects) return failed(objects);
   auto tc = Tc::open();
-  if (!tc) return tl::unexpected(tc.error());
+  if (!tc) return failed(tc);
   auto links = VxlanLinks::open();
-  if (!links) return tl::unexpected(links.error());
+  if (!links) return failed(links);
   const auto from_tap = loaded("from_tap", (*objects)->from_tap());
   const auto to_tap = loaded("to_tap", (*objects)->to_tap());
   const auto from_tunnel = loaded("from_tunnel", (*objects)->from_tunnel());
   for (const auto& program : {from_tap, to_tap, from_tunnel}) {
-    if (!program) return tl::unexpected(program.error());
+    if (!program) return failed(program);
   }
   const Hooks::Settings settings{.way = (*objects)->tcx() ? Hooks::Way::tcx : Hooks::Way::clsact,
                                  .kernel_has_tcx = tcx::supported(),
@@ -57,7 +57,7 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
 
   std::unique_ptr<EbpfDatapath> datapath(
       new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, std::move(*links), options));
-  if (auto listening = datapath->listen(loop, options); !listening) return tl::unexpected(listening.error());
+  if (auto listening = datapath->listen(loop, options); !listening) return failed(listening);
   return datapath;
 }
 
@@ -74,18 +74,18 @@ Status EbpfDatapath::listen(Loop& loop, const EbpfOptions& options) {
                             .linked = [this](const std::string& file) { return hooks_.linked(file); },
                             .pin = [this](const std::string& file) { return objects_->is_pin(file); }},
                            [this](const std::string& what) { drifted(what); });
-  if (!drift) return tl::unexpected(drift.error());
+  if (!drift) return failed(drift);
   drift_ = std::move(*drift);
   if (auto watched = drift_->watch_pins(objects_->folder(), objects_->links()); !watched) return watched;
 
   auto device = TunnelDevice::open(
       loop, {.name = options.tunnel_device, .udp_port = options.tunnel_port, .pin_dir = options.pin_dir},
       [this](const std::string& what) { drifted(what); });
-  if (!device) return tl::unexpected(device.error());
+  if (!device) return failed(device);
   device_ = std::move(*device);
 
   auto news = News::open(loop, objects_->maps(), [this](const auto& keys, bool lost) { tell_learned(keys, lost); });
-  if (!news) return tl::unexpected(news.error());
+  if (!news) return failed(news);
   news_ = std::move(*news);
   return {};
 }
@@ -364,9 +364,9 @@ bool EbpfDatapath::is_tap(std::uint32_t ifindex) {
 // Hooks that are complete are left alone: no frame passes between the removal of the port's entry and now.
 Status EbpfDatapath::close(std::uint32_t ifindex) {
   const auto standing = hooks_.look(ifindex);
-  if (!standing) return tl::unexpected(standing.error());
+  if (!standing) return failed(standing);
   if (standing->complete) return {};
-  if (const auto prepared = hooks_.prepare(ifindex, std::nullopt); !prepared) return tl::unexpected(prepared.error());
+  if (const auto prepared = hooks_.prepare(ifindex, std::nullopt); !prepared) return failed(prepared);
   for (const Hook hook : {Hook::ingress, Hook::egress}) {
     if (auto attached = hooks_.attach(ifindex, hook); !attached) return attached;
   }

@@ -43,7 +43,7 @@ Result<Census> census(Tc& tc, std::uint32_t ifindex) {
   Census census;
   for (const Hook hook : both_hooks) {
     const auto filters = tc.filters(ifindex, hook);
-    if (!filters) return tl::unexpected(filters.error());
+    if (!filters) return failed(filters);
     for (const Filter& filter : *filters) {
       if (is_ours(filter)) {
         census.ours++;
@@ -80,7 +80,7 @@ Result<bool> Hooks::first(std::uint32_t ifindex) const {
   for (const Hook hook : both_hooks) {
     if (program(hook) == nullptr) continue;
     const auto programs = tcx::programs(ifindex, hook);
-    if (!programs) return tl::unexpected(programs.error());
+    if (!programs) return failed(programs);
     if (settings_.way == Way::clsact ? !programs->empty()
                                      : programs->empty() || programs->front().program_id != program(hook)->id)
       return false;
@@ -93,10 +93,10 @@ Result<Hooks::Standing> Hooks::look(std::uint32_t ifindex) {
   for (const Hook hook : both_hooks) {
     if (program(hook) == nullptr) continue;
     if (settings_.kernel_has_tcx) {
-      if (auto looked = look_at_links(ifindex, hook, standing); !looked) return tl::unexpected(looked.error());
+      if (auto looked = look_at_links(ifindex, hook, standing); !looked) return failed(looked);
     }
     if (settings_.way == Way::clsact) {
-      if (auto looked = look_at_filters(ifindex, hook, standing); !looked) return tl::unexpected(looked.error());
+      if (auto looked = look_at_filters(ifindex, hook, standing); !looked) return failed(looked);
     }
   }
   return standing;
@@ -104,11 +104,11 @@ Result<Hooks::Standing> Hooks::look(std::uint32_t ifindex) {
 
 Status Hooks::look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing) const {
   const auto programs = tcx::programs(ifindex, hook);
-  if (!programs) return tl::unexpected(programs.error());
+  if (!programs) return failed(programs);
   std::uint32_t our_link = 0;
   if (!programs->empty()) {
     const auto pinned = tcx::pinned(pin(ifindex, hook));
-    if (!pinned) return tl::unexpected(pinned.error());
+    if (!pinned) return failed(pinned);
     if (*pinned) our_link = (*pinned)->link.id;
   }
   const auto ours = std::find_if(programs->begin(), programs->end(), [&](const tcx::Attached& attached) {
@@ -132,7 +132,7 @@ Status Hooks::look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing
 
 Status Hooks::look_at_filters(std::uint32_t ifindex, Hook hook, Standing& standing) {
   const auto filters = tc_.filters(ifindex, hook);
-  if (!filters) return tl::unexpected(filters.error());
+  if (!filters) return failed(filters);
   bool there = false;
   for (const Filter& filter : *filters) {
     if (is_ours(filter)) {
@@ -151,7 +151,7 @@ Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded)
   const auto made = tc_.add_clsact(ifindex);
   if (!made || *made) return made;
   const auto there = census(tc_, ifindex);
-  if (!there) return tl::unexpected(there.error());
+  if (!there) return failed(there);
   if (there->in_our_place)
     return fail(Code::conflict, "attach to interface {}: priority {} is held by a {} filter{} of another program",
                 ifindex, priority, there->in_our_place->kind, quoted(there->in_our_place->name));
@@ -168,7 +168,7 @@ Status Hooks::attach_link(std::uint32_t ifindex, Hook hook) const {
   const Program& ours = *program(hook);
   const std::string path = pin(ifindex, hook);
   const auto there = tcx::pinned(path);
-  if (!there) return tl::unexpected(there.error());
+  if (!there) return failed(there);
   // A link of an interface that is gone, or a detached link, is of no use any more.
   if (!*there || (*there)->link.ifindex != ifindex || (*there)->link.hook != hook)
     return tcx::attach(ifindex, hook, ours.fd, path);
@@ -178,7 +178,7 @@ Status Hooks::attach_link(std::uint32_t ifindex, Hook hook) const {
 Status Hooks::attach_filter(std::uint32_t ifindex, Hook hook) {
   const FilterPlace place = place_on(ifindex, hook);
   const auto there = tc_.filter(place);
-  if (!there) return tl::unexpected(there.error());
+  if (!there) return failed(there);
   if (*there && !is_ours(**there))  // came after prepare()
     return fail(Code::conflict, "attach to interface {}: priority {} is held by another program", ifindex, priority);
   const Program& ours = *program(hook);
@@ -230,7 +230,7 @@ Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::ui
     const auto ifindex = interface_of(entry.path().filename().string());
     if (!ifindex) continue;
     const auto there = tcx::pinned(entry.path());
-    if (!there) return tl::unexpected(there.error());
+    if (!there) return failed(there);
     if (!*there) continue;
     if ((*there)->link.ifindex == 0) {
       defunct.push_back(entry.path());
@@ -239,16 +239,16 @@ Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::ui
     }
   }
   for (const std::string& path : defunct) {
-    if (auto removed = tcx::detach(path); !removed) return tl::unexpected(removed.error());
+    if (auto removed = tcx::detach(path); !removed) return failed(removed);
   }
   const auto interfaces = tc_.clsact_interfaces();
-  if (!interfaces) return tl::unexpected(interfaces.error());
+  if (!interfaces) return failed(interfaces);
   for (const std::uint32_t ifindex : *interfaces) {
     const bool filters = known(ifindex);
     if (filters && settings_.way == Way::clsact) continue;
     const auto there = census(tc_, ifindex);
     if (!there && gone(there.error())) continue;
-    if (!there) return tl::unexpected(there.error());
+    if (!there) return failed(there);
     if (there->ours == 0) continue;
     strays.push_back({.ifindex = ifindex, .filters = filters});
     linked.erase(ifindex);
