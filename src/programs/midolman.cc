@@ -44,7 +44,7 @@ struct Flags : programs::ServerFlags {
   std::string tunnel_device = datapath::EbpfOptions().tunnel_device;
   std::uint16_t tunnel_port = datapath::EbpfOptions().tunnel_port;
   std::string tunnel_sources = "members";
-  std::string hooks = "clsact";
+  std::string hooks = "auto";
   std::uint32_t flood_limit = datapath::EbpfOptions().flood_limit;
   agent::OverlayOptions overlay;
   std::string release_tap = "auto";  // for mm-ctl, which reads the same file
@@ -76,7 +76,8 @@ Result<std::unique_ptr<datapath::EbpfDatapath>> open_datapath(Loop& loop, const 
   options.tunnel_device = flags.tunnel_device;
   options.tunnel_port = flags.tunnel_port;
   options.flood_limit = flags.flood_limit;
-  options.tcx = flags.hooks == "tcx";
+  if (flags.hooks != "auto")
+    options.hooks = flags.hooks == "tcx" ? datapath::Hooks::Way::tcx : datapath::Hooks::Way::clsact;
   options.check_sources = flags.tunnel_sources != "any";
   return datapath::EbpfDatapath::open(loop, options);
 }
@@ -232,10 +233,10 @@ int main(int argc, char** argv) {
          "IPv4, 70 over IPv6")
       ->check((CLI::Range(0, 0) | CLI::Range(68, 65535)).description("0 or 68 to 65535"))
       ->capture_default_str();
-  app.add_option(
-         "--hooks", flags.hooks,
-         "Where the programs are attached at taps: in a clsact qdisc, or first at the tcx hooks (Linux 6.6 and later)")
-      ->check(CLI::IsMember({"clsact", "tcx"}))
+  app.add_option("--hooks", flags.hooks,
+                 "Where the programs are attached at taps: in a clsact qdisc, first at the tcx hooks (Linux 6.6 and "
+                 "later), or (auto) in a clsact qdisc, and at the tcx hooks where another program stands in the way")
+      ->check(CLI::IsMember({"auto", "clsact", "tcx"}))
       ->capture_default_str();
   app.add_option("--tunnel-sources", flags.tunnel_sources,
                  "From where a bridge takes frames through the tunnel: the addresses of the hosts that serve it "

@@ -3,13 +3,18 @@
 
 
 import os
+import re
 import time
+import unittest
 
 from bed import SystemTest, main, wait_until
 from over_zookeeper import OverZooKeeper
 
 # Classic BPF that never matches, as a foreign filter: needs no compiler and no other classifier in the kernel.
 NEVER = "1,6 0 0 0"
+
+HAS_TCX = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 6)
+needs_tcx = unittest.skipUnless(HAS_TCX, "needs tcx (Linux 6.6)")
 
 
 class Repair(SystemTest):
@@ -37,48 +42,55 @@ class Repair(SystemTest):
         words = (self.h.hooks("a0") + self.h.namespace.tc("qdisc", "show", "dev", "a0")).split()
         return [word for before, word in zip([""] + words, words) if before not in ("id", "tag", "pref", "handle")]
 
-    def use_tcx(self):
-        """Before all that others have at a tap; from Linux 6.6 on."""
-        self.h.stop()
-        self.h.start("--hooks", "tcx")
-        self.h.wait_state(self.a_port, "active")
-        wait_until(
-            lambda: "midolman/from_tap" not in self.h.hooks("a0") and "tcx" in self.h.hooks("a0"),
-            what="the hooks are tcx links",
-        )
+    @needs_tcx
+    def test_with_tcx_for_all_taps_filters_become_links_and_filters_again(self):
+        for setting, links in (("tcx", True), ("auto", True), ("clsact", False)):
+            self.h.stop()
+            self.h.start("--hooks", setting)
+            wait_until(
+                lambda: (self.h.hooks("a0").count("tcx link"), self.h.hooks("a0").count(" midolman/"))
+                == ((2, 0) if links else (0, 2)),
+                what=f"the hooks are as {setting} has them",
+            )
+            self.h.wait_state(self.a_port, "active")
+            self.assert_passes(self.a, self.b)
 
     def test_a_deleted_qdisc_is_repaired(self):
         self.assert_repaired(
             lambda: self.h.namespace.tc("qdisc", "del", "dev", "a0", "clsact"), self.hooks_shape, "the deleted qdisc"
         )
 
-    def test_a_filter_that_runs_before_ours_is_said_and_the_port_is_not_active(self):
+    def add_filter_before_ours(self):
         self.h.namespace.tc(
-            "filter",
-            "add",
-            "dev",
-            "a0",
-            "ingress",
-            "prio",
-            "7",
-            "protocol",
-            "all",
-            "u32",
-            "match",
-            "u32",
-            "0",
-            "0",
-            "flowid",
-            "1:1",
-        )
-        self.h.wait_state(self.a_port, "error")
-        self.assertIn("priority 7", self.h.port_status(self.a_port)["reason"])
-        self.h.namespace.tc("filter", "del", "dev", "a0", "ingress", "prio", "7")
+            *"filter add dev a0 ingress prio 7 protocol all u32 match u32 0 0 flowid 1:1".split()
+        )  # gives each frame to the host
+
+    @needs_tcx
+    def test_a_filter_that_comes_before_ours_makes_the_tap_attached_by_tcx(self):
+        self.add_filter_before_ours()
+        wait_until(lambda: "tcx" in self.h.hooks("a0") and "midolman" not in self.h.hooks("a0"), what="the tap has tcx links")
         self.h.wait_state(self.a_port, "active")
         self.assert_passes(self.a, self.b)
+        self.assert_passes(self.b, self.a)
+        self.assertNotIn("tcx", self.h.hooks("b0"), "the others keep their filters")
+        self.assertIn("pref 7 ", self.h.hooks("a0"))
 
-    def test_an_ingress_qdisc_as_libvirt_makes_it_for_bandwidth_does_not_matter_to_tcx(self):
-        self.use_tcx()
+    def test_by_filters_alone_a_filter_before_ours_is_said_and_the_port_is_not_active(self):
+        for setting in ("clsact",) if HAS_TCX else ("clsact", "auto", "tcx"):
+            with self.subTest(setting=setting):
+                self.h.stop()
+                self.h.start("--hooks", setting)
+                self.assertEqual(re.findall(r"hooks=(\w+)", self.h.process.output())[-1], "clsact")
+                self.h.wait_state(self.a_port, "active")
+                self.add_filter_before_ours()
+                self.h.wait_state(self.a_port, "error")
+                self.assertIn("priority 7", self.h.port_status(self.a_port)["reason"])
+                self.h.namespace.tc("filter", "del", "dev", "a0", "ingress", "prio", "7")
+                self.h.wait_state(self.a_port, "active")
+                self.assert_passes(self.a, self.b)
+
+    @needs_tcx
+    def test_an_ingress_qdisc_as_libvirt_makes_it_for_bandwidth_does_not_matter(self):
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "ingress")
         self.h.namespace.tc(
@@ -113,8 +125,8 @@ class Repair(SystemTest):
         self.h.wait_state(self.a_port, "active")
         self.assert_passes(self.a, self.b)
 
+    @needs_tcx
     def test_foreign_filters_and_qdiscs_stay_through_plug_restart_and_unplug(self):
-        self.use_tcx()
         tap = self.tap(self.h, "c0")
         self.h.namespace.tc("qdisc", "add", "dev", "c0", "clsact")
         self.h.namespace.tc(
@@ -137,7 +149,7 @@ class Repair(SystemTest):
         self.assert_passes(self.a, tap)
         self.assert_passes(tap, self.a)
         self.h.kill()
-        self.h.start("--hooks", "tcx")
+        self.h.start()
         self.h.wait_state(port, "active")
         self.assertEqual(theirs(), all_of_them)
         self.h.detach(port)

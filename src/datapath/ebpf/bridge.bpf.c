@@ -92,7 +92,7 @@ int from_tap(struct __sk_buff* skb) {
   count_rx(port, skb);
   flood_here(skb, vni);
   if (tunnel->wanted) flood_there(skb, vni, tunnel);
-  return (int)consumed; /* the original has served; it was not dropped */
+  return CONSUMED;
 }
 
 SEC("tc")
@@ -124,7 +124,7 @@ int from_tunnel(struct __sk_buff* skb) {
   if (!bpf_map_lookup_elem(&members, &first)) return drop(ingress, drop_unknown_vni);
   count_tunnel(skb, 1);
   flood_here(skb, vni);
-  return (int)consumed;
+  return CONSUMED;
 }
 
 SEC("tc")

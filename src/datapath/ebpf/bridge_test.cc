@@ -19,8 +19,8 @@ namespace midonet::datapath::testing::bridge_test {
 namespace {
 
 constexpr std::uint32_t taps = 6;
-// A frame that was copied to everybody; as midolman attaches by default, by filters.
-const std::uint32_t consumed = TC_ACT_STOLEN;
+// A flooded frame, whose copies have served.
+const std::uint32_t consumed = TC_ACT_SHOT;
 
 struct Verdict {
   std::uint32_t action = 0;

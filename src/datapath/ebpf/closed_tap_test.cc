@@ -85,7 +85,7 @@ class ClosedTap : public LifetimeBed, public ::testing::WithParamInterface<bool>
     if (GetParam() && !tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
     LifetimeBed::SetUp();
     if (IsSkipped()) return;
-    options_.tcx = GetParam();
+    options_.hooks = GetParam() ? Hooks::Way::tcx : Hooks::Way::clsact;
     open();
   }
   // What a host has at an interface unless it is kept from it: an address that it gave itself, one that it was given.

@@ -6,6 +6,10 @@
 
 #include "maps.h"
 
+/* For a frame whose copies have gone everywhere. It is not dropped, but of the verdicts that end a frame this one alone means the
+ * same at a filter and at a tcx hook, which takes TC_ACT_STOLEN for "next". */
+#define CONSUMED TC_ACT_SHOT
+
 static __noinline int count_drop(__u32 ifindex, __u32 reason) {
   struct drop_key key = {.ifindex = ifindex, .reason = reason};
   __u64* frames = bpf_map_lookup_elem(&drops, &key);

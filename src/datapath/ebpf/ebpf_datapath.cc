@@ -46,14 +46,14 @@ Result<std::unique_ptr<EbpfDatapath>> EbpfDatapath::open(Loop& loop, const EbpfO
   for (const auto& program : {from_tap, to_tap, from_tunnel}) {
     if (!program) return failed(program);
   }
-  const Hooks::Settings settings{.way = (*objects)->tcx() ? Hooks::Way::tcx : Hooks::Way::clsact,
-                                 .kernel_has_tcx = tcx::supported(),
-                                 .links = (*objects)->links()};
+  const bool has_tcx = tcx::supported();
+  const Hooks::Settings settings{
+      .way = has_tcx ? options.hooks : Hooks::Way::clsact, .kernel_has_tcx = has_tcx, .links = (*objects)->links()};
   const Hooks hooks(**tc, settings, *from_tap, *to_tap);
   const Hooks tunnel_hooks(**tc, settings, *from_tunnel, std::nullopt);
   log::info("datapath {} hooks={} pins={} from_tap={} to_tap={} from_tunnel={}",
-            (*objects)->adopted() ? "adopted" : "loaded", (*objects)->tcx() ? "tcx" : "clsact", (*objects)->folder(),
-            from_tap->id, to_tap->id, from_tunnel->id);
+            (*objects)->adopted() ? "adopted" : "loaded", Hooks::name(settings.way), (*objects)->folder(), from_tap->id,
+            to_tap->id, from_tunnel->id);
 
   std::unique_ptr<EbpfDatapath> datapath(
       new EbpfDatapath(loop, std::move(*objects), std::move(*tc), hooks, tunnel_hooks, std::move(*links), options));
@@ -70,8 +70,16 @@ Status EbpfDatapath::listen(Loop& loop, const EbpfOptions& options) {
                                   return known_.ports.contains(ifindex) || troubled_.contains(ifindex) ||
                                          closed_.contains(ifindex) || ifindex == known_.tunnel.ifindex;
                                 },
-                            .concerns = [this](const TcEvent& event) { return hooks_.concerns(event); },
-                            .linked = [this](const std::string& file) { return hooks_.linked(file); },
+                            .concerns =
+                                [this](const TcEvent& event) {
+                                  return event.place.ifindex == known_.tunnel.ifindex ? tunnel_hooks_.concerns(event)
+                                                                                      : hooks_.concerns(event);
+                                },
+                            .linked =
+                                [this](const std::string& file) {
+                                  const auto tap = hooks_.linked(file);
+                                  return tap ? tap : tunnel_hooks_.linked(file);
+                                },
                             .pin = [this](const std::string& file) { return objects_->is_pin(file); }},
                            [this](const std::string& what) { drifted(what); });
   if (!drift) return failed(drift);

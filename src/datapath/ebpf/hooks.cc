@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/log.h"
 #include "datapath/ebpf/tcx.h"
 
 namespace midonet::datapath {
@@ -72,7 +73,8 @@ std::optional<std::uint32_t> Hooks::interface_of(std::string_view pin) {
 }
 
 std::optional<std::uint32_t> Hooks::linked(std::string_view pin) const {
-  return settings_.way == Way::tcx ? interface_of(pin) : std::nullopt;
+  const auto ifindex = interface_of(pin);
+  return ifindex && way(*ifindex) == Way::tcx ? ifindex : std::nullopt;
 }
 
 Result<bool> Hooks::first(std::uint32_t ifindex) const {
@@ -81,73 +83,99 @@ Result<bool> Hooks::first(std::uint32_t ifindex) const {
     if (program(hook) == nullptr) continue;
     const auto programs = tcx::programs(ifindex, hook);
     if (!programs) return failed(programs);
-    if (settings_.way == Way::clsact ? !programs->empty()
-                                     : programs->empty() || programs->front().program_id != program(hook)->id)
+    if (way(ifindex) == Way::clsact ? !programs->empty()
+                                    : programs->empty() || programs->front().program_id != program(hook)->id)
       return false;
   }
   return true;
 }
 
 Result<Hooks::Standing> Hooks::look(std::uint32_t ifindex) {
-  Standing standing{.complete = true, .before = {}};
+  Standing by_links{.complete = true, .before = {}}, by_filters = by_links;
+  const auto add = [](Standing& standing, bool current, const std::string& before) {
+    standing.complete &= current;
+    if (standing.before.empty()) standing.before = before;
+  };
+  bool linked = false;
+  std::string need;
+  for (const Hook hook : both_hooks) {
+    if (program(hook) == nullptr || !settings_.kernel_has_tcx) continue;
+    const auto links = look_at_links(ifindex, hook);
+    if (!links) return failed(links);
+    // Ours, where it is missing, is put first.
+    add(by_links, links->current, links->ours ? links->before : "");
+    // Behind a filter stands nothing of tcx.
+    add(by_filters, true, links->any);
+    linked |= links->ours;
+    if (need.empty()) need = links->any;
+  }
+  if (settings_.way == Way::tcx || (!settings_.way && linked)) {
+    linked_.insert(ifindex);
+    return by_links;
+  }
   for (const Hook hook : both_hooks) {
     if (program(hook) == nullptr) continue;
-    if (settings_.kernel_has_tcx) {
-      if (auto looked = look_at_links(ifindex, hook, standing); !looked) return failed(looked);
-    }
-    if (settings_.way == Way::clsact) {
-      if (auto looked = look_at_filters(ifindex, hook, standing); !looked) return failed(looked);
-    }
+    const auto filters = look_at_filters(ifindex, hook);
+    if (!filters) return failed(filters);
+    add(by_filters, filters->current, filters->before);
+    if (need.empty()) need = filters->before;
   }
-  return standing;
+  if (settings_.way || need.empty()) {
+    linked_.erase(ifindex);
+    return by_filters;
+  }
+  use_links(ifindex, fmt::format("{} would run before our filters", need));
+  return by_links;
 }
 
-Status Hooks::look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing) const {
+Result<Hooks::Links> Hooks::look_at_links(std::uint32_t ifindex, Hook hook) const {
   const auto programs = tcx::programs(ifindex, hook);
   if (!programs) return failed(programs);
-  std::uint32_t our_link = 0;
-  if (!programs->empty()) {
-    const auto pinned = tcx::pinned(pin(ifindex, hook));
-    if (!pinned) return failed(pinned);
-    if (*pinned) our_link = (*pinned)->link.id;
-  }
-  const auto ours = std::find_if(programs->begin(), programs->end(), [&](const tcx::Attached& attached) {
-    return our_link != 0 && attached.link_id == our_link;
-  });
-  if (settings_.way == Way::tcx && (ours == programs->end() || ours->program_id != program(hook)->id))
-    standing.complete = false;
-  // Behind our filter stands nothing of tcx.
-  for (auto other = programs->begin(); other != programs->end(); ++other) {
-    if (other == ours) {
-      if (settings_.way == Way::tcx) break;
-      continue;
+  Links found;
+  if (programs->empty()) return found;
+  const auto pinned = tcx::pinned(pin(ifindex, hook));
+  if (!pinned) return failed(pinned);
+  for (const tcx::Attached& attached : *programs) {
+    if (*pinned && attached.link_id == (*pinned)->link.id && attached.link_id != 0) {
+      found.ours = true;
+      found.current = attached.program_id == program(hook)->id;
+    } else if (found.any.empty()) {
+      found.any = fmt::format("the BPF program{} (id {}) at its tcx {}", quoted(tcx::program_name(attached.program_id)),
+                              attached.program_id, name_of(hook));
+      if (!found.ours) found.before = found.any;
     }
-    if (settings_.way == Way::tcx && ours == programs->end()) break;  // ours is to be put first
-    if (standing.before.empty())
-      standing.before = fmt::format("the BPF program{} (id {}) at its tcx {}",
-                                    quoted(tcx::program_name(other->program_id)), other->program_id, name_of(hook));
   }
-  return {};
+  return found;
 }
 
-Status Hooks::look_at_filters(std::uint32_t ifindex, Hook hook, Standing& standing) {
+Result<Hooks::Filters> Hooks::look_at_filters(std::uint32_t ifindex, Hook hook) {
   const auto filters = tc_.filters(ifindex, hook);
   if (!filters) return failed(filters);
-  bool there = false;
+  Filters found;
   for (const Filter& filter : *filters) {
     if (is_ours(filter)) {
-      there = filter.program_id == program(hook)->id && filter.direct_action;
-    } else if (filter.place.priority < priority && standing.before.empty()) {
-      standing.before = fmt::format("the {} filter{} of priority {} at its {}", filter.kind, quoted(filter.name),
-                                    filter.place.priority, name_of(hook));
+      found.current = filter.program_id == program(hook)->id && filter.direct_action;
+    } else if (filter.place.priority < priority && found.before.empty()) {
+      found.before = fmt::format("the {} filter{} of priority {} at its {}", filter.kind, quoted(filter.name),
+                                 filter.place.priority, name_of(hook));
     }
   }
-  if (!there) standing.complete = false;
-  return {};
+  return found;
+}
+
+void Hooks::use_links(std::uint32_t ifindex, const std::string& why) {
+  if (linked_.insert(ifindex).second) log::info("interface {} is attached by tcx: {}", ifindex, why);
 }
 
 Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded) {
-  if (settings_.way == Way::tcx) return recorded.value_or(false);
+  if (way(ifindex) == Way::tcx) return recorded.value_or(false);
+  auto made = make_clsact(ifindex, recorded);
+  if (made || made.error().code != Code::conflict || settings_.way) return made;
+  use_links(ifindex, made.error().message);
+  return recorded.value_or(false);
+}
+
+Result<bool> Hooks::make_clsact(std::uint32_t ifindex, std::optional<bool> recorded) {
   const auto made = tc_.add_clsact(ifindex);
   if (!made || *made) return made;
   const auto there = census(tc_, ifindex);
@@ -161,7 +189,7 @@ Result<bool> Hooks::prepare(std::uint32_t ifindex, std::optional<bool> recorded)
 
 Status Hooks::attach(std::uint32_t ifindex, Hook hook) {
   if (program(hook) == nullptr) return {};
-  return settings_.way == Way::tcx ? attach_link(ifindex, hook) : attach_filter(ifindex, hook);
+  return way(ifindex) == Way::tcx ? attach_link(ifindex, hook) : attach_filter(ifindex, hook);
 }
 
 Status Hooks::attach_link(std::uint32_t ifindex, Hook hook) const {
@@ -186,10 +214,11 @@ Status Hooks::attach_filter(std::uint32_t ifindex, Hook hook) {
 }
 
 Status Hooks::finish(std::uint32_t ifindex) {
-  return settings_.way == Way::tcx ? detach_filters(ifindex, false) : detach_links(ifindex);
+  return way(ifindex) == Way::tcx ? detach_filters(ifindex, false) : detach_links(ifindex);
 }
 
 Status Hooks::detach(std::uint32_t ifindex, std::optional<bool> owns_clsact) {
+  linked_.erase(ifindex);
   if (auto detached = detach_links(ifindex); !detached) return detached;
   return detach_filters(ifindex, owns_clsact);
 }
@@ -245,7 +274,7 @@ Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::ui
   if (!interfaces) return failed(interfaces);
   for (const std::uint32_t ifindex : *interfaces) {
     const bool filters = known(ifindex);
-    if (filters && settings_.way == Way::clsact) continue;
+    if (filters && way(ifindex) == Way::clsact) continue;
     const auto there = census(tc_, ifindex);
     if (!there && gone(there.error())) continue;
     if (!there) return failed(there);
@@ -258,7 +287,7 @@ Result<std::vector<Hooks::Stray>> Hooks::strays(const std::function<bool(std::ui
 }
 
 bool Hooks::concerns(const TcEvent& event) const {
-  if (settings_.way == Way::tcx) return false;
+  if (way(event.place.ifindex) == Way::tcx) return false;
   // A new qdisc is of interest too: it stands where we could not attach before, or where ours was.
   return event.qdisc || event.place.priority <= priority;
 }

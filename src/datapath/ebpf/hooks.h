@@ -9,6 +9,10 @@
 //           clsact qdisc has no name; whether we made it is kept in the port's map entry (port_owns_clsact). It goes with
 //           the port if we made it and no other program has filters there meanwhile.
 //
+// Filters are the rule, since a link takes the kernel longer to make. An interface gets links where filters would not do: where
+// another program runs before them, or an ingress qdisc or a filter of another program stands in their place. It keeps
+// them until it is detached.
+//
 // An interface that changes from one way to the other has both for a moment; frames pass all the time, since to_tap leaves its
 // mark on a frame for a to_tap behind it.
 //
@@ -20,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -45,11 +50,12 @@ class Hooks {
   static constexpr std::uint16_t priority = 0x4d4e;  // "MN"; lower numbers run before us
   static constexpr std::uint32_t handle = 1;
 
-  enum class Way { tcx, clsact };
+  enum class Way { clsact, tcx };
+  static const char* name(std::optional<Way> way) { return !way ? "auto" : *way == Way::tcx ? "tcx" : "clsact"; }
   struct Settings {
-    Way way = Way::clsact;
-    bool kernel_has_tcx = false;
-    std::string links;  // the folder of the pins
+    std::optional<Way> way = Way::clsact;  // for all interfaces; nothing: as each of them needs it
+    bool kernel_has_tcx = false;           // else only clsact works
+    std::string links;                     // the folder of the pins
   };
 
   // What hangs at interfaces of one sort; at egress nothing, perhaps.
@@ -61,12 +67,12 @@ class Hooks {
     // The program of another owner that sees frames before our programs do; empty if there is none.
     std::string before;
   };
-  // Reads it from the kernel.
+  // Reads it from the kernel, and settles which way the interface needs.
   Result<Standing> look(std::uint32_t ifindex);
 
   // Makes the clsact if one is needed and there is none. Returns whether it is ours; `recorded` is the port's entry about that.
   // Code::not_found: there is no such interface. Code::conflict: another program's filter stands in our place at either hook, or an
-  // ingress qdisc.
+  // ingress qdisc, and links may not be used.
   Result<bool> prepare(std::uint32_t ifindex, std::optional<bool> recorded);
 
   // After prepare(): puts our program in place, atomically where an older one of ours is there.
@@ -92,7 +98,7 @@ class Hooks {
   bool concerns(const TcEvent& event) const;
   // Whether nothing of others stands before our programs at the tcx hooks, and ours are there: as look(), with less effort.
   Result<bool> first(std::uint32_t ifindex) const;
-  // The interface of a pin in LINKS; nothing where links are not used.
+  // The interface of a pin in LINKS; nothing for an interface that uses none.
   std::optional<std::uint32_t> linked(std::string_view pin) const;
 
  private:
@@ -100,10 +106,24 @@ class Hooks {
     if (hook == Hook::ingress) return &ingress_;
     return egress_ ? &*egress_ : nullptr;
   }
+  // What stands at one hook of an interface.
+  struct Links {
+    bool ours = false, current = false;  // current: with our program
+    std::string before, any;             // programs of other owners: the first one before ours, the first one
+  };
+  struct Filters {
+    bool current = false;
+    std::string before;
+  };
+  Way way(std::uint32_t ifindex) const {
+    return settings_.way.value_or(linked_.contains(ifindex) ? Way::tcx : Way::clsact);
+  }
   static std::optional<std::uint32_t> interface_of(std::string_view pin);
   std::string pin(std::uint32_t ifindex, Hook hook) const;
-  Status look_at_links(std::uint32_t ifindex, Hook hook, Standing& standing) const;
-  Status look_at_filters(std::uint32_t ifindex, Hook hook, Standing& standing);
+  Result<Links> look_at_links(std::uint32_t ifindex, Hook hook) const;
+  Result<bool> make_clsact(std::uint32_t ifindex, std::optional<bool> recorded);
+  Result<Filters> look_at_filters(std::uint32_t ifindex, Hook hook);
+  void use_links(std::uint32_t ifindex, const std::string& why);
   Status attach_link(std::uint32_t ifindex, Hook hook) const;
   Status attach_filter(std::uint32_t ifindex, Hook hook);
   Status detach_links(std::uint32_t ifindex) const;
@@ -112,6 +132,7 @@ class Hooks {
   Settings settings_;
   Program ingress_;
   std::optional<Program> egress_;
+  std::unordered_set<std::uint32_t> linked_;  // interfaces that use links where it is up to us
 };
 
 }  // namespace midonet::datapath

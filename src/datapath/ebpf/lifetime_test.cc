@@ -17,8 +17,19 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using namespace std::chrono_literals;
 
-// With filters in a clsact, as midolman attaches by default; tcx_test.cc has what is different with tcx.
+// As midolman attaches by default; tcx_test.cc has what is different with tcx.
 class LifetimeTest : public LifetimeBed {};
+
+// With filters alone, as on kernels before 6.6.
+class FiltersTest : public LifetimeBed {
+ protected:
+  void SetUp() override {
+    LifetimeBed::SetUp();
+    if (IsSkipped()) return;
+    options_.hooks = Hooks::Way::clsact;
+    open();
+  }
+};
 
 TEST_F(LifetimeTest, ASecondApplyChangesNothingInTheKernel) {
   const Tap a("a"), b("b");
@@ -213,7 +224,7 @@ TEST_F(LifetimeTest, OtherPeoplesFiltersStayAndOurClsactWithThem) {
   EXPECT_THAT(tc("b"), AllOf(HasSubstr("clsact"), HasSubstr("pref 60000 "), Not(HasSubstr("bpf"))));
 }
 
-TEST_F(LifetimeTest, AFilterThatRunsBeforeOursIsToldWithItsPlaceUntilItGoes) {
+TEST_F(FiltersTest, AFilterThatRunsBeforeOursIsToldWithItsPlaceUntilItGoes) {
   const Tap a("a"), b("b");
   apply(two(a, b));
   bed_->run("tc filter add dev a ingress prio 7 protocol all u32 match u32 0 0 flowid 1:1");
@@ -244,7 +255,7 @@ TEST_F(LifetimeTest, AClsactThatWasThereBeforeUsStays) {
   EXPECT_THAT(tc("b"), IsEmpty());
 }
 
-TEST_F(LifetimeTest, AForeignFilterInOurPlaceFailsThePortAndStays) {
+TEST_F(FiltersTest, AForeignFilterInOurPlaceFailsThePortAndStays) {
   const Tap a("a"), b("b");
   bed_->run(
       "tc qdisc add dev a clsact && "
@@ -261,7 +272,7 @@ TEST_F(LifetimeTest, AForeignFilterInOurPlaceFailsThePortAndStays) {
   EXPECT_TRUE(passes(a, b));
 }
 
-TEST_F(LifetimeTest, AnIngressQdiscInOurPlaceFailsThePortWithAClearReason) {
+TEST_F(FiltersTest, AnIngressQdiscInOurPlaceFailsThePortWithAClearReason) {
   const Tap a("a"), b("b");
   bed_->run("tc qdisc add dev a ingress");
   const Status refused = status(two(a, b), "a");
@@ -296,7 +307,7 @@ TEST_F(LifetimeTest, ADeletedFilterIsHeardOfAndRepaired) {
   }
 }
 
-TEST_F(LifetimeTest, AReplacedFilterIsHeardOfAndOurProgramComesBack) {
+TEST_F(FiltersTest, AReplacedFilterIsHeardOfAndOurProgramComesBack) {
   const Tap a("a"), b("b");
   apply(two(a, b));
   // Under our name, but the wrong program.

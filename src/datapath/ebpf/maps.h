@@ -12,8 +12,6 @@
 /* Set by the agent before it loads the programs. */
 const volatile __u64 ageing_ns = 300ULL * 1000 * 1000 * 1000;
 const volatile __u32 learn_quota = MIDONET_RING_SPOTS;
-/* For a frame whose copies have gone everywhere. tcx knows no TC_ACT_STOLEN (it takes it for "next"), only TC_ACT_SHOT. */
-const volatile __u32 consumed = TC_ACT_STOLEN;
 const volatile __u32 check_sources = 1; /* take a bridge's frames only from hosts that serve it */
 const volatile __u64 flood_gap_ns = 0; /* between two flooded frames of a port, at the pace of the limit; 0: no limit */
 const volatile __u32 tunnel_key_bytes = 28; /* TUNNEL_KEY_BYTES, or with the source address where the kernel knows it */

@@ -21,7 +21,6 @@
 
 #include "base/log.h"
 #include "bridge.skel.h"
-#include "datapath/ebpf/tcx.h"
 
 namespace midonet::datapath {
 namespace {
@@ -57,7 +56,7 @@ void mix(std::uint64_t& hash, const void* bytes, std::size_t length) {
 // Of struct bpf_tunnel_key, what this kernel takes; it refuses a larger one.
 std::uint32_t tunnel_key_bytes() { return sets_tunnel_source() ? sizeof(bpf_tunnel_key) : 28; }
 
-std::string hash_of(const EbpfOptions& options, bool tcx) {
+std::string hash_of(const EbpfOptions& options) {
   std::size_t length = 0;
   const void* code = bridge_bpf__elf_bytes(&length);
   const std::uint64_t ageing = static_cast<std::uint64_t>(options.ageing.count());
@@ -69,7 +68,6 @@ std::string hash_of(const EbpfOptions& options, bool tcx) {
   mix(hash, &options.check_sources, sizeof options.check_sources);
   const std::uint32_t key_bytes = tunnel_key_bytes();
   mix(hash, &key_bytes, sizeof key_bytes);
-  mix(hash, &tcx, sizeof tcx);
   return fmt::format("{:016x}", hash);
 }
 
@@ -172,10 +170,7 @@ Result<std::uint32_t> program_id(int program_fd) {
 }
 
 Objects::Objects(const EbpfOptions& options)
-    : pin_dir_(options.pin_dir),
-      folder_(options.pin_dir + "/" MIDONET_LAYOUT),
-      tcx_(options.tcx && tcx::supported()),
-      hash_(hash_of(options, tcx_)) {}
+    : pin_dir_(options.pin_dir), folder_(options.pin_dir + "/" MIDONET_LAYOUT), hash_(hash_of(options)) {}
 
 Objects::~Objects() = default;
 
@@ -201,7 +196,6 @@ Status Objects::load(const EbpfOptions& options) {
   if (!skeleton) return fail_errno(errno, "open the BPF programs");
   skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
   skeleton->rodata->learn_quota = options.learn_quota;
-  skeleton->rodata->consumed = tcx_ ? TC_ACT_SHOT : TC_ACT_STOLEN;
   skeleton->rodata->check_sources = options.check_sources ? 1 : 0;
   skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
   skeleton->rodata->tunnel_key_bytes = tunnel_key_bytes();

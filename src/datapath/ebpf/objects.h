@@ -10,12 +10,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "datapath/ebpf/abi.h"
+#include "datapath/ebpf/hooks.h"
 #include "datapath/ebpf/kernel_maps.h"
 
 namespace midonet::datapath {
@@ -38,8 +40,9 @@ struct EbpfOptions {
   std::uint32_t learn_quota = MIDONET_RING_SPOTS;
   // Frames that a port may flood (broadcast, multicast, to an unknown MAC) in a second, and at once; 0: no limit.
   std::uint32_t flood_limit = 2000;
-  // Attach by tcx where the kernel has it (from 6.6 on); else by filters in a clsact qdisc.
-  bool tcx = false;
+  // How all interfaces are attached; nothing: by filters in a clsact qdisc, and by tcx (from Linux 6.6 on) where another program
+  // would run before those.
+  std::optional<Hooks::Way> hooks{};
   // How often the tcx hooks of plugged interfaces are looked at for what others have attached meanwhile.
   std::chrono::milliseconds look_every{10'000};
   // Take frames of a bridge only from hosts that serve it; false: from any address of the underlay.
@@ -62,7 +65,6 @@ class Objects {
   int to_tap() const { return to_tap_.get(); }
   int from_tunnel() const { return from_tunnel_.get(); }
   bool adopted() const { return adopted_; }  // the programs were pinned before
-  bool tcx() const { return tcx_; }          // the programs are for tcx hooks
   std::string links() const { return folder_ + "/links"; }
   // The map "admitted" was made by this object: the programs before it let everybody send.
   bool admits_anew() const { return admits_anew_; }
@@ -87,7 +89,6 @@ class Objects {
 
   std::string pin_dir_;
   std::string folder_;
-  bool tcx_;
   std::string hash_;
   Maps maps_;
   UniqueFd from_tap_;

@@ -21,15 +21,32 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
-class TcxTest : public LifetimeBed {
+// As midolman attaches by default: by tcx where an interface needs it.
+class AsNeeded : public LifetimeBed {
  protected:
   void SetUp() override {
     if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
     LifetimeBed::SetUp();
     if (IsSkipped()) return;
-    options_.tcx = true;
     options_.look_every = 100ms;
     open();
+  }
+  bool by_links(const Tap& tap) const {
+    const bool links = at(tap, Hook::ingress) > 0 && at(tap, Hook::egress) > 0 &&
+                       std::filesystem::exists(link(tap, "ingress")) && std::filesystem::exists(link(tap, "egress"));
+    EXPECT_EQ(filters(tap).find("midolman") == std::string::npos, links) << filters(tap);
+    return links;
+  }
+  static bool answers(const Tap& b, const Tap& a) {
+    a.drain();
+    b.send(ethernet(mac_a, mac_b, 3));
+    return a.receive() == ethernet(mac_a, mac_b, 3);
+  }
+  bool mended(const Tap& a, const Tap& b) {
+    EXPECT_TRUE(drifted());
+    drifts_.clear();
+    EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+    return passes(a, b) && quiet();
   }
   // Between two looks at the hooks nothing is heard.
   bool drifted() { return LifetimeBed::drifted(10s); }
@@ -55,8 +72,19 @@ class TcxTest : public LifetimeBed {
   UniqueFd foreign_;
 };
 
+// By tcx everywhere.
+class TcxTest : public AsNeeded {
+ protected:
+  void SetUp() override {
+    AsNeeded::SetUp();
+    if (IsSkipped()) return;
+    options_.hooks = Hooks::Way::tcx;
+    open();
+  }
+};
+
 // r0 = 0 (TCX_PASS: to the host's stack); exit
-int TcxTest::pass_program() {
+int AsNeeded::pass_program() {
   const bpf_insn code[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
                            {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
   return ::bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "leak", "GPL", code, 2, nullptr);
@@ -107,13 +135,13 @@ TEST_F(TcxTest, ARestartAdoptsTheLinksAndAnUpgradeReplacesTheirPrograms) {
 // An upgrade from a version with filters, and the way back before a downgrade.
 TEST_F(TcxTest, FiltersBecomeLinksAndLinksFiltersWithoutALostFrame) {
   const Tap a("a"), b("b");
-  options_.tcx = false;
+  options_.hooks = Hooks::Way::clsact;
   open();
   apply(two(a, b));
   expect_no_loss(a, b, [&] {
     for (int i = 0; i < 3; i++) {
       for (const bool links : {true, false}) {
-        options_.tcx = links;
+        options_.hooks = links ? Hooks::Way::tcx : Hooks::Way::clsact;
         open();
         apply(two(a, b), Sweep::no);
         apply(two(a, b), Sweep::yes);
@@ -228,6 +256,139 @@ TEST_F(TcxTest, LinksOnAnInterfaceThatNoMapKnowsAreSwept) {
   open();
   apply(two(a, b));
   EXPECT_EQ(tcx::programs(c, Hook::ingress)->size() + tcx::programs(c, Hook::egress)->size(), 0U);
+}
+
+// A filter that gives every frame to the host: it matches, and its class is none.
+constexpr const char* leak_before_ours =
+    "tc qdisc add dev a clsact 2>/dev/null; tc filter add dev a ingress prio 7 protocol all u32 match u32 0 0 flowid "
+    "1:1";
+
+TEST_F(AsNeeded, WhereNothingStandsInTheWayThereAreFiltersAlone) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  EXPECT_FALSE(by_links(a));
+  EXPECT_EQ(at(a, Hook::ingress) + at(a, Hook::egress), 0U);
+  EXPECT_EQ(links(), 0U);
+}
+
+TEST_F(AsNeeded, ATapWithAFilterThatWouldRunBeforeOursHasLinksAndTheOthersFilters) {
+  const Tap a("a"), b("b");
+  bed_->run(leak_before_ours);
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(by_links(a));
+  EXPECT_FALSE(by_links(b));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_TRUE(answers(b, a));
+  EXPECT_TRUE(quiet()) << drifts_.front();
+  ASSERT_TRUE(datapath_->remove_everything());
+  EXPECT_THAT(filters(a), AllOf(HasSubstr("u32"), Not(HasSubstr("midolman"))));
+}
+
+TEST_F(AsNeeded, AFilterThatComesBeforeOursLaterMakesThemLinks) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  bed_->run(leak_before_ours);
+  EXPECT_FALSE(passes(a, b, 100ms)) << "until it is heard of";
+  EXPECT_TRUE(mended(a, b));
+  EXPECT_TRUE(by_links(a));
+}
+
+TEST_F(AsNeeded, ATapWithAnIngressQdiscHasLinks) {
+  const Tap a("a"), b("b");
+  bed_->run("tc qdisc add dev a ingress");
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(by_links(a));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_TRUE(answers(b, a));
+  // A port that goes and comes back, and an upgrade meanwhile.
+  apply(Wanted().port(7, b, mac_b));
+  options_.learn_quota = 10;
+  open();
+  apply(two(a, b));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_THAT(bed_->output("tc qdisc show dev a"), HasSubstr("ingress"));
+}
+
+TEST_F(AsNeeded, AForeignFilterInOurPlaceIsLeftThereAndTheTapHasLinks) {
+  const Tap a("a"), b("b");
+  bed_->run(
+      "tc qdisc add dev a clsact && tc filter add dev a ingress prio 19790 protocol all u32 match u32 0 0 flowid 1:1");
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(by_links(a));
+  EXPECT_TRUE(passes(a, b));
+  EXPECT_THAT(filters(a), HasSubstr("u32"));
+}
+
+TEST_F(AsNeeded, AReplacedFilterOfOursMakesTheTapHaveLinks) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  bed_->run(
+      fmt::format("tc filter replace dev a ingress prio 19790 handle 1 protocol all bpf direct-action "
+                  "object-pinned {0}/$(ls {0} | grep ^to_tap)",
+                  datapath_->objects().folder()));
+  EXPECT_TRUE(mended(a, b));
+  EXPECT_EQ(at(a, Hook::ingress), 1U);
+}
+
+TEST_F(AsNeeded, AProgramAtATcxHookStandsBehindOursWheneverItComes) {
+  const Tap a("a"), b("b");
+  attach_foreign(a, Hook::ingress);
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(by_links(a));
+  EXPECT_TRUE(passes(a, b));
+
+  ASSERT_TRUE(tcx::detach(foreign_pin()));
+  attach_foreign(b, Hook::ingress);  // to one with filters, of which the kernel tells no one
+  EXPECT_TRUE(mended(a, b));
+  EXPECT_TRUE(by_links(b));
+  EXPECT_TRUE(answers(b, a));
+  EXPECT_EQ(at(b, Hook::ingress), 2U);
+}
+
+TEST_F(AsNeeded, LinksStayWhenTheirReasonHasGoneAndARestartAdoptsThem) {
+  const Tap a("a"), b("b");
+  bed_->run(leak_before_ours);
+  apply(two(a, b));
+  const auto before = tcx::programs(a.ifindex(), Hook::ingress)->at(0).link_id;
+  bed_->run("tc filter del dev a ingress prio 7");
+  apply(two(a, b));
+  EXPECT_TRUE(by_links(a));
+  open();
+  EXPECT_TRUE(datapath_->objects().adopted());
+  expect_no_loss(a, b, [&] {
+    apply(two(a, b), Sweep::no);
+    apply(two(a, b));
+  });
+  EXPECT_TRUE(by_links(a));
+  EXPECT_EQ(tcx::programs(a.ifindex(), Hook::ingress)->at(0).link_id, before);
+  // As before a downgrade to a version without tcx.
+  options_.hooks = Hooks::Way::clsact;
+  open();
+  EXPECT_TRUE(datapath_->objects().adopted()) << "the same programs serve both ways";
+  apply(two(a, b));
+  EXPECT_FALSE(by_links(a));
+  EXPECT_TRUE(passes(a, b));
+}
+
+TEST_F(AsNeeded, ALinkThatGoesIsMendedByWhatTheTapNeedsThen) {
+  const Tap a("a"), b("b");
+  bed_->run(leak_before_ours);
+  apply(two(a, b));
+  ASSERT_EQ(::unlink(link(a, "ingress").c_str()), 0);
+  EXPECT_TRUE(mended(a, b));
+  EXPECT_TRUE(by_links(a));
+}
+
+TEST_F(AsNeeded, AFloodIsConsumedAtEitherSortOfHook) {
+  const Tap a("a"), b("b"), c("c");
+  bed_->run(leak_before_ours);
+  apply(two(a, b).port(7, c));
+  const Tap* const all[] = {&a, &b, &c};
+  for (const Tap* from : all) {
+    for (const Tap* to : all) to->drain();
+    from->send(ethernet(broadcast, mac_number(from->ifindex())));
+    for (const Tap* to : all) EXPECT_EQ(to->receive(to == from ? 50ms : 5s).has_value(), to != from);
+  }
 }
 
 }  // namespace

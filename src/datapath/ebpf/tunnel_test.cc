@@ -98,7 +98,7 @@ TEST_F(Tunnel, WhatSomebodyElseDoesToTheDeviceIsToldAndMended) {
 
 TEST_F(Tunnel, ALinkAtTheDeviceThatSomebodyElseUnpinsIsMended) {
   if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
-  one_->options.tcx = true;
+  one_->options.hooks = Hooks::Way::tcx;
   one_->open();
   one_->apply();
   expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
