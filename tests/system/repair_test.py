@@ -5,16 +5,12 @@
 import os
 import re
 import time
-import unittest
 
-from bed import SystemTest, main, wait_until
+from bed import HAS_TCX, SystemTest, main, needs_tcx, wait_until
 from over_zookeeper import OverZooKeeper
 
 # Classic BPF that never matches, as a foreign filter: needs no compiler and no other classifier in the kernel.
 NEVER = "1,6 0 0 0"
-
-HAS_TCX = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 6)
-needs_tcx = unittest.skipUnless(HAS_TCX, "needs tcx (Linux 6.6)")
 
 
 class Repair(SystemTest):

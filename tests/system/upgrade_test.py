@@ -12,7 +12,7 @@ import unittest
 
 import bed
 import frame
-from bed import Stream, SystemTest, main, wait_until
+from bed import Stream, SystemTest, main, needs_tcx, wait_until
 from cluster_bed import ClusterTest
 from migration_test import rarp_announce
 
@@ -95,6 +95,26 @@ class Standalone(SystemTest):
                 ports.append(port)
                 self.assert_passes(tap, self.spare(host, bridge, number))
         streams.assert_whole()
+
+    @needs_tcx
+    def test_a_tap_that_filters_alone_cannot_serve_is_served_by_the_new_version_each_time(self):
+        host = self.host(start=False)
+        host.bin = OLD
+        host.start()
+        bridge = host.create_bridge()
+        _, peer = self.plugged(host, bridge, "a0")
+        tap = self.tap(host, "b0")
+        host.namespace.tc("qdisc", "add", "dev", "b0", "ingress")
+        port = host.create_port(bridge)
+        host.attach(port, "b0")
+        for programs, state in ((OLD, "error"), (NEW, "active"), (OLD, "error"), (NEW, "active")):
+            if programs != host.bin:
+                self.replace(host, programs, host.stop)
+            host.wait_state(port, state)
+            if state == "active":
+                self.assert_passes(tap, peer)
+                self.assert_passes(peer, tap)
+        self.assertIn("ingress", host.namespace.tc("qdisc", "show", "dev", "b0"))
 
     def spare(self, host, bridge, number):
         return self.plugged(host, bridge, f"c{number}")[1]
