@@ -95,11 +95,9 @@ void EbpfDatapath::finish_tunnel(Round& round) {
 Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
   const auto standing = tunnel_hooks_.look(ifindex);
   if (!standing) return failed(standing);
-  const auto note = [&](const std::string& before) {
-    tunnel_preceded_ = !before.empty();
-    if (tunnel_preceded_) log::warning("tunnel device {}: {} runs before the datapath's", device_->name(), before);
-  };
-  note(standing->before);
+  tunnel_preceded_ = !standing->before.empty();
+  if (tunnel_preceded_)
+    log::warning("tunnel device {}: {} runs before the datapath's", device_->name(), standing->before);
   if (standing->complete) return {};
   if (const auto prepared = tunnel_hooks_.prepare(ifindex, true); !prepared) return failed(prepared);
   if (auto attached = tunnel_hooks_.attach(ifindex, Hook::ingress); !attached) return attached;
@@ -107,7 +105,6 @@ Status EbpfDatapath::hook_tunnel(std::uint32_t ifindex) {
   if (!back) return failed(back);
   if (!back->complete)
     return fail(Code::unavailable, "tunnel device {}: its hook was not there when read back", device_->name());
-  note(back->before);
   return tunnel_hooks_.finish(ifindex);
 }
 

@@ -104,6 +104,21 @@ TEST_F(Tunnel, ALinkAtTheDeviceThatSomebodyElseUnpinsIsMended) {
   expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
 }
 
+TEST_F(Tunnel, AFilterThatWouldRunBeforeOursAtTheDeviceMakesOursALink) {
+  if (!tcx::supported()) GTEST_SKIP() << "needs tcx (Linux 6.6)";
+  one_->apply();
+  const auto add_filter = [](int priority) {
+    return fmt::format("tc filter add dev midonet-vxlan ingress prio {} protocol all u32 match u32 0 0 flowid 1:1",
+                       priority);
+  };
+  expect_mended(add_filter(7), "a filter before ours");
+  EXPECT_TRUE(std::filesystem::exists(one_->link_pin(ifindex())));
+  EXPECT_THAT(one_->host.output("tc filter show dev midonet-vxlan ingress"), Not(HasSubstr("midolman")));
+  one_->host.run(add_filter(6));
+  EXPECT_FALSE(loop_.run_until([&] { return !one_->drifts.empty(); }, 50ms)) << "it is of no interest to a link";
+  expect_mended("true", "was deleted", [&] { std::filesystem::remove(one_->link_pin(ifindex())); });
+}
+
 TEST_F(Tunnel, AFilterOrQdiscThatSomebodyElseDeletesIsMendedToo) {
   one_->apply();
   expect_mended("tc filter del dev midonet-vxlan ingress", "filter of interface");
