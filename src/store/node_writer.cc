@@ -12,7 +12,7 @@ namespace {
 constexpr Backoff backoff(std::chrono::milliseconds(50), std::chrono::milliseconds(10'000));
 
 // Operations that the owner may add to those of a group.
-constexpr std::size_t spare_ops = 1;
+constexpr std::size_t spare_ops = 2;
 
 }  // namespace
 

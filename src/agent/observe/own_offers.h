@@ -16,6 +16,7 @@ struct OwnChunk {
   std::string base{};                       // as it was read: keys that this program does not know are kept
   std::vector<model::OfferedPort> ports{};  // none in a damaged one
   std::set<Uuid> unconfirmed{};             // of them those that the store does not have yet as they are bound now
+  std::set<Uuid> taken_over{};              // of them those that are bound at another host by now (ADR 9)
 };
 using OwnChunks = std::map<std::int64_t, OwnChunk>;  // by number
 struct OwnBridge {

@@ -70,9 +70,13 @@ class Reader {
     // A view answers what it has and notes what it lacks: everything is asked for before a reader gives up.
     zones();
     for (auto& [id, bridge] : out_.bridges) this->bridge(id, bridge);
-    // A host in no zone tunnels to no other.
-    if (!out_.zones.empty())
-      for (auto& [id, bridge] : out_.bridges) peers(id, bridge);
+    for (auto& [id, bridge] : out_.bridges) {
+      // A host in no zone tunnels to no other. A binding's commit may still have made its record on a bridge (ADR 19).
+      if (out_.zones.empty())
+        find_own(id, paths::bridge_host(id, host_), bridge);
+      else
+        peers(id, bridge);
+    }
     return std::move(out_);
   }
 
@@ -305,7 +309,7 @@ class Reader {
   void find_own(const Uuid& bridge, const std::string& path, ServedBridge& out) const {
     if (!offered_ || offered_->contains(bridge)) return;
     const auto node = view_.get(path);
-    if (node) out.found = *node;
+    if (node) out.found = *node, out.self = true;
     out.self_known = look(node) != Look::unknown;
   }
 

@@ -18,8 +18,8 @@ Offering::Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath
       ageing_(ageing),
       events_(std::move(events)),
       offers_(loop, store, registry, host, {events_.offered, events_.lost, [this] {
-                                              const bool first = !std::exchange(known_, true);
-                                              if (first || (tunnel_ && !seeded_)) events_.known();
+                                              known_ = true;
+                                              events_.known();
                                             }}) {}
 
 Offering::~Offering() {
@@ -183,7 +183,10 @@ std::map<Uuid, WantedBridge> Offering::wanted(const Plan& plan, const std::map<U
     for (const auto& [mac, moves] : offer.learned) offer.macs.push_back(mac);
     std::sort(offer.macs.begin(), offer.macs.end());
   }
-  for (const LingeringPlan& port : plan.lingering) out[port.bridge].keep.insert(port.id);
+  for (const LingeringPlan& port : plan.lingering) {
+    WantedBridge& bridge = out[port.bridge];
+    (port.taken_by ? bridge.taken_over : bridge.keep).insert(port.id);
+  }
   return out;
 }
 

@@ -31,7 +31,7 @@ class Offering {
  public:
   struct Events {
     std::function<void(const char* why)> dirty;  // reconcile again
-    std::function<void()> known;                 // what this host offered before was read
+    std::function<void()> known;                 // what this host offers was read: reconcile again
     std::function<void(const Uuid& port, store::Revision revision)> offered;
     std::function<void()> lost;  // the host's own folders are gone
   };

@@ -192,7 +192,8 @@ void Offers::write(const Uuid& bridge, OwnBridge& own, const std::set<std::int64
     if (chunk.ports.empty()) continue;
     std::vector<std::string> guards;
     guards.reserve(chunk.unconfirmed.size());
-    for (const Uuid& port : chunk.unconfirmed) guards.push_back(paths::binding(host_, port));
+    for (const Uuid& port : chunk.unconfirmed)
+      guards.push_back(chunk.taken_over.contains(port) ? paths::port(port) : paths::binding(host_, port));
     chunk.base = encode(model::OfferChunk{chunk.ports}, chunk.base);
     writer_.put(path, kind(bridge, host_order), chunk.base, std::move(guards));
   }
@@ -236,7 +237,8 @@ void Offers::written(const std::string& path) {
     if (confirmed.contains(port.port_id)) events_.offered(port.port_id, port.revision);
 }
 
-// A host that begins to serve a bridge is hinted at in the folder of the bridge's hosts.
+// A host that begins to serve a bridge is hinted at in the folder of the bridge's hosts. Its index, where it stood already, must
+// still do so: the commit that unbinds a port takes it back together with the host's record (topology/attach.cc).
 void Offers::tell(std::vector<Op>& ops) const {
   const auto begins = std::find_if(ops.begin(), ops.end(), [this](const Op& op) {
     if (op.kind != Op::Kind::create) return false;
@@ -250,6 +252,9 @@ void Offers::tell(std::vector<Op>& ops) const {
     if ((op.kind == Op::Kind::create || op.kind == Op::Kind::set) && op.path.starts_with(host))
       hint.emplace(op.path, op.value);
   ops.push_back(Op::set(std::string(store::parent_of(host)), store::encode_hint(hint)));
+  const std::string index = paths::served_bridge(host_, parse(host)->first);
+  if (std::none_of(ops.begin(), ops.end(), [&](const Op& op) { return op.path == index; }))
+    ops.push_back(Op::check(index));
 }
 
 }  // namespace midonet::agent

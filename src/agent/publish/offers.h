@@ -8,8 +8,8 @@
 //   /bridges/<b>/hosts/<h>/<n>     a chunk of at most 64 ports
 //
 // The nodes of one bridge are one group: one that fails holds up no other. Each port that is new in a chunk is fenced by a
-// check that it is still bound here, and each node by its version: an agent that was cut off does not resurrect what was
-// detached meanwhile. On the loop's thread.
+// check that it is still bound here (one that was taken over: that it still exists). Each node is fenced by its version. So an
+// agent that was cut off does not resurrect what was detached meanwhile. On the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,10 @@ class Offers {
   struct Events {
     // A port is offered now, at this revision of its binding.
     std::function<void(const Uuid& port, store::Revision revision)> offered;
-    std::function<void()> lost;   // the host's own folders are gone, and are to be made again
-    std::function<void()> known;  // what stood in the store was read
+    std::function<void()> lost;  // the host's own folders are gone, and are to be made again
+    // What stands in the store was read, at a start or after a commit that failed. What was removed before stands again in own()
+    // if the store has it, and what was adopted meanwhile is not known: all is to be wanted again.
+    std::function<void()> known;
   };
   Offers(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
   Offers(const Offers&) = delete;

@@ -31,17 +31,24 @@ class Placement {
       const bool twice = is_wanted && placed_[index];
       if (is_wanted && !twice) {
         placed_[index] = true;
+        chunk.taken_over.erase(port->port_id);
         if (*port != *at) {
           touched_.insert(number);
           if (port->revision != at->revision || port->standby != at->standby) chunk.unconfirmed.insert(at->port_id);
           *port = *at;
         }
         ++port;
+      } else if (!twice && wanted_.taken_over.contains(port->port_id)) {
+        // What it is written under is different from now on.
+        if (chunk.taken_over.insert(port->port_id).second && chunk.unconfirmed.contains(port->port_id))
+          touched_.insert(number);
+        ++port;
       } else if (!may_remove_ || (!twice && wanted_.keep.contains(port->port_id))) {
         ++port;
       } else {
         touched_.insert(number);
         chunk.unconfirmed.erase(port->port_id);
+        chunk.taken_over.erase(port->port_id);
         port = chunk.ports.erase(port);
       }
     }

@@ -15,6 +15,7 @@ namespace midonet::agent {
 struct WantedBridge {
   std::vector<model::OfferedPort> ports;  // ascending by id
   std::set<Uuid> keep;                    // what stands of these stays as it is: nothing is known of them at the moment
+  std::set<Uuid> taken_over;  // likewise: another host has them now, and their guests still run here (ADR 9)
   bool operator==(const WantedBridge&) const = default;
 };
 
