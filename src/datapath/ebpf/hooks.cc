@@ -139,7 +139,7 @@ Result<Hooks::Links> Hooks::look_at_links(std::uint32_t ifindex, Hook hook) cons
     if (*pinned && attached.link_id == (*pinned)->link.id && attached.link_id != 0) {
       found.ours = true;
       found.current = attached.program_id == program(hook)->id;
-    } else if (found.any.empty()) {
+    } else if (found.any.empty() && attached.program_id != program(hook)->id) {  // of ours: a link that is just going
       found.any = fmt::format("the BPF program{} (id {}) at its tcx {}", quoted(tcx::program_name(attached.program_id)),
                               attached.program_id, name_of(hook));
       if (!found.ours) found.before = found.any;

@@ -46,7 +46,8 @@ class AsNeeded : public LifetimeBed {
     EXPECT_TRUE(drifted());
     drifts_.clear();
     EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
-    return passes(a, b) && quiet();
+    EXPECT_TRUE(passes(a, b));
+    return quiet();
   }
   // Between two looks at the hooks nothing is heard.
   bool drifted() { return LifetimeBed::drifted(10s); }
@@ -317,6 +318,9 @@ TEST_F(AsNeeded, AForeignFilterInOurPlaceIsLeftThereAndTheTapHasLinks) {
   EXPECT_TRUE(by_links(a));
   EXPECT_TRUE(passes(a, b));
   EXPECT_THAT(filters(a), HasSubstr("u32"));
+  bed_->run("tc filter del dev a ingress prio 19790");
+  ASSERT_TRUE(datapath_->remove_everything());
+  EXPECT_THAT(bed_->output("tc qdisc show dev a"), HasSubstr("clsact")) << "it is not ours";
 }
 
 TEST_F(AsNeeded, AReplacedFilterOfOursMakesTheTapHaveLinks) {
@@ -328,6 +332,16 @@ TEST_F(AsNeeded, AReplacedFilterOfOursMakesTheTapHaveLinks) {
                   datapath_->objects().folder()));
   EXPECT_TRUE(mended(a, b));
   EXPECT_EQ(at(a, Hook::ingress), 1U);
+}
+
+TEST_F(AsNeeded, FiltersOfATapThatNoMapKnowsGoWhenItGetsLinks) {
+  const Tap a("a"), b("b");
+  apply(two(a, b));
+  ASSERT_TRUE(datapath_->objects().maps().ports.remove(a.ifindex()));
+  bed_->run(leak_before_ours);
+  open();
+  apply(two(a, b));
+  EXPECT_TRUE(by_links(a));
 }
 
 TEST_F(AsNeeded, AProgramAtATcxHookStandsBehindOursWheneverItComes) {
@@ -345,6 +359,20 @@ TEST_F(AsNeeded, AProgramAtATcxHookStandsBehindOursWheneverItComes) {
   EXPECT_EQ(at(b, Hook::ingress), 2U);
 }
 
+TEST_F(AsNeeded, WhereTheOperatorWantsFiltersAloneAProgramAtATcxHookIsToldUntilItGoes) {
+  const Tap a("a"), b("b");
+  options_.hooks = Hooks::Way::clsact;
+  open();
+  apply(two(a, b));
+  attach_foreign(a, Hook::ingress);
+  ASSERT_TRUE(drifted());
+  EXPECT_THAT(apply(two(a, b)).preceded.at(id_named("a")), AllOf(HasSubstr("leak"), HasSubstr("tcx ingress")));
+  EXPECT_FALSE(std::filesystem::exists(link(a, "ingress")));
+  ASSERT_TRUE(tcx::detach(foreign_pin()));
+  EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
+  EXPECT_TRUE(passes(a, b));
+}
+
 TEST_F(AsNeeded, LinksStayWhenTheirReasonHasGoneAndARestartAdoptsThem) {
   const Tap a("a"), b("b");
   bed_->run(leak_before_ours);
@@ -359,6 +387,12 @@ TEST_F(AsNeeded, LinksStayWhenTheirReasonHasGoneAndARestartAdoptsThem) {
     apply(two(a, b), Sweep::no);
     apply(two(a, b));
   });
+  EXPECT_TRUE(by_links(a));
+  EXPECT_TRUE(quiet()) << drifts_.front();
+  // An upgrade puts its programs into the same links.
+  options_.learn_quota = 10;
+  open();
+  expect_no_loss(a, b, [&] { apply(two(a, b)); });
   EXPECT_TRUE(by_links(a));
   EXPECT_EQ(tcx::programs(a.ifindex(), Hook::ingress)->at(0).link_id, before);
   // As before a downgrade to a version without tcx.
@@ -377,18 +411,38 @@ TEST_F(AsNeeded, ALinkThatGoesIsMendedByWhatTheTapNeedsThen) {
   ASSERT_EQ(::unlink(link(a, "ingress").c_str()), 0);
   EXPECT_TRUE(mended(a, b));
   EXPECT_TRUE(by_links(a));
+
+  bed_->run("tc filter del dev a ingress prio 7");
+  for (const char* hook : {"ingress", "egress"}) ASSERT_EQ(::unlink(link(a, hook).c_str()), 0);
+  EXPECT_TRUE(mended(a, b));
+  EXPECT_FALSE(by_links(a)) << "filters will do again";
 }
 
 TEST_F(AsNeeded, AFloodIsConsumedAtEitherSortOfHook) {
   const Tap a("a"), b("b"), c("c");
+  // The host would note the sender of a request for its own address.
+  bed_->run("ip addr add 192.0.2.1/24 dev a; ip addr add 198.51.100.1/24 dev b");
+  const auto ask = [](const Tap& from, const char* sender, const char* address) {
+    from.send(arp(1, mac_number(from.ifindex()), ip(sender), Mac(), ip(address)));
+  };
+  const auto noted = [&] { return bed_->output("ip neigh show"); };
+  ask(a, "192.0.2.9", "192.0.2.1");
+  ask(b, "198.51.100.9", "198.51.100.1");
+  ASSERT_TRUE(loop_.run_until([&] { return noted().find("2.9") != std::string::npos; }, 5s));
+  ASSERT_TRUE(loop_.run_until([&] { return noted().find("100.9") != std::string::npos; }, 5s));
+
   bed_->run(leak_before_ours);
   apply(two(a, b).port(7, c));
+  bed_->run("ip neigh flush all");
+  ASSERT_TRUE(by_links(a));
+  ASSERT_FALSE(by_links(b));
   const Tap* const all[] = {&a, &b, &c};
   for (const Tap* from : all) {
     for (const Tap* to : all) to->drain();
-    from->send(ethernet(broadcast, mac_number(from->ifindex())));
+    ask(*from, from == &a ? "192.0.2.8" : "198.51.100.8", from == &a ? "192.0.2.1" : "198.51.100.1");
     for (const Tap* to : all) EXPECT_EQ(to->receive(to == from ? 50ms : 5s).has_value(), to != from);
   }
+  EXPECT_THAT(noted(), IsEmpty());
 }
 
 }  // namespace
