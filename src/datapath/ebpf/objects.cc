@@ -135,6 +135,35 @@ Status settle_map(bpf_map* map, const std::string& folder, std::uint32_t entries
   return {};
 }
 
+// What the programs are told before they are loaded.
+void set_constants(bridge_bpf& skeleton, const EbpfOptions& options) {
+  skeleton.rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
+  skeleton.rodata->learn_quota = options.learn_quota;
+  skeleton.rodata->check_sources = options.check_sources ? 1 : 0;
+  skeleton.rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
+  skeleton.rodata->tunnel_key_bytes = tunnel_key_bytes();
+}
+
+// Whether all programs were pinned, and use the very maps that are pinned now: otherwise they are of no use.
+Result<bool> fit_together(std::initializer_list<const UniqueFd*> programs,
+                          const std::vector<std::pair<bpf_map*, std::uint32_t>>& maps) {
+  std::set<std::uint32_t> used;
+  for (const UniqueFd* program : programs) {
+    if (!*program) return false;
+    const auto maps_used = maps_of(program->get());
+    if (!maps_used) return failed(maps_used);
+    used.insert(maps_used->begin(), maps_used->end());
+  }
+  for (const auto& [map, entries] : maps) {
+    const UniqueFd pinned(::bpf_obj_get(bpf_map__pin_path(map)));
+    if (!pinned) return false;
+    const auto info = map_info(pinned.get());
+    if (!info) return failed(info);
+    if (!used.contains(info->id)) return false;
+  }
+  return true;
+}
+
 template <class Map>
 Status take(const bpf_map* from, Map& to) {
   const std::string name = bpf_map__name(from);
@@ -194,11 +223,7 @@ Status Objects::load(const EbpfOptions& options) {
   libbpf_set_print(to_log);
   const Skeleton skeleton(bridge_bpf__open());
   if (!skeleton) return fail_errno(errno, "open the BPF programs");
-  skeleton->rodata->ageing_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(options.ageing).count());
-  skeleton->rodata->learn_quota = options.learn_quota;
-  skeleton->rodata->check_sources = options.check_sources ? 1 : 0;
-  skeleton->rodata->flood_gap_ns = options.flood_limit == 0 ? 0 : 1'000'000'000U / options.flood_limit;
-  skeleton->rodata->tunnel_key_bytes = tunnel_key_bytes();
+  set_constants(*skeleton, options);
 
   const auto& maps = skeleton->maps;
   const std::vector<std::pair<bpf_map*, std::uint32_t>> sizes{
@@ -211,28 +236,12 @@ Status Objects::load(const EbpfOptions& options) {
     if (auto settled = settle_map(map, folder_, entries); !settled) return settled;
   }
 
-  UniqueFd from_tap(::bpf_obj_get((folder_ + "/from_tap-" + hash_).c_str()));
-  UniqueFd to_tap(::bpf_obj_get((folder_ + "/to_tap-" + hash_).c_str()));
-  UniqueFd from_tunnel(::bpf_obj_get((folder_ + "/from_tunnel-" + hash_).c_str()));
-  // A program is of use only together with the very maps that are pinned now.
-  adopted_ = from_tap && to_tap && from_tunnel;
-  std::set<std::uint32_t> used;
-  for (const UniqueFd* program : {&from_tap, &to_tap, &from_tunnel}) {
-    if (!adopted_) break;
-    const auto maps_used = maps_of(program->get());
-    if (!maps_used) return failed(maps_used);
-    used.insert(maps_used->begin(), maps_used->end());
-  }
-  for (const auto& [map, entries] : sizes) {
-    const UniqueFd pinned(adopted_ ? ::bpf_obj_get(bpf_map__pin_path(map)) : -1);
-    if (!pinned) {
-      adopted_ = false;
-      break;
-    }
-    const auto info = map_info(pinned.get());
-    if (!info) return failed(info);
-    if (!used.contains(info->id)) adopted_ = false;
-  }
+  from_tap_ = UniqueFd(::bpf_obj_get((folder_ + "/from_tap-" + hash_).c_str()));
+  to_tap_ = UniqueFd(::bpf_obj_get((folder_ + "/to_tap-" + hash_).c_str()));
+  from_tunnel_ = UniqueFd(::bpf_obj_get((folder_ + "/from_tunnel-" + hash_).c_str()));
+  const auto fit = fit_together({&from_tap_, &to_tap_, &from_tunnel_}, sizes);
+  if (!fit) return failed(fit);
+  adopted_ = *fit;
   bpf_program__set_autoload(skeleton->progs.from_tap, !adopted_);
   bpf_program__set_autoload(skeleton->progs.to_tap, !adopted_);
   bpf_program__set_autoload(skeleton->progs.from_tunnel, !adopted_);
@@ -249,12 +258,7 @@ Status Objects::load(const EbpfOptions& options) {
   MIDONET_MAPS(X)
 #undef X
 
-  if (adopted_) {
-    from_tap_ = std::move(from_tap);
-    to_tap_ = std::move(to_tap);
-    from_tunnel_ = std::move(from_tunnel);
-    return {};
-  }
+  if (adopted_) return {};
   for (Status taken : {take(skeleton->progs.from_tap, from_tap_), take(skeleton->progs.to_tap, to_tap_),
                        take(skeleton->progs.from_tunnel, from_tunnel_)}) {
     if (!taken) return taken;
