@@ -18,7 +18,7 @@ from host import Host  # noqa: E402
 from process import wait_until  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BIN = os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin"))
+BIN = os.path.abspath(os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin")))
 
 
 def percentile(values, percent):

@@ -34,7 +34,7 @@ from tap import Tap
 __all__ = ["SystemTest", "Stream", "main", "Tap", "frame", "new_uuid", "wait_until", "HAS_TCX", "needs_tcx"]
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin"))
+BIN = os.path.abspath(os.environ.get("MIDONET_BIN", os.path.join(TOP, "build/release/bin")))
 HAS_TCX = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 6)
 needs_tcx = unittest.skipUnless(HAS_TCX, "needs tcx (Linux 6.6)")
 # Less than ctest's own, which kills without a chance to clean up.

@@ -52,6 +52,21 @@ class Pause(SystemTest):
             self.assertFalse(os.path.exists(namespace) or os.path.exists(files), said)
 
 
+class Programs(SystemTest):
+    def test_their_folder_may_be_named_from_where_the_developer_stands(self):
+        os.makedirs(os.path.join(self.directory, "build/bin"))
+        done = subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, '{TOP}/tests/system'); import bed; print(bed.BIN)"],
+            cwd=self.directory,
+            env=os.environ | {"MIDONET_BIN": "build/bin"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        self.assertEqual(done.stdout.strip(), os.path.join(os.path.realpath(self.directory), "build/bin"))
+
+
 # ctest-class: underlay_and_ensemble
 class Bed(ClusterTest):
     @classmethod
