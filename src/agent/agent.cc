@@ -26,8 +26,6 @@ namespace {
 
 // How long a look at the store may stay incomplete before what is known is applied without the rest.
 constexpr std::chrono::milliseconds patience{20};
-// How long records that contradict each other may stay so before it is reported.
-constexpr std::chrono::milliseconds doubt_time{20};
 // Interfaces come and go in bunches; no client waits for them.
 constexpr std::chrono::milliseconds interfaces_delay{100};
 // A reconcile that took long is followed by a pause as long as it took, at most so long: a burst of changes becomes few
@@ -54,8 +52,6 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       drift_counter_(registry.counter("midonet_agent_drifts_total",
                                       "Times that another program touched what is ours in the kernel")),
       connected_(registry.gauge("midonet_agent_store_connected", "Whether the store answers")),
-      lingering_gauge_(registry.gauge("midonet_agent_lingering_ports",
-                                      "Ports that another host has taken over and whose guest still runs here")),
       closed_gauge_(registry.gauge("midonet_agent_closed_taps",
                                    "Taps without a port that stay closed while their guests may run")),
       claim_(loop, store, options_.host,
@@ -75,14 +71,19 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
               .missing = [this](const std::string&) { register_host(); },
               .written = [this](const std::string& path) { times_.written(path); }}),
       report_(nodes_, registry, options_.host, options_.now),
+      statuses_(loop, report_,
+                [this] {
+                  Scope scope;
+                  for (const Uuid& id : statuses_.doubted()) mark_port_dirty(id, scope);
+                  mark_dirty(scope, "doubt");
+                }),
+      migrations_(registry),
       mirror_(loop, store, [this] { on_store(); }),
+      observer_(parts_, options_.host),
       store_since_(options_.now()),
-      offering_(loop, store, datapath, registry, snapshot_, options_.mac_ageing, options_.host,
-                {[this](const char* why) { mark_dirty(why); },
-                 [this] {
-                   store_dirty_ = true;  // what is read depends on it
-                   mark_dirty("offers known");
-                 },
+      offering_(loop, store, datapath, registry, observer_, options_.mac_ageing, options_.host,
+                {[this](const Scope& scope, const char* why) { mark_dirty(scope, why); },
+                 [this] { mark_all_dirty("offers known"); },  // what is read depends on it, and what goes
                  [this](const Uuid& port, store::Revision revision) { times_.offered(port, revision); },
                  [this] { register_host(); }}) {
   links_.on_changed([this] { on_links(); });
@@ -99,6 +100,7 @@ void Agent::start() {
   subscription_ = store_.on_state([this](store::State state) {
     const bool up = state != store::State::disconnected;
     note_store(up);
+    if (state == store::State::new_session) everything_due_ = true;
     if (up)
       log::info("store {} answers{}", store_.uri(), state == store::State::new_session ? " (a new session)" : "");
     else
@@ -119,13 +121,13 @@ void Agent::begin() {
   datapath_.on_drift([this](const std::string& what) {
     drift_counter_.add();
     log::warning("another program changed what is ours: {}: repairing", what);
-    mark_dirty("drift");
+    mark_all_dirty("drift");
   });
   offering_.start();
   nodes_.put(paths::alive(options_.host), ephemeral(Rank::alive), claim_.record());
   register_host();
   if (links_.ready()) on_links();
-  mark_dirty("start");
+  mark_all_dirty("start");
 }
 
 // What stood in the store before this agent wrote there.
@@ -181,7 +183,7 @@ void Agent::hold_what_forwards() {
 
 // The store knows again all that forwards: there is nothing to keep against it.
 void Agent::end_hold_if_known(const Plan& plan) {
-  if (!hold_.on() || !looked_since_hold_ || reconciles_ == 0 || !snapshot_.complete || !snapshot_.peers_read ||
+  if (!hold_.on() || !looked_since_hold_ || reconciles_ == 0 || !snapshot().complete || !snapshot().peers_read ||
       !offering_.known())
     return;
   for (const datapath::PortCounters& port : datapath_.counters())
@@ -195,7 +197,7 @@ void Agent::accept_store() {
   log::warning("the operator accepts what store {} says: what it does not know is removed from the kernel",
                store_.uri());
   hold_.end();
-  mark_dirty("accepted");
+  mark_all_dirty("accepted");
 }
 
 void Agent::on_store() {
@@ -207,7 +209,7 @@ void Agent::on_store() {
 // Hooks of an earlier agent on an interface that the host itself lives by may be what keeps this one from the store, so they
 // go before it has said anything.
 void Agent::free_uplinks() {
-  if (snapshot_known_ || !links_.ready()) return;
+  if (view_ != Known::unread || !links_.ready()) return;
   const netlink::RouteTable& routes = links_.routes(destinations({}, options_.overlay));
   datapath::Desired nothing;
   for (const auto& [ifindex, why] : uplinks(links_.links(), {}, {}, routes, options_.overlay)) {
@@ -224,6 +226,7 @@ void Agent::free_uplinks() {
 void Agent::use_store_servers(std::vector<Ip> servers) {
   if (servers == options_.overlay.store) return;
   options_.overlay.store = std::move(servers);
+  underlay_dirty_ = true;
   if (!started_) return free_uplinks();
   mark_dirty("servers of the store");
 }
@@ -232,9 +235,13 @@ void Agent::on_links() {
   if (!started_) return free_uplinks();
   if (!interfaces_timer_.armed())
     interfaces_timer_ = loop_.after(interfaces_delay, [this] {
-      report_.interfaces(links_.links());
+      const netlink::LinkTable& links = links_.links();
+      const auto changed = links.changed_since(links_reported_);
+      links_reported_ = links.version();
+      report_.interfaces(links, changed && std::exchange(links_published_, true) ? &*changed : nullptr);
       if (links_.ready()) nodes_.sweep(static_cast<unsigned>(Rank::interface));
     });
+  underlay_dirty_ = true;  // also routes may have changed
   mark_dirty("links");
 }
 
@@ -245,39 +252,47 @@ void Agent::mark_dirty(const char* why) {
   reconcile_timer_ = loop_.after(pause, [this] { reconcile(); });
 }
 
+void Agent::mark_dirty(const Scope& scope, const char* why) {
+  due_.add(scope);
+  mark_dirty(why);
+}
+
+void Agent::mark_all_dirty(const char* why) {
+  everything_due_ = store_dirty_ = due_.all = true;
+  mark_dirty(why);
+}
+
+void Agent::mark_port_dirty(const Uuid& id, Scope& scope) const {
+  if (const BoundPort* bound = find_port(snapshot(), id)) observer_.concern_port(*bound, scope);
+  const auto lingering = snapshot().lingering.find(id);
+  if (lingering != snapshot().lingering.end()) scope.bridges.insert(lingering->second.bridge);
+}
+
 void Agent::reconcile() {
   const auto begin = Steady::now();
-  if ((store_dirty_ && !look_at_store()) || !snapshot_known_ || !links_.ready()) return free_uplinks();
-  if (snapshot_.complete) {
-    patience_.cancel();
-    incomplete_since_.reset();
-  } else {
-    if (!incomplete_since_) incomplete_since_ = begin;
-    const auto left = *incomplete_since_ + patience - begin;
-    if (left > left.zero()) {
-      if (!patience_.armed()) patience_ = loop_.after(left, [this] { mark_dirty("patience"); });
-      return;
-    }
-  }
+  if ((store_dirty_ && !look_at_store()) || view_ == Known::unread || !links_.ready()) return free_uplinks();
+  look_at_links();
+  if (worth_waiting(begin)) return;
 
-  const netlink::RouteTable& routes = links_.routes(routes_for(snapshot_, links_.links(), options_.overlay));
-  Plan plan = make_plan(snapshot_, links_.links(), options_.overlay, offering_.learned(), offering_.heard(), routes);
+  const Scope scope = take_due();
+  Plan plan = make_plan({snapshot(), observer_.index(), links_.links(), underlay_, options_.overlay,
+                         offering_.learned(), offering_.heard(scope)},
+                        scope);
   open_taps(plan.desired);
-  note_migrations(plan);
-  for (const std::string& warning : plan.warnings)
-    if (std::find(plan_warnings_.begin(), plan_warnings_.end(), warning) == plan_warnings_.end())
-      log::warning("{}", warning);
-  plan_warnings_ = plan.warnings;
+  migrations_.note(plan, scope, snapshot());
+  for (const auto& [id, why] : plan.over) let_go(id);
   const auto planned = Steady::now();
   times_.plan(planned - begin);
-  apply(plan, planned);
+  apply(plan, scope, planned);
+  changed_bindings_.clear();
 
   const auto end = Steady::now();
   ++reconciles_;
   reconcile_counter_.add();
   last_ = LastReconcile{options_.now(), end - begin};
-  log::debug("reconciled: plan={:.2f}ms apply={:.2f}ms complete={}", seconds(planned - begin) * 1000,
-             seconds(end - planned) * 1000, snapshot_.complete);
+  log::debug("reconciled: bridges={} ports={} plan={:.2f}ms apply={:.2f}ms complete={}",
+             scope.all ? "all" : std::to_string(scope.bridges.size()), plan.ports.size(),
+             seconds(planned - begin) * 1000, seconds(end - planned) * 1000, snapshot().complete);
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
 }
 
@@ -289,93 +304,116 @@ void Agent::open_taps(datapath::Desired& desired) const {
   }
 }
 
+// What is known incompletely may be complete in a moment.
+bool Agent::worth_waiting(Steady::time_point now) {
+  if (snapshot().complete) {
+    patience_.cancel();
+    incomplete_since_.reset();
+    return false;
+  }
+  if (!incomplete_since_) incomplete_since_ = now;
+  const auto left = *incomplete_since_ + patience - now;
+  if (left <= left.zero()) return false;
+  if (!patience_.armed()) patience_ = loop_.after(left, [this] { mark_dirty("patience"); });
+  return true;
+}
+
 // False when nothing is known of the host's bindings yet.
 bool Agent::look_at_store() {
   store_dirty_ = false;
-  Snapshot next;
-  bool listed = false;
-  const Status outcome = mirror_.read([&](store::View& view) -> Status {
-    auto read = read_snapshot(view, options_.host, snapshot_, offering_.stored());
-    if (!read) return failed(std::move(read));
-    next = *std::move(read);
-    listed = true;
-    if (!next.complete || !next.peers_read) return fail(Code::pending, "records are being read");
-    return {};
-  });
-  if (!listed) {
-    // What was known stays in force. A host that is gone from the store is made again; its watch then tells.
-    if (outcome.error().code == Code::not_found && snapshot_known_) {
-      log::warning("host {} is not in the store any more: registering it again", options_.host);
-      register_host();
-    }
-    return snapshot_known_;
+  const std::set<store::Mirror::Part> changed = mirror_.changed();
+  Observer::Changes changes = observer_.update(changed, offering_.stored(), std::exchange(everything_due_, false));
+  due_.add(changes.concerned);
+  if (changes.underlay) underlay_dirty_ = true;
+  changed_bindings_.insert(changes.bindings.begin(), changes.bindings.end());
+  if (!changes.known) return false;
+  // What was known stays in force. A host that is gone from the store is made again; its watch then tells.
+  if (changes.lost) {
+    log::warning("host {} is not in the store any more: registering it again", options_.host);
+    register_host();
   }
-  snapshot_ = std::move(next);
-  snapshot_known_ = looked_since_hold_ = true;
-  if (!snapshot_.ports.empty() && !std::exchange(store_noted_, true)) {
+  if (!observer_.lost()) looked_since_hold_ = true;
+  view_ = snapshot().complete ? Known::complete : Known::partial;
+  if (!snapshot().ports.empty() && !std::exchange(store_noted_, true)) {
     if (auto noted = note_store_of_ports(options_.store_file, store_.identity()); !noted)
       log::warning("{}: a store in its place would not be noticed", noted.error().message);
   }
   complain();
-  const auto now = Steady::now();
-  if (snapshot_.complete && store_dirty_since_) {
-    times_.mirror(now - *store_dirty_since_);
-    times_.bound(snapshot_.ports, *store_dirty_since_);
-    store_dirty_since_.reset();
-  } else {
-    times_.bound(snapshot_.ports, store_dirty_since_.value_or(now));
-  }
+  look_at_bindings(changes.bindings);
   return true;
+}
+
+void Agent::look_at_bindings(const std::set<Uuid>& changed) {
+  const auto now = Steady::now();
+  const auto seen = store_dirty_since_.value_or(now);
+  for (const Uuid& id : changed) times_.bound(id, find_port(snapshot(), id), seen);
+  if (!snapshot().complete || !store_dirty_since_) return;
+  times_.mirror(now - *store_dirty_since_);
+  store_dirty_since_.reset();
+}
+
+// Which bridges the changes of links concern: those with a port at one of them, or at a member of one.
+void Agent::look_at_links() {
+  const netlink::LinkTable& links = links_.links();
+  if (links.version() != links_seen_) {
+    const auto changed = links.changed_since(links_seen_);
+    links_seen_ = links.version();
+    if (!changed) due_.all = true;
+    for (const std::string& name : changed.value_or(std::set<std::string>())) {
+      observer_.concern_interface(name, due_);
+      if (const netlink::Link* link = links.find(name))
+        for (const std::uint32_t member : links.members(link->ifindex))
+          observer_.concern_interface(links.find(member)->name, due_);
+    }
+  }
+  if (!std::exchange(underlay_dirty_, false)) return;
+  Underlay now = underlay_of(snapshot(), links, options_.overlay,
+                             [this](const PeerAddresses& peers) -> const netlink::RouteTable& {
+                               return links_.routes(destinations(peers, options_.overlay));
+                             });
+  if (now == underlay_) return;
+  underlay_ = std::move(now);
+  due_.all = true;
+  for (const std::string& warning : underlay_.warnings)
+    if (std::find(plan_warnings_.begin(), plan_warnings_.end(), warning) == plan_warnings_.end())
+      log::warning("{}", warning);
+  plan_warnings_ = underlay_.warnings;
+}
+
+// The first sweep also waits for what other hosts offer, which an earlier agent left in the kernel, and for what this host
+// offers: its guests may be on their way elsewhere. Later on nothing that was read of them is forgotten because more is
+// being read, and local changes do not wait for it.
+bool Agent::may_sweep() const {
+  return !hold_.on() && snapshot().complete && (swept_ || (snapshot().peers_read && offering_.known()));
+}
+
+// Where a part is not certain to be enough, all is reconciled.
+Scope Agent::take_due() {
+  Scope scope = std::exchange(due_, {});
+  scope.add(offering_.due());
+  if (hold_.on() || reconciles_ == 0 || (!swept_ && may_sweep())) scope.all = true;
+  return scope;
+}
+
+void Agent::let_go(const Uuid& lingering) {
+  const auto all_read = [this] { return snapshot().complete && snapshot().peers_read; };
+  const bool was_all_read = all_read();
+  const Observer::Changes changes = observer_.let_go(lingering);
+  if (changes.underlay) underlay_dirty_ = true;
+  if (changes.underlay || !changes.concerned.empty() || was_all_read != all_read())
+    mark_dirty(changes.concerned, "let go");
 }
 
 // Logs what is wrong with records that no port's status tells of, once.
 void Agent::complain() {
   std::set<std::string> now;
-  for (const std::string& name : snapshot_.foreign)
+  for (const std::string& name : snapshot().foreign)
     now.insert(fmt::format("binding '{}' of this host is not the id of a port", name));
-  for (const auto& [path, what] : snapshot_.damaged)
+  for (const auto& [path, what] : snapshot().damaged)
     now.insert(fmt::format("{}: {}: what was read there before stays in force", path, what));
   for (const std::string& complaint : now)
     if (!complaints_.contains(complaint)) log::warning("{}", complaint);
   complaints_ = std::move(now);
-}
-
-// Logs which ports wait for their guests; which are kept that other hosts have taken over, and why they go. One that went
-// does not come back.
-void Agent::note_migrations(const Plan& plan) {
-  std::map<Uuid, Uuid> waiting;
-  for (const PortPlan& port : plan.ports) {
-    const auto before = standby_.find(port.id);
-    if (!port.standby || port.undecided) {
-      if (before != standby_.end()) log::info("port={}: its guest is here now", port.id);
-      continue;
-    }
-    const Uuid& from = find_port(snapshot_, port.id)->taken_from->host_id;
-    if (before == standby_.end())
-      log::info("port={}: its guest runs on host={}, where frames go until it is heard here", port.id, from);
-    waiting.emplace(port.id, from);
-  }
-  standby_ = std::move(waiting);
-
-  std::map<Uuid, LingeringPlan> now;
-  for (const LingeringPlan& port : plan.lingering) {
-    const auto before = lingering_.find(port.id);
-    if (port.taken_by && (before == lingering_.end() || before->second.taken_by != port.taken_by))
-      log::info("port={} was taken over by host={}: kept on {} while its guest runs here", port.id, *port.taken_by,
-                port.interface);
-    now.emplace(port.id, port);
-  }
-  for (const auto& [id, port] : lingering_) {
-    if (now.contains(id) || !port.taken_by) continue;
-    const auto why = plan.over.find(id);
-    log::info("port={} leaves {}: {}", id, port.interface,
-              why != plan.over.end()     ? why->second
-              : find_port(snapshot_, id) ? "it is bound here again"
-                                         : "it is not on its way to another host any more");
-  }
-  std::erase_if(snapshot_.lingering, [&](const LingeringPort& port) { return plan.over.contains(port.id); });
-  lingering_ = std::move(now);
-  lingering_gauge_.set(static_cast<double>(lingering_.size()));
 }
 
 void Agent::note_store(bool answers) {
@@ -383,13 +421,10 @@ void Agent::note_store(bool answers) {
   if (std::exchange(store_answers_, answers) != answers) store_since_ = options_.now();
 }
 
-void Agent::apply(const Plan& plan, Steady::time_point now) {
-  // The first sweep also waits for what other hosts offer, which an earlier agent left in the kernel, and for what this host
-  // offers: its guests may be on their way elsewhere. Later on nothing that was read of them is forgotten because more is
-  // being read, and local changes do not wait for it.
+void Agent::apply(const Plan& plan, const Scope& scope, Steady::time_point now) {
   end_hold_if_known(plan);
-  const bool sweep = !hold_.on() && snapshot_.complete && (swept_ || (snapshot_.peers_read && offering_.known()));
-  const datapath::Applied applied = datapath_.apply(plan.desired, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
+  const bool sweep = may_sweep();
+  const datapath::Applied applied = apply_to_datapath(plan, scope, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   times_.apply(end - now);
   closed_gauge_.set(static_cast<double>(datapath_.closed().size()));
@@ -398,121 +433,115 @@ void Agent::apply(const Plan& plan, Steady::time_point now) {
               seconds(end - now) * 1000);
     memory_timer_ = loop_.after(start_is_over, give_memory_back);
   }
-  if (!applied.tunnel && (tunnel_.state || tunnel_.state.error() != applied.tunnel.error()))
-    log::warning("the tunnel to other hosts: {}", applied.tunnel.error().message);
-  tunnel_ = {plan.overlay, applied.tunnel};
+  const bool tunnel_changed = tunnel_.state.has_value() != applied.tunnel.has_value() ||
+                              (!applied.tunnel && tunnel_.state.error() != applied.tunnel.error());
+  if (!applied.tunnel && tunnel_changed) log::warning("the tunnel to other hosts: {}", applied.tunnel.error().message);
+  tunnel_ = {underlay_.overlay, applied.tunnel};
+  if (tunnel_changed && !scope.all) mark_dirty({.all = true}, "tunnel");  // the statuses of all ports tell of it
+  note_failures(plan, applied, scope, end);
+  say(plan, scope, applied, end);
+  offering_.applied({plan, scope, underlay_.overlay, changed_bindings_, report_.current(), preceded_});
+}
+
+datapath::Applied Agent::apply_to_datapath(const Plan& plan, const Scope& scope, datapath::Sweep sweep) {
+  std::set<Vni> bridges;
+  const auto note = [&](const Uuid& id) {
+    const auto old = vnis_.find(id);
+    if (old != vnis_.end()) bridges.insert(old->second);
+    const auto bridge = snapshot().bridges.find(id);
+    if (bridge == snapshot().bridges.end() || !bridge->second.record || !bridge->second.record->vni) {
+      if (old != vnis_.end()) vnis_.erase(old);
+      return;
+    }
+    bridges.insert(*bridge->second.record->vni);
+    vnis_[id] = *bridge->second.record->vni;
+  };
+  if (scope.all) vnis_.clear();
+  if (scope.all)
+    for (const auto& [id, bridge] : snapshot().bridges) note(id);
+  else
+    for (const Uuid& id : scope.bridges) note(id);
+
+  if (scope.all) held_.clear();
+  for (const PortPlan& port : plan.ports) held_.erase(port.id);
+  std::erase_if(held_, [this](const Uuid& id) { return !find_port(snapshot(), id); });
+  held_.insert(plan.desired.held.begin(), plan.desired.held.end());
+  if (scope.all) return datapath_.apply(plan.desired, sweep);
+  datapath::Desired desired = plan.desired;
+  desired.held = held_;
+  return datapath_.apply_bridges(desired, bridges, sweep);
+}
+
+void Agent::note_failures(const Plan& plan, const datapath::Applied& applied, const Scope& scope,
+                          Steady::time_point now) {
+  if (scope.all) failing_.clear(), preceded_.clear();
+  const auto gone = [this](const Uuid& id) {
+    return !snapshot().ports.contains(id) && !snapshot().lingering.contains(id);
+  };
+  std::erase_if(failing_, gone);
+  std::erase_if(preceded_, [&](const auto& port) { return gone(port.first); });
+  for (const PortPlan& port : plan.ports) failing_.erase(port.id), preceded_.erase(port.id);
+  for (const auto& [id, status] : applied.ports) {
+    const bool failed = !status && status.error().code != Code::invalid && status.error().code != Code::not_found;
+    if (failed)
+      failing_.insert(id);
+    else
+      failing_.erase(id);
+    preceded_.erase(id);
+  }
+  preceded_.insert(applied.preceded.begin(), applied.preceded.end());
 
   std::set<std::string> failed;
   for (const Error& error : applied.errors) {
     if (!retries_.contains(error.message)) log::warning("datapath: {}", error.message);
     failed.insert(error.message);
   }
-  for (const auto& [id, status] : applied.ports)
-    if (!status && status.error().code != Code::invalid && status.error().code != Code::not_found)
-      failed.insert("port " + id.to_string());
-  for (const auto& [id, what] : applied.preceded) failed.insert("port " + id.to_string());
+  const bool general = !failed.empty();
+  for (const Uuid& id : failing_) failed.insert("port " + id.to_string());
+  for (const auto& [id, what] : preceded_) failed.insert("port " + id.to_string());
   if (!applied.tunnel && applied.tunnel.error().code != Code::invalid) failed.insert("tunnel");
-  retries_.attempted(failed, end);
-  if (const auto next = retries_.next()) {
-    retry_timer_ = loop_.after(*next - end, [this] {
-      retry_counter_.add();
-      mark_dirty("retry");
-    });
+  retries_.attempted(failed, now);
+  const auto next = retries_.next();
+  if (!next) return retry_timer_.cancel();
+  retry_timer_ = loop_.after(*next - now, [this, general] {
+    retry_counter_.add();
+    Scope again{.all = general};
+    for (const Uuid& id : failing_) mark_port_dirty(id, again);
+    for (const auto& [id, what] : preceded_) mark_port_dirty(id, again);
+    mark_dirty(again, "retry");
+  });
+}
+
+void Agent::say(const Plan& plan, const Scope& scope, const datapath::Applied& applied, Steady::time_point now) {
+  std::set<Uuid> unbound;
+  for (const Uuid& id : changed_bindings_)
+    if (!snapshot().ports.contains(id)) unbound.insert(id);
+  if (scope.all)
+    for (const auto& [id, status] : report_.current())
+      if (!snapshot().ports.contains(id)) unbound.insert(id);
+  for (const Uuid& id : unbound) statuses_.unbound(id);
+  const std::vector<Uuid> changed = statuses_.say(plan, applied, {tunnel_.overlay, tunnel_.state, preceded_}, now);
+  for (const Uuid& id : statuses_.lost_bindings(plan, now)) {
+    Scope again;
+    mark_port_dirty(id, again);
+    let_go(id);
+    mark_dirty(again, "doubt");
+  }
+  if (snapshot().complete) nodes_.sweep(static_cast<unsigned>(Rank::status));
+  for (const Uuid& id : changed) log_status(id, report_.current().at(id), now);
+}
+
+void Agent::log_status(const Uuid& id, const PortStatus& is, Steady::time_point now) {
+  const auto took = times_.said(id, is, underlay_.overlay.has_value(), now);
+  const std::string line = fmt::format(
+      "port={} revision={} interface={} ifindex={} state={}{}{}", id, is.revision, interface_of(id), is.ifindex,
+      model::name(is.state), is.reason.empty() ? "" : " reason=", is.reason.empty() ? "" : '"' + is.reason + '"');
+  if (is.state == PortState::error) {
+    log::warning("{}", line);
+  } else if (took) {
+    log::info("{} after={:.2f}ms", line, seconds(*took) * 1000);
   } else {
-    retry_timer_.cancel();
-  }
-  say(plan, applied, end);
-  std::set<Uuid> preceded;
-  for (const auto& [id, what] : applied.preceded) preceded.insert(id);
-  offering_.applied(plan, report_.current(), preceded);
-}
-
-// Active is what was read back from the kernel, for the interface that carries the name now.
-PortStatus Agent::judge(const PortPlan& port, const datapath::Applied& applied) const {
-  PortStatus out;
-  out.state = port.state;
-  out.reason = port.reason;
-  out.revision = port.revision;
-  out.ifindex = port.ifindex;
-  if (tunnel_.overlay) out.mtu = tunnel_.overlay->mtu;
-  if (port.state != PortState::active && port.state != PortState::down) return out;
-  const auto answer = applied.ports.find(port.id);
-  if (answer == applied.ports.end()) {
-    out.state = PortState::error;
-    out.reason = "the datapath says nothing about it";
-  } else if (!answer->second) {
-    // An interface that went between the look at the links and now: its event is on the way.
-    const bool gone = answer->second.error().code == Code::not_found;
-    out.state = gone ? PortState::pending_interface : PortState::error;
-    out.reason = answer->second.error().message;
-    if (gone) out.ifindex = 0;
-  }
-  // What is wrong with the tunnel alone leaves the port active: it reaches the others of this host.
-  if (out.reason.empty() && tunnel_.overlay && !tunnel_.state)
-    out.reason = fmt::format("other hosts are not reached: {}", tunnel_.state.error().message);
-  if (const auto before = applied.preceded.find(port.id); before != applied.preceded.end()) {
-    out.state = PortState::error;
-    out.reason = before->second;
-  }
-  if (out.reason.empty()) out.reason = port.hint;
-  return out;
-}
-
-// Whether the records behind this verdict are to be given a moment to come together.
-bool Agent::in_doubt(const Uuid& port, store::Revision revision, Steady::time_point now) {
-  const auto [at, fresh] = doubts_.try_emplace(port, revision, now);
-  if (!fresh && at->second.first != revision) at->second = {revision, now};
-  const auto left = at->second.second + doubt_time - now;
-  if (left <= left.zero()) return false;
-  if (!doubt_timer_.armed()) doubt_timer_ = loop_.after(left, [this] { mark_dirty("doubt"); });
-  return true;
-}
-
-void Agent::say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now) {
-  const auto& current = report_.current();
-  std::map<Uuid, PortStatus> statuses;
-  std::set<Uuid> doubted;
-  for (const PortPlan& port : plan.ports) {
-    if (port.doubtful) doubted.insert(port.id);
-    if (port.unknown || (port.doubtful && in_doubt(port.id, port.revision, now))) {
-      // Nothing new to say; what was said stays, marked with the revision that it was about.
-      if (const auto old = current.find(port.id); old != current.end()) statuses.emplace_hint(statuses.end(), *old);
-      continue;
-    }
-    statuses.emplace_hint(statuses.end(), port.id, judge(port, applied));
-  }
-  for (const LingeringPlan& port : plan.lingering) {
-    if (!port.doubtful) continue;
-    doubted.insert(port.id);
-    if (in_doubt(port.id, port.revision, now)) continue;
-    // Another program removed the binding alone.
-    std::erase_if(snapshot_.lingering, [&](const LingeringPort& one) { return one.id == port.id; });
-    mark_dirty("doubt");
-  }
-  std::erase_if(doubts_, [&](const auto& doubt) { return !doubted.contains(doubt.first); });
-
-  std::vector<Uuid> changed, gone;
-  for (const auto& [id, status] : current)
-    if (!statuses.contains(id)) gone.push_back(id);
-  for (const Uuid& id : gone) report_.unbound(id);
-  for (auto& [id, status] : statuses)
-    if (report_.port(id, std::move(status))) changed.push_back(id);
-  if (snapshot_.complete) nodes_.sweep(static_cast<unsigned>(Rank::status));
-  for (const Uuid& id : changed) {
-    const auto status = current.find(id);
-    if (status == current.end()) continue;
-    const PortStatus& is = status->second;
-    const auto took = times_.said(id, is, plan.overlay.has_value(), now);
-    const std::string line = fmt::format(
-        "port={} revision={} interface={} ifindex={} state={}{}{}", id, is.revision, interface_of(id), is.ifindex,
-        model::name(is.state), is.reason.empty() ? "" : " reason=", is.reason.empty() ? "" : '"' + is.reason + '"');
-    if (is.state == PortState::error) {
-      log::warning("{}", line);
-    } else if (took) {
-      log::info("{} after={:.2f}ms", line, seconds(*took) * 1000);
-    } else {
-      log::info("{}", line);
-    }
+    log::info("{}", line);
   }
 }
 
@@ -525,21 +554,20 @@ std::vector<std::string> Agent::warnings() const {
                     hold_.reason()));
   out.insert(out.end(), complaints_.begin(), complaints_.end());
   out.insert(out.end(), plan_warnings_.begin(), plan_warnings_.end());
-  out.insert(out.end(), report_.unpublished().begin(), report_.unpublished().end());
+  for (const auto& [name, sentence] : report_.unpublished()) out.push_back(sentence);
   for (std::string& refused : nodes_.refused()) out.push_back(std::move(refused));
   return out;
 }
 
 std::string Agent::interface_of(const Uuid& port) const {
-  const auto at = std::lower_bound(snapshot_.ports.begin(), snapshot_.ports.end(), port,
-                                   [](const BoundPort& bound, const Uuid& id) { return bound.id < id; });
-  return at != snapshot_.ports.end() && at->id == port ? at->interface : std::string();
+  const BoundPort* bound = find_port(snapshot(), port);
+  return bound ? bound->interface : std::string();
 }
 
 bool Agent::idle() const {
-  return (swept_ || hold_.on()) && snapshot_.complete && !store_dirty_ && !reconcile_timer_.armed() &&
-         !doubt_timer_.armed() && !interfaces_timer_.armed() && !register_timer_.armed() && retries_.empty() &&
-         nodes_.settled() && offering_.settled() && snapshot_.peers_read;
+  return (swept_ || hold_.on()) && view_ == Known::complete && snapshot().peers_read && !store_dirty_ && due_.empty() &&
+         !reconcile_timer_.armed() && !statuses_.in_doubt() && !interfaces_timer_.armed() && !register_timer_.armed() &&
+         retries_.empty() && nodes_.settled() && offering_.settled();
 }
 
 }  // namespace midonet::agent

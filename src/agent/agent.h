@@ -1,14 +1,17 @@
 // The agent of one host: hears that something changed, works out what the host should look like, makes the datapath match,
 // and says what became of each port.
 //
-//   store::Mirror --.                        .--> datapath::apply
-//   LinkSource -----+--> dirty --> reconcile +--> Report (statuses at once, interfaces later)
-//   drift, retries -+                        +--> Offering (what other hosts are to know)
-//   learned MACs ---'                        '--> retries with growing delays
+//   observe/: Observer --.                        .--> Datapath: apply, read back
+//   LinkSource ----------+--> dirty --> reconcile +--> publish/: statuses at once, interfaces later
+//   drift, retries ------+    what?     plan/     +--> publish/: what other hosts are to know
+//   learned MACs --------'                        '--> retries with growing delays
 //
-// Events only mark dirty; reconcile() looks at levels alone and is the only place that acts. On the loop's thread. It
-// outlives every failure of the store: what was read last stays in force, and nothing is deleted from the kernel before
-// the host's bindings were read completely. Destroying it touches nothing in the kernel.
+// The unit of work is a bridge: an event marks those that it concerns, and reconcile(), which looks at levels alone and is the
+// only place that acts, reads, plans, applies and reports these. At the start, in a new session and after drift these are all;
+// the outcome is the same. On the loop's thread.
+//
+// The agent outlives every failure of the store: what was read last stays in force, and nothing is deleted from the kernel
+// before the host's bindings were read completely. Destroying it touches nothing in the kernel.
 #pragma once
 
 #include <chrono>
@@ -23,11 +26,13 @@
 #include "agent/attach_times.h"
 #include "agent/claim.h"
 #include "agent/hold.h"
-#include "agent/observe/snapshot.h"
+#include "agent/observe/observer.h"
 #include "agent/plan/overlay.h"
 #include "agent/plan/plan.h"
+#include "agent/publish/migrations.h"
 #include "agent/publish/offering.h"
 #include "agent/publish/report.h"
+#include "agent/publish/statuses.h"
 #include "agent/retry.h"
 #include "base/liveness.h"
 #include "base/loop.h"
@@ -85,12 +90,12 @@ class Agent {
   const store::Store& store() const { return store_; }
   WallTime store_since() const { return store_since_; }  // since when it answers, or does not
   const std::map<Uuid, model::PortStatus>& statuses() const { return report_.current(); }
-  const Snapshot& snapshot() const { return snapshot_; }  // as read last
+  const Snapshot& snapshot() const { return observer_.snapshot(); }  // as read last
   const Offering& offering() const { return offering_; }
   // Ports that other hosts have taken over and that stay plugged here (ADR 9), as planned last.
-  const std::map<Uuid, LingeringPlan>& lingering() const { return lingering_; }
+  const std::map<Uuid, LingeringPlan>& lingering() const { return migrations_.lingering(); }
   // Ports that are bound here and whose guests are still where they were taken over from.
-  const std::map<Uuid, Uuid>& standby() const { return standby_; }  // port -> host
+  const std::map<Uuid, Uuid>& standby() const { return migrations_.standby(); }  // port -> host
   const Options& options() const { return options_; }
   struct Tunnel {
     std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
@@ -112,6 +117,16 @@ class Agent {
  private:
   using Steady = std::chrono::steady_clock;
 
+  // Reads the parts of a mirror.
+  struct MirrorParts : Parts {
+    explicit MirrorParts(store::Mirror& from) : mirror(from) {}
+    Status read(const store::Mirror::Part& part, const std::function<Status(store::View&)>& reader) override {
+      return mirror.read(part, reader);
+    }
+    void drop(const store::Mirror::Part& part) override { mirror.drop(part); }
+    store::Mirror& mirror;
+  };
+
   void begin();
   void found(const std::string& path, const store::Node& node);
   void register_host();
@@ -123,15 +138,24 @@ class Agent {
   void on_links();
   void free_uplinks();
   void mark_dirty(const char* why);
+  void mark_dirty(const Scope& scope, const char* why);
+  void mark_all_dirty(const char* why);
+  void mark_port_dirty(const Uuid& id, Scope& scope) const;
   void reconcile();
   bool look_at_store();
   void open_taps(datapath::Desired& desired) const;
-  void note_migrations(const Plan& plan);
-  void apply(const Plan& plan, Steady::time_point now);
-  model::PortStatus judge(const PortPlan& port, const datapath::Applied& applied) const;
+  void look_at_bindings(const std::set<Uuid>& changed);
+  void look_at_links();
+  bool worth_waiting(Steady::time_point now);
+  bool may_sweep() const;
+  Scope take_due();
+  void let_go(const Uuid& lingering);
+  void apply(const Plan& plan, const Scope& scope, Steady::time_point now);
+  datapath::Applied apply_to_datapath(const Plan& plan, const Scope& scope, datapath::Sweep sweep);
+  void note_failures(const Plan& plan, const datapath::Applied& applied, const Scope& scope, Steady::time_point now);
   void complain();
-  bool in_doubt(const Uuid& port, store::Revision revision, Steady::time_point now);
-  void say(const Plan& plan, const datapath::Applied& applied, Steady::time_point now);
+  void say(const Plan& plan, const Scope& scope, const datapath::Applied& applied, Steady::time_point now);
+  void log_status(const Uuid& id, const model::PortStatus& is, Steady::time_point now);
 
   Loop& loop_;
   store::Store& store_;
@@ -141,7 +165,7 @@ class Agent {
 
   AttachTimes times_;
   Counter reconcile_counter_, retry_counter_, drift_counter_;
-  Gauge connected_, lingering_gauge_, closed_gauge_;
+  Gauge connected_, closed_gauge_;
 
   Claim claim_;
   Hold hold_;
@@ -150,23 +174,34 @@ class Agent {
   bool store_noted_ = false;
   store::NodeWriter nodes_;  // ephemeral ones
   Report report_;
+  Statuses statuses_;
+  Migrations migrations_;
   store::Mirror mirror_;
-  Snapshot snapshot_;
-  bool snapshot_known_ = false;
+  MirrorParts parts_{mirror_};
+  Observer observer_;
+  Known view_ = Known::unread;  // of the host's bindings and all that belongs to them
   bool store_answers_ = false;
   WallTime store_since_;
   bool store_dirty_ = true;
   std::optional<Steady::time_point> store_dirty_since_;
   std::optional<Steady::time_point> incomplete_since_;
   bool started_ = false;
+  Scope due_{.all = true};           // what is to be reconciled
+  bool everything_due_ = true;       // and what was read of it, to be looked at again
+  std::set<Uuid> changed_bindings_;  // since the last reconcile
+  bool underlay_dirty_ = true;
+  Underlay underlay_;
+  std::uint64_t links_seen_ = 0, links_reported_ = 0;  // versions of the table of links
+  bool links_published_ = false;
+  std::map<Uuid, Vni> vnis_;          // of the bridges, as planned last
+  std::set<Uuid> held_;               // ports, likewise
   std::set<std::string> complaints_;  // as last logged
   std::vector<std::string> plan_warnings_;
   Offering offering_;
   Tunnel tunnel_;
   bool swept_ = false;
-  std::map<Uuid, std::pair<store::Revision, Steady::time_point>> doubts_;
-  std::map<Uuid, LingeringPlan> lingering_;  // as last logged
-  std::map<Uuid, Uuid> standby_;             // likewise
+  std::set<Uuid> failing_;                // ports that the datapath could not make complete
+  std::map<Uuid, std::string> preceded_;  // ports before which something else stands
   Retry retries_;
   std::optional<LastReconcile> last_;
   std::uint64_t reconciles_ = 0;
@@ -174,7 +209,7 @@ class Agent {
   unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
   Liveness liveness_;
-  Timer reconcile_timer_, patience_, retry_timer_, doubt_timer_, interfaces_timer_, register_timer_, memory_timer_;
+  Timer reconcile_timer_, patience_, retry_timer_, interfaces_timer_, register_timer_, memory_timer_;
 };
 
 }  // namespace midonet::agent

@@ -32,31 +32,20 @@ void AttachTimes::observe(Histogram& stage, Clock::duration took) {
   stage.observe(std::chrono::duration<double>(took).count());
 }
 
-void AttachTimes::bound(const std::vector<BoundPort>& ports, Clock::time_point seen) {
-  auto old = bound_.begin();
-  const auto drop_until = [&](const Uuid* next) {
-    while (old != bound_.end() && (next == nullptr || old->first < *next)) {
-      log::info("unbound port={} revision={}", old->first, old->second);
-      attaches_.erase(old->first);
-      offering_since_.erase(old->first);
-      old = bound_.erase(old);
-    }
-  };
-  for (const BoundPort& port : ports) {
-    drop_until(&port.id);
-    const bool known = old != bound_.end() && old->first == port.id;
-    if (!known || old->second != port.revision) {
-      log::info("bound port={} revision={} interface={}", port.id, port.revision, port.interface);
-      attaches_[port.id] = Attach{port.revision, seen};
-    }
-    if (known) {
-      old->second = port.revision;
-      ++old;
-    } else {
-      bound_.emplace_hint(old, port.id, port.revision);
-    }
+void AttachTimes::bound(const Uuid& id, const BoundPort* port, Clock::time_point seen) {
+  const auto old = bound_.find(id);
+  if (!port) {
+    if (old == bound_.end()) return;
+    log::info("unbound port={} revision={}", id, old->second);
+    attaches_.erase(id);
+    offering_since_.erase(id);
+    bound_.erase(old);
+    return;
   }
-  drop_until(nullptr);
+  if (old != bound_.end() && old->second == port->revision) return;
+  log::info("bound port={} revision={} interface={}", id, port->revision, port->interface);
+  attaches_[id] = Attach{port->revision, seen};
+  bound_[id] = port->revision;
 }
 
 std::optional<AttachTimes::Clock::duration> AttachTimes::said(const Uuid& port, const model::PortStatus& status,

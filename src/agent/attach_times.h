@@ -27,8 +27,8 @@ class AttachTimes {
   void plan(Clock::duration took) { observe(plan_seconds_, took); }
   void apply(Clock::duration took) { observe(apply_seconds_, took); }
 
-  // What is bound now. Begins to time what is new, as seen at `seen`.
-  void bound(const std::vector<BoundPort>& ports, Clock::time_point seen);
+  // A port is bound now, as seen at `seen`: begins to time what is new. Null: it is not bound any more.
+  void bound(const Uuid& id, const BoundPort* port, Clock::time_point seen);
   // The port's status is said. How long after the binding was seen, where that is being timed. It goes on only for a port that
   // could be plugged at once: how long another one takes is not ours. `offered`: other hosts will be told of it.
   std::optional<Clock::duration> said(const Uuid& port, const model::PortStatus& status, bool offered,

@@ -101,6 +101,19 @@ class History {
     for (int port = 0; port < ports; ++port) guest_arrives(port);
     RC_ASSERT(cloud_.settle());
     check();
+    // A full pass has the outcome of all those that came to it by parts.
+    const auto told = offers();
+    for (const auto& host : cloud_.hosts) {
+      const auto kernel = host->kernel.plugged();
+      const auto desired = host->kernel.calls().back().desired;
+      const auto reconciles = host->agent->reconciles();
+      host->kernel.drift();
+      RC_ASSERT(cloud_.until([&] { return host->agent->reconciles() > reconciles; }));
+      RC_ASSERT(cloud_.settle());
+      RC_ASSERT(host->kernel.calls().back().desired == desired);
+      RC_ASSERT(host->kernel.plugged() == kernel);
+    }
+    RC_ASSERT(offers() == told);
     // New agents find it as it should be, and write no offer.
     const auto before = offers();
     for (const auto& host : cloud_.hosts) cloud_.restart(*host);

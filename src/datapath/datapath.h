@@ -146,6 +146,11 @@ class Datapath {
   // to this object's copy of the kernel's state, which the first call and the call after a reported drift read again.
   virtual Applied apply(const Desired& desired, Sweep sweep) = 0;
 
+  // The same for these bridges: nothing else is different from what was applied last. `desired` has these bridges and their
+  // ports alone, and the whole of what belongs to no bridge. The answer is about these, and about those where something was
+  // left to do before.
+  virtual Applied apply_bridges(const Desired& desired, const std::set<Vni>& bridges, Sweep sweep) = 0;
+
   // Whether the kernel has a port plugged at this interface, also one from before the first apply().
   virtual bool plugged(std::uint32_t ifindex) = 0;
 

@@ -5,11 +5,25 @@
 
 namespace midonet::datapath {
 
-Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
+Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) { return apply(desired, sweep, nullptr); }
+
+Applied FakeDatapath::apply_bridges(const Desired& desired, const std::set<Vni>& bridges, Sweep sweep) {
+  Desired whole = desired;
+  for (const auto& [vni, bridge] : desired_.bridges)
+    if (!bridges.contains(vni)) whole.bridges.emplace(vni, bridge);
+  for (const auto& [id, port] : desired_.ports)
+    if (!bridges.contains(port.vni)) whole.ports.emplace(id, port);
+  return apply(whole, sweep, &bridges);
+}
+
+Applied FakeDatapath::apply(const Desired& desired, Sweep sweep, const std::set<Vni>* bridges) {
+  desired_ = desired;
   if (remembers_calls_) calls_.push_back({desired, sweep});
+  const auto in_scope = [&](Vni vni) { return !bridges || bridges->contains(vni); };
   Applied applied;
   applied.errors = std::exchange(general_failures_, {});
   for (const auto& [vni, bridge] : desired.bridges) {
+    if (!in_scope(vni) && sweep == Sweep::no) continue;
     BridgeSpec& in_kernel = plugged_.bridges[vni];
     const BridgeSpec before = std::exchange(in_kernel, bridge);
     if (sweep == Sweep::yes) continue;
@@ -21,6 +35,7 @@ Applied FakeDatapath::apply(const Desired& desired, Sweep sweep) {
   else if (desired.tunnel || sweep == Sweep::yes)
     plugged_.tunnel = desired.tunnel;
   for (const auto& [id, spec] : desired.ports) {
+    if (!in_scope(spec.vni)) continue;
     // One interface carries one port: whatever else had this ifindex is replaced, also without a sweep.
     std::erase_if(plugged_.ports, [&id = id, &spec = spec](const auto& other) {
       return other.first != id && other.second.ifindex == spec.ifindex;

@@ -23,6 +23,7 @@ class FakeDatapath : public Datapath {
   explicit FakeDatapath(Desired left_over) : plugged_(std::move(left_over)) {}
 
   Applied apply(const Desired& desired, Sweep sweep) override;
+  Applied apply_bridges(const Desired& desired, const std::set<Vni>& bridges, Sweep sweep) override;
   bool plugged(std::uint32_t ifindex) override;
   const std::set<std::uint32_t>& closed() const override { return closed_; }
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
@@ -54,6 +55,10 @@ class FakeDatapath : public Datapath {
   void close(std::uint32_t ifindex) { closed_.insert(ifindex); }
   // As if another program had unplugged a port in the kernel; the drift is reported as the real datapath does it.
   void lose(const Uuid& port, const std::string& what = "filter deleted");
+  // Something else is different than it was; nothing is in fact.
+  void drift(const std::string& what = "nothing") {
+    if (drifted_) drifted_(what);
+  }
   void set_counters(PortCounters counters) { counters_[counters.id] = std::move(counters); }
   void set_tunnel_counters(TunnelCounters counters) { tunnel_counters_ = std::move(counters); }
   // As if a frame with this source had come from the port.
@@ -77,10 +82,12 @@ class FakeDatapath : public Datapath {
     Error error;
     int times = 0;
   };
+  Applied apply(const Desired& desired, Sweep sweep, const std::set<Vni>* bridges);
   Status apply_port(const PortSpec& spec);
 
   Desired plugged_;
   std::set<std::uint32_t> closed_;
+  Desired desired_;  // by the last apply()
   std::map<Uuid, Failure> failures_;
   std::map<Uuid, std::string> preceded_;
   std::vector<Error> general_failures_;

@@ -2,12 +2,16 @@
 // from the kernel, or a test does. Not thread-safe, nothing here fails.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/mac.h"
@@ -45,6 +49,17 @@ class LinkTable {
   const Link* find(std::string_view name) const;
   const std::unordered_map<std::uint32_t, Link>& all() const { return links_; }
   std::size_t size() const { return links_.size(); }
+  // By ifindex, those that are members of an interface; that stand on it (but for one end of a pair on the other); that have
+  // an address; that have an alias.
+  std::vector<std::uint32_t> members(std::uint32_t ifindex) const { return find_all(by_master_, ifindex); }
+  std::vector<std::uint32_t> above(std::uint32_t ifindex) const { return find_all(by_lower_, ifindex); }
+  std::vector<std::uint32_t> with_address(const Ip& ip) const;
+  const std::set<std::uint32_t>& with_alias() const { return with_alias_; }
+
+  // Grows with each change. The names of the interfaces that have changed since, the name before and after a change of it;
+  // nothing: that is too long ago to tell.
+  std::uint64_t version() const { return version_; }
+  std::optional<std::set<std::string>> changed_since(std::uint64_t version) const;
 
   // Each returns whether the table is different afterwards. put() keeps the known addresses.
   bool put(Link link);
@@ -55,8 +70,27 @@ class LinkTable {
   bool operator==(const LinkTable& other) const { return links_ == other.links_; }
 
  private:
+  static constexpr std::size_t remembered_changes = 4096;
+
+  template <class Index, class Key>
+  static std::vector<std::uint32_t> find_all(const Index& index, const Key& key) {
+    std::vector<std::uint32_t> out;
+    const auto [first, last] = index.equal_range(key);
+    for (auto at = first; at != last; ++at) out.push_back(at->second);
+    return out;
+  }
+  void index(const Link& link);
+  void unindex(const Link& link);
+  void note(const std::string& name);
+  void forget_address(std::uint32_t ifindex, const Ip& ip);
+
   std::unordered_map<std::uint32_t, Link> links_;
   std::unordered_map<std::string, std::uint32_t> by_name_;  // of two with one name, the one that was reported last
+  std::unordered_multimap<std::uint32_t, std::uint32_t> by_master_, by_lower_;
+  std::multimap<Ip, std::uint32_t> by_address_;  // but for the link-local ones, which each interface has
+  std::set<std::uint32_t> with_alias_;
+  std::uint64_t version_ = 0;
+  std::deque<std::string> changes_;  // the last ones; that of version_ is the last
 };
 
 }  // namespace midonet::netlink

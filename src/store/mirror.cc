@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <type_traits>
 #include <unordered_map>
@@ -21,6 +22,8 @@ using Names = std::vector<std::string>;
 constexpr std::chrono::milliseconds first_retry(100);
 constexpr std::chrono::milliseconds last_retry(5000);
 
+struct PartState;
+
 // One node or one list of children that is, or was, followed.
 template <class T>
 struct Entry {
@@ -28,7 +31,8 @@ struct Entry {
 
   const std::string path;
   std::optional<Result<T>> value;  // as last read
-  std::uint64_t asked = 0;         // in which run of the reader
+  std::uint64_t asked = 0;         // in which run of a reader
+  PartState* part = nullptr;       // that it is followed for
   bool followed = false;           // one that is not is kept only until its read comes back
   // Owns the watch that is set, or will be with the read that is under way. Null: there is none that counts.
   std::shared_ptr<const char> watch;
@@ -39,6 +43,14 @@ struct Entry {
 };
 template <class T>
 using EntryPtr = std::shared_ptr<Entry<T>>;
+
+struct PartState {
+  Mirror::Part name;
+  // What it follows, and perhaps what another part follows now.
+  std::vector<EntryPtr<NodePtr>> nodes{};
+  std::vector<EntryPtr<Names>> lists{};
+};
+
 // Keyed by the entry's own path.
 template <class T>
 using Table = std::unordered_map<std::string_view, EntryPtr<T>>;
@@ -62,8 +74,10 @@ bool is_answer(const Result<T>& result) {
 
 class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Impl> {
  public:
+  using Part = Mirror::Part;
+
   Impl(Loop& loop, Store& store, std::function<void()> changed)
-      : loop_(loop), store_(store), changed_(std::move(changed)) {}
+      : loop_(loop), store_(store), tell_(std::move(changed)) {}
 
   void start() {
     subscription_ = store_.on_state([weak = weak_from_this()](State state) {
@@ -71,20 +85,36 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     });
   }
 
-  Status read(const std::function<Status(View&)>& reader) {
+  Status read(const Part& name, const std::function<Status(View&)>& reader) {
+    const auto at = parts_.try_emplace(name, PartState{name}).first;
+    PartState& part = at->second;
     ++run_;
-    asked_ = 0;
-    dirty_ = notify_due_ = false;
+    changed_.erase(name);
+    if (changed_.empty()) notify_due_ = false;
+    drop_hints(name);
+    current_ = &part;
     Status outcome = reader(*this);
+    current_ = nullptr;
     // A reader that waits for something may have stopped before it asked for everything.
-    const bool complete = outcome || outcome.error().code != Code::pending;
-    drop_hints();
-    if (complete && asked_ != followed_) {
-      drop_what_was_not_asked_for(nodes_);
-      drop_what_was_not_asked_for(lists_);
+    if (outcome || outcome.error().code != Code::pending) {
+      drop_what_was_not_asked_for(part.nodes, part);
+      drop_what_was_not_asked_for(part.lists, part);
+      if (part.nodes.empty() && part.lists.empty()) parts_.erase(at);
     }
     return outcome;
   }
+
+  void drop(const Part& name) {
+    changed_.erase(name);
+    const auto at = parts_.find(name);
+    if (at == parts_.end()) return;
+    ++run_;
+    drop_what_was_not_asked_for(at->second.nodes, at->second);
+    drop_what_was_not_asked_for(at->second.lists, at->second);
+    parts_.erase(at);
+  }
+
+  const std::set<Part>& changed() const { return changed_; }
 
   Result<NodePtr> get(const std::string& path) override { return ask(nodes_, path); }
   Result<Names> list(const std::string& path) override { return ask(lists_, path); }
@@ -106,6 +136,15 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   }
 
   template <class T>
+  static std::vector<EntryPtr<T>>& followed_by(PartState& part) {
+    if constexpr (std::is_same_v<T, NodePtr>) {
+      return part.nodes;
+    } else {
+      return part.lists;
+    }
+  }
+
+  template <class T>
   Result<T> ask(Table<T>& table, const std::string& path) {
     auto found = table.find(path);
     if (found == table.end()) {
@@ -114,9 +153,10 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
       found = table.emplace(key, std::move(entry)).first;
     }
     Entry<T>& entry = *found->second;
-    if (entry.asked != run_) {
-      entry.asked = run_;
-      ++asked_;
+    entry.asked = run_;
+    if (entry.part != current_) {
+      entry.part = current_;
+      followed_by<T>(*current_).push_back(found->second);
     }
     if (!entry.followed) {
       entry.followed = true;
@@ -125,7 +165,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     }
     if (entry.value) return *entry.value;
     if constexpr (std::is_same_v<T, NodePtr>) {
-      if (const auto hint = hints_.find(path); hint != hints_.end()) return hint->second;
+      if (const auto hint = hints_.find(path); hint != hints_.end()) return hint->second.node;
     }
     return fail(Code::pending, "{} is being read", path);
   }
@@ -135,7 +175,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     entry->reading = true;
     entry->again = false;
     ++issued_;
-    if (issued_ - answered_ > reads_at_once) {
+    if (sent_ - answered_ >= reads_at_once) {
       waiting_.emplace_back(entry);
     } else {
       send(entry);
@@ -144,6 +184,7 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
 
   template <class T>
   void send(const EntryPtr<T>& entry) {
+    ++sent_;
     Store::Notify notify;
     std::weak_ptr<const char> set;  // by this read
     if (!entry->watch) {
@@ -200,34 +241,38 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     if constexpr (std::is_same_v<T, NodePtr>) {
       const auto hint = hints_.find(entry.path);
       if (hint != hints_.end()) {
-        news = entry.value || !result || (*result)->stat.modified != hint->second->stat.modified ||
-               (*result)->value != hint->second->value;
+        const Node& told = *hint->second.node;
+        news =
+            entry.value || !result || (*result)->stat.modified != told.stat.modified || (*result)->value != told.value;
         hints_.erase(hint);
       }
       // A hint that was there before the folder was followed may be about what is long over.
-      if (entry.tells && entry.value && *entry.value && result) hear(**result);
+      if (entry.tells && entry.value && *entry.value && result) hear(entry, **result);
       if (entry.tells) news = false;
     }
     entry.value = std::move(result);
-    if (news) note_change();
+    if (news) note_change(*entry.part);
   }
 
-  void hear(const Node& folder) {
-    for (auto& [path, record] : decode_hint(folder.value)) {
+  void hear(const Entry<NodePtr>& folder, const Node& node) {
+    for (auto& [path, record] : decode_hint(node.value)) {
       const auto entry = nodes_.find(path);
       const bool asked = entry != nodes_.end() && entry->second->followed;
       if (asked && entry->second->value) continue;
-      hints_.insert_or_assign(
-          path, std::make_shared<const Node>(Node{record, {folder.stat.modified, folder.stat.modified, 0, 0}}));
-      if (asked) note_change();
+      const Stat stat{node.stat.modified, node.stat.modified, 0, 0};
+      hints_.insert_or_assign(path, Hinted{std::make_shared<const Node>(Node{record, stat}), folder.part->name});
+      if (asked) note_change(*entry->second->part);
     }
   }
 
-  void drop_hints() {
-    std::erase_if(hints_, [this](const auto& hint) {
-      const auto entry = nodes_.find(hint.first);
-      return entry == nodes_.end() || !entry->second->followed || entry->second->value;
-    });
+  // Of the folders of this part, whose reader runs: those that no reader has used since its last run.
+  void drop_hints(const Part& part) {
+    for (auto at = hints_.begin(); at != hints_.end();) {
+      const auto hint = at++;
+      if (hint->second.part != part || !std::exchange(hint->second.passed, true)) continue;
+      const auto entry = nodes_.find(hint->first);
+      if (entry == nodes_.end() || !entry->second->followed || entry->second->value) hints_.erase(hint);
+    }
   }
 
   template <class T>
@@ -254,16 +299,23 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
   }
 
   template <class T>
-  void drop_what_was_not_asked_for(Table<T>& table) {
+  void drop_what_was_not_asked_for(std::vector<EntryPtr<T>>& followed, const PartState& part) {
     std::vector<EntryPtr<T>> dropped;
-    for (const auto& [path, entry] : table) {
-      if (!entry->followed || entry->asked == run_) continue;
+    std::erase_if(followed, [&](const EntryPtr<T>& entry) {
+      if (entry->part != &part) return true;
+      if (entry->asked == run_) return false;
+      dropped.push_back(entry);
+      return true;
+    });
+    for (const EntryPtr<T>& entry : dropped) {
+      if (entry->part != &part) continue;  // it stood there twice
       entry->followed = entry->failed = false;
       entry->value.reset();
+      entry->part = nullptr;
+      if constexpr (std::is_same_v<T, NodePtr>) hints_.erase(entry->path);
       --followed_;
-      if (!entry->reading) dropped.push_back(entry);
+      if (!entry->reading) drop(entry);
     }
-    for (const EntryPtr<T>& entry : dropped) drop(entry);
   }
 
   void on_state(State state) {
@@ -273,6 +325,8 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     if (state == State::new_session) {
       disarm_and_look_again(nodes_);
       disarm_and_look_again(lists_);
+      // It may be another store: half of it is no basis for anything.
+      all_after_ = issued_;
     } else {
       retry(nodes_);
       retry(lists_);
@@ -313,43 +367,52 @@ class Mirror::Impl : public View, public std::enable_shared_from_this<Mirror::Im
     }
   }
 
-  // `changed` waits for the reads that are under way already (they are answered in order), so that the reader runs once for a thousand
-  // of them. It does not wait for later reads, so that a store that never rests does not delay it.
-  void note_change() {
-    dirty_ = true;
+  // `changed` waits for the reads that are under way already (they are answered in order), so that the reader runs once
+  // for a thousand of them. It does not wait for later reads, so that a store that never rests does not delay it. With parts,
+  // each change costs its part alone: then `changed` does not wait for reads that were not sent yet either.
+  void note_change(const PartState& part) {
+    changed_.insert(part.name);
     if (notify_due_) return;
     notify_due_ = true;
-    notify_after_ = issued_;
+    notify_after_ = part.name == Part{} ? issued_ : sent_;
   }
 
   void notify_if_due() {
-    if (!notify_due_ || answered_ < notify_after_) return;
+    if (!notify_due_ || answered_ < std::max(notify_after_, all_after_)) return;
     notify_due_ = false;
     if (std::exchange(posted_, true)) return;
     loop_.post([weak = weak_from_this()] {
       const auto self = weak.lock();
       if (!self) return;
       self->posted_ = false;
-      // The reader may have run meanwhile, and seen it all.
-      if (std::exchange(self->dirty_, false)) self->changed_();
+      // The readers may have run meanwhile, and seen it all.
+      if (!self->changed_.empty()) self->tell_();
     });
   }
 
   Loop& loop_;
   Store& store_;
-  std::function<void()> changed_;
+  std::function<void()> tell_;
   Store::Subscription subscription_;
   Table<NodePtr> nodes_;
   Table<Names> lists_;
-  std::map<std::string, NodePtr> hints_;  // of nodes that are still being read
+  struct Hinted {
+    NodePtr node;
+    Part part{};          // that the folder is followed for
+    bool passed = false;  // its reader has run since
+  };
+  std::map<std::string, Hinted> hints_;  // of nodes that are still being read
   std::size_t followed_ = 0;
-  std::uint64_t run_ = 0;     // number of the reader's last run
-  std::size_t asked_ = 0;     // by that run, different ones
-  std::uint64_t issued_ = 0;  // reads, and how many of them were answered
+  std::map<Part, PartState> parts_;
+  PartState* current_ = nullptr;  // whose reader runs
+  std::set<Part> changed_;
+  std::uint64_t run_ = 0;     // number of the last run of a reader
+  std::uint64_t issued_ = 0;  // reads; how many of them the store has or had; how many it answered
+  std::uint64_t sent_ = 0;
   std::uint64_t answered_ = 0;
   std::uint64_t notify_after_ = 0;
+  std::uint64_t all_after_ = 0;  // nothing is told before so many answers: a new session reads all again
   std::deque<std::variant<EntryPtr<NodePtr>, EntryPtr<Names>>> waiting_;  // to be read, in their turn
-  bool dirty_ = false;                                                    // something differs from what the reader saw
   bool notify_due_ = false;  // and `changed` is to be posted after `notify_after_` answers
   bool posted_ = false;
   Timer retry_;
@@ -362,10 +425,14 @@ Mirror::Mirror(Loop& loop, Store& store, std::function<void()> changed)
 }
 Mirror::~Mirror() = default;
 
-Status Mirror::read(const std::function<Status(View&)>& reader) {
+Status Mirror::read(const Part& part, const std::function<Status(View&)>& reader) {
   const auto keep = impl_;
-  return keep->read(reader);
+  return keep->read(part, reader);
 }
+
+void Mirror::drop(const Part& part) { impl_->drop(part); }
+
+const std::set<Mirror::Part>& Mirror::changed() const { return impl_->changed(); }
 
 std::size_t Mirror::followed() const { return impl_->followed(); }
 

@@ -73,6 +73,13 @@ void Learned::keep_ports(const std::function<bool(const Uuid& port)>& stays) {
   std::set<Uuid> gone;
   for (const auto& [port, at] : ports_)
     if (!stays(port)) gone.insert(port);
+  forget_ports(gone);
+}
+
+void Learned::forget_ports(const std::set<Uuid>& ports) {
+  std::set<Uuid> gone;
+  for (const Uuid& port : ports)
+    if (ports_.contains(port)) gone.insert(port);
   if (gone.empty()) return;
   std::erase_if(entries_, [&](const auto& entry) { return gone.contains(entry.second.port); });
   for (const Uuid& port : gone) {
@@ -99,7 +106,7 @@ Learned::Released Learned::release(Time now) {
     } else if (port.spent < burst) {
       ++port.spent;
       port.offered = port.now;
-      out.any = true;
+      out.ports.insert(*at);
       at = changed_.erase(at);
     } else {
       const Time due = port.since + refill;

@@ -49,6 +49,7 @@ class Learned {
   // Another host has it now.
   void lost(Vni vni, const Mac& mac);
   void keep_ports(const std::function<bool(const Uuid& port)>& stays);
+  void forget_ports(const std::set<Uuid>& ports);
   void clear();
 
   bool empty() const { return entries_.empty(); }
@@ -58,7 +59,7 @@ class Learned {
 
   // Lets what has changed since be offered, for each port as far as its limit allows.
   struct Released {
-    bool any = false;
+    std::set<Uuid> ports;      // of which something else is offered now
     std::optional<Time> next;  // when to ask again; nothing: all is offered
   };
   Released release(Time now);

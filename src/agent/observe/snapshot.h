@@ -1,38 +1,30 @@
-// What the store says about this host, read through a View: its bindings, their ports, the bridges of those with their
-// static tables, its places in tunnel zones, and, where it has one, what other hosts offer on those bridges. Used by the
-// agent with a store::Mirror; plan.h makes of it what the host should look like.
+// What the store says about this host: its bindings, their ports, the bridges of those with their static tables, and its places
+// in tunnel zones. If it has one, also what other hosts offer on those bridges. observer.h keeps it; plan.h makes of it what the
+// host should look like.
 //
-// What is read grows with what the host serves, never with the cloud:
-//   /hosts/<h>/ports                 and per binding  <p>, /ports/<p>
-//   /bridges/<b>                     per bridge of those, with {mac_table,arp_table}/*
-//   /bridges/<b>/hosts               and per other host there  <h>, <h>/<n>
-//   the values of /hosts/<h>/ports and /bridges/<b>/hosts, which hold hints (store/hint.h)
-//   /tunnel_zones                    and per zone  <z>/hosts/<h>
-//   /ports/<p>                       per port that is not bound here any more and whose guest may still run here (ADR 9)
-//
-// A plain function of the view and of the snapshot before: records that have not changed since are not parsed again, so
-// that one change among ten thousand ports costs ten thousand look-ups and one parse. What is wrong with a record stays
-// with the port, bridge or host that it is about. What other hosts offer never holds up what is this host's own: it is there
-// as far as it was read.
+// What is wrong with a record stays with the port, bridge or host that it is about. What other hosts offer never holds up what is
+// this host's own: it is there as far as it was read. Values only.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "agent/observe/own_offers.h"
+#include "agent/observe/peers.h"
 #include "base/ip.h"
 #include "base/mac.h"
-#include "base/result.h"
 #include "base/uuid.h"
 #include "model/bridge.h"
-#include "model/offer.h"
 #include "model/port.h"
 #include "store/store.h"
 
 namespace midonet::agent {
+
+// How much is known of something that is read in pieces.
+enum class Known { unread, partial, complete };
 
 struct BoundPort {
   Uuid id;
@@ -52,35 +44,6 @@ struct LingeringPort : BoundPort {  // `revision` and `interface` are those of t
   Uuid bridge;
   // The record says that it is bound here, and there is no binding: read from both sides of one commit, most likely.
   bool doubtful = false;
-};
-
-// Another host that serves a bridge, with what it offers there. Immutable, and the same object for as long as nothing of it
-// has changed in the store.
-struct Peer {
-  struct Chunk {
-    store::Revision revision = 0;                     // 0: not read yet
-    std::shared_ptr<const model::OfferChunk> offers;  // null: there is none
-    bool operator==(const Chunk&) const = default;
-  };
-  store::Revision revision = 0;                     // 0: not read yet
-  std::shared_ptr<const model::BridgeHost> record;  // null: there is none
-  std::map<std::int64_t, Chunk> chunks;
-  bool operator==(const Peer&) const = default;
-};
-
-// All others that serve a bridge. As immutable as each of them.
-struct Peers {
-  struct Offer {
-    const model::OfferedPort* port;
-    const Peer* peer;  // has a record
-  };
-  std::map<Uuid, std::shared_ptr<const Peer>> hosts;
-  // Each port once, ascending by id. Of two hosts that offer it, the one that has its guest comes first, then the one with the higher
-  // revision of its binding (of two with equal ones, which the store does not make, the first).
-  std::vector<Offer> offers;
-
-  explicit Peers(std::map<Uuid, std::shared_ptr<const Peer>> all = {});
-  const Offer* find(const Uuid& port) const;
 };
 
 struct ServedBridge {
@@ -119,8 +82,8 @@ struct Membership {
 
 struct Snapshot {
   Uuid host;
-  std::vector<BoundPort> ports;          // ascending by id
-  std::vector<LingeringPort> lingering;  // not bound here
+  std::map<Uuid, BoundPort> ports;
+  std::map<Uuid, LingeringPort> lingering;  // not bound here
   std::map<Uuid, ServedBridge> bridges;
   std::map<Uuid, Membership> zones;
   std::vector<std::string> foreign;  // names below /hosts/<h>/ports that are no ids
@@ -131,13 +94,9 @@ struct Snapshot {
   bool peers_read = false;  // nor of the others
 };
 
-const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id);  // null: not bound here
-
-// `offered` has this host's offers in the store; null while they are being read: then every port of the snapshot before counts as
-// offered.
-//
-// pending, unavailable, not_found (the host is not registered): the list of the bindings itself could not be read.
-Result<Snapshot> read_snapshot(store::View& view, const Uuid& host, const Snapshot& before,
-                               const OwnOffers* offered = nullptr);
+inline const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id) {  // null: not bound here
+  const auto at = snapshot.ports.find(id);
+  return at == snapshot.ports.end() ? nullptr : &at->second;
+}
 
 }  // namespace midonet::agent

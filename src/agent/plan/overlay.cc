@@ -44,10 +44,9 @@ std::optional<Overlay> overlay_of(const std::map<Uuid, Ip>& zones, const netlink
   out.self.vtep = out.self.zones.begin()->second;
 
   std::optional<std::uint32_t> smallest;
-  for (const auto& [ifindex, link] : links.all()) {
-    if (link.addresses.empty()) continue;
-    for (const auto& [zone, ip] : out.self.zones) {
-      if (!link.addresses.contains(ip)) continue;
+  for (const auto& [zone, ip] : out.self.zones) {
+    for (const std::uint32_t ifindex : links.with_address(ip)) {
+      const netlink::Link& link = *links.find(ifindex);
       out.present.insert(ip);
       if (!link.loopback && link.kind != "dummy") {
         const std::uint32_t mtu = inner_mtu(link.mtu, ip);

@@ -3,61 +3,35 @@
 #include <algorithm>
 #include <set>
 #include <span>
-#include <string_view>
-#include <tuple>
-#include <unordered_map>
 #include <utility>
 
 #include "agent/plan/neighbours.h"
 #include "agent/plan/owners.h"
 #include "agent/plan/remote.h"
-#include "agent/plan/underlay.h"
-#include "base/interface_name.h"
-#include "model/paths.h"
 
 namespace midonet::agent {
 
-namespace paths = model::paths;
 using model::PortState;
 using netlink::Link;
 using netlink::LinkTable;
 
 namespace {
 
-// Of two that claim one thing, the one whose record is older has it; ids decide where records cannot.
-bool older(store::Revision a, const Uuid& a_id, store::Revision b, const Uuid& b_id) {
-  return a != b ? a < b : a_id < b_id;
-}
-
-// This host's, by zone.
-std::map<Uuid, Ip> addresses(const Snapshot& snapshot) {
-  std::map<Uuid, Ip> out;
-  for (const auto& [zone, membership] : snapshot.zones)
-    if (membership.address) out.emplace_hint(out.end(), zone, *membership.address);
-  return out;
-}
-
 class Planner {
  public:
-  Planner(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned,
-          const Heard& heard, const netlink::RouteTable& routes)
-      : snapshot_(snapshot), links_(links), options_(options), learned_(learned), heard_(heard), routes_(routes) {}
+  Planner(const Inputs& in, const Scope& scope) : in_(in), scope_(scope), admission_(in_) {}
 
   Plan run() {
-    look_at_underlay();
-    claim_interfaces();
-    claim_vnis();
-    plan_.ports.reserve(snapshot_.ports.size());
-    for (const BoundPort& bound : snapshot_.ports) {
-      PortPlan& out = plan_.ports.emplace_back();
-      out.id = bound.id;
-      out.revision = bound.revision;
-      out.interface = bound.interface;
-      port(bound, out);
+    for (const auto& [ifindex, why] : in_.underlay.uplinks)
+      plan_.desired.banned.insert(plan_.desired.banned.end(), ifindex);
+    if (in_.underlay.overlay) {
+      const Overlay& overlay = *in_.underlay.overlay;
+      plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu, {}};
+      for (const auto& [zone, ip] : overlay.self.zones) plan_.desired.tunnel->addresses.insert(ip);
+      set_sources(*plan_.desired.tunnel, overlay, in_.underlay.peers);
     }
-    for (const LingeringPort& port : snapshot_.lingering) {
-      if (std::string why = linger(port); !why.empty()) plan_.over.emplace(port.id, std::move(why));
-    }
+    bridges();
+    ports();
     look_around();
     settle_macs();
     fill_tables();
@@ -67,195 +41,89 @@ class Planner {
   }
 
  private:
-  void look_at_underlay() {
-    plan_.overlay = overlay_of(addresses(snapshot_), links_, options_);
-    peers_ = peers_of(snapshot_, plan_.overlay, options_);
-    if (plan_.overlay) fit_paths(*plan_.overlay, peers_, routes_, links_, options_);
-    uplinks_ = uplinks(links_, plan_.overlay, peers_, routes_, options_);
-    for (const auto& [ifindex, why] : uplinks_) plan_.desired.banned.insert(plan_.desired.banned.end(), ifindex);
+  // Those of the scope that have a VNI.
+  void bridges() {
+    const auto add = [this](const Uuid& id) {
+      if (const auto vni = admission_.vni_of(id)) bridges_.emplace(*vni, id);
+    };
+    if (scope_.all)
+      for (const auto& [id, bridge] : in_.snapshot.bridges) add(id);
+    else
+      for (const Uuid& id : scope_.bridges) add(id);
   }
 
-  // The store lets an interface be bound once; if two bindings are there all the same, the first one keeps it.
-  void claim_interfaces() {
-    holders_.reserve(snapshot_.ports.size());
-    for (const BoundPort& bound : snapshot_.ports) {
-      if (bound.interface.empty()) continue;
-      const auto [at, fresh] = holders_.try_emplace(bound.interface, &bound);
-      if (!fresh && older(bound.revision, bound.id, at->second->revision, at->second->id)) at->second = &bound;
-    }
-  }
-
-  // Likewise VNIs: two bridges with one would be one network.
-  void claim_vnis() {
-    for (const auto& [id, bridge] : snapshot_.bridges) {
-      if (!bridge.record || !bridge.record->vni) continue;
-      const auto [at, fresh] = vni_holders_.try_emplace(*bridge.record->vni, id);
-      if (!fresh && older(bridge.created, id, snapshot_.bridges.at(at->second).created, at->second)) at->second = id;
-    }
-  }
-
-  static void refuse(PortPlan& out, std::string reason, bool doubtful = false) {
-    out.state = PortState::error;
-    out.reason = std::move(reason);
-    out.doubtful = doubtful;
-  }
-
-  void port(const BoundPort& bound, PortPlan& out) {
-    if (bound.interface.empty()) return hold(out, paths::binding(snapshot_.host, bound.id), bound.damage);
-    if (const BoundPort* holder = holders_.at(bound.interface); holder != &bound)
-      return refuse(out, fmt::format("{} carries port {}, which was bound before", bound.interface, holder->id), true);
-
-    if (!bound.port_known) {
-      out.unknown = true;
-      return refuse(out, "its record is being read");
-    }
-    if (!bound.port && !bound.port_damage.empty()) return hold(out, paths::port(bound.id), bound.port_damage);
-    if (!bound.port) return refuse(out, fmt::format("there is no Port with ID {}", bound.id), true);
-    const model::Port& record = *bound.port;
-    if (record.host_id != snapshot_.host) {
-      // Taken over, and the binding is about to be seen to go.
-      if (record.host_id && bound.taken_from == model::TakenFrom{snapshot_.host, bound.interface})
-        keep(bound, record.bridge_id);
-      return refuse(out,
-                    record.host_id ? fmt::format("the port's record says that it is bound on host {}", *record.host_id)
-                                   : "the port's record says that it is not bound",
-                    true);
-    }
-    if (record.interface_name != bound.interface)
-      return refuse(out,
-                    record.interface_name
-                        ? fmt::format("the port's record says that it is bound to {}", *record.interface_name)
-                        : "the port's record names no interface",
-                    true);
-
-    const ServedBridge& bridge = snapshot_.bridges.at(record.bridge_id);
-    if (!bridge.known) {
-      out.unknown = true;
-      return refuse(out, "its bridge is being read");
-    }
-    if (!bridge.record && !bridge.damage.empty()) return hold(out, paths::bridge(record.bridge_id), bridge.damage);
-    if (!bridge.record) return refuse(out, fmt::format("there is no Bridge with ID {}", record.bridge_id), true);
-    if (!bridge.record->vni) return refuse(out, fmt::format("bridge {} has no VNI", record.bridge_id));
-    const Vni vni = *bridge.record->vni;
-    if (const Uuid holder = vni_holders_.at(vni); holder != record.bridge_id)
-      return refuse(out, fmt::format("VNI {} of bridge {} is that of bridge {}", vni, record.bridge_id, holder));
-
-    out.standby = on_standby(bound, bridge);
-    out.undecided = out.standby && !bridge.peers_known;
-    if (out.standby) standby_.insert(bound.id);
-
-    const Link* link = links_.find(bound.interface);
-    if (!link) {
-      out.state = PortState::pending_interface;
+  void ports() {
+    std::set<Uuid> bound, lingering;
+    if (!scope_.all) {
+      bound.insert(scope_.ports.begin(), scope_.ports.end());
+      for (const Uuid& id : scope_.bridges) {
+        bound.insert(in_.index.ports(id).begin(), in_.index.ports(id).end());
+        lingering.insert(in_.index.lingering(id).begin(), in_.index.lingering(id).end());
+      }
+      for (const Uuid& id : bound)
+        if (const BoundPort* port = find_port(in_.snapshot, id)) admit(*port);
+      for (const Uuid& id : lingering) linger(in_.snapshot.lingering.at(id));
       return;
     }
-    out.ifindex = link->ifindex;
-    if (std::string reason = obstacle(*link, links_, uplinks_); !reason.empty()) return refuse(out, std::move(reason));
-
-    out.state = link->has_link() ? PortState::active : PortState::down;
-    if (!record.admin_state_up)
-      out.reason = "the port's adminStateUp is false: no frame passes";
-    else if (!bridge.record->admin_state_up)
-      out.reason = "the bridge's adminStateUp is false: no frame passes";
-    if (record.port_security_enabled && !record.security_group_ids.empty())
-      out.hint = "its security groups are not enforced yet: no frame is filtered";
-
-    if (!bound.damage.empty())
-      remark(&out, damaged(paths::binding(snapshot_.host, bound.id), bound.damage));
-    else if (!bound.port_damage.empty())
-      remark(&out, damaged(paths::port(bound.id), bound.port_damage));
-    else if (!bridge.damage.empty())
-      remark(&out, damaged(paths::bridge(record.bridge_id), bridge.damage));
-
-    plug(bound, vni, *link);
-    if (!out.standby) declare(bound, vni, *link);
+    plan_.ports.reserve(in_.snapshot.ports.size());
+    for (const auto& [id, port] : in_.snapshot.ports) admit(port);
+    for (const auto& [id, port] : in_.snapshot.lingering) linger(port);
   }
 
-  static std::string damaged(const std::string& path, const std::string& how) {
-    return fmt::format("the record {} can't be read ({}): what was read there before stays in force", path, how);
+  void admit(const BoundPort& bound) {
+    std::optional<Plugged> plugged;
+    PortPlan& out = plan_.ports.emplace_back(admission_.admit(bound, plugged));
+    if (out.held) plan_.desired.held.insert(out.id);
+    if (out.standby) standby_.insert(bound.id);
+    if (!plugged) return;
+    plug(*plugged);
+    if (!out.standby) declare(*plugged);
   }
 
-  // A port of which nothing was ever read well. In the kernel stays what an earlier agent plugged; nothing new is plugged.
-  void hold(PortPlan& out, const std::string& path, const std::string& how) {
-    out.held = true;
-    plan_.desired.held.insert(out.id);
-    refuse(out, fmt::format(
-                    "the record {} can't be read ({}): what the agent finds plugged stays so, nothing new is plugged",
-                    path, how));
+  void linger(const LingeringPort& port) {
+    LingeringPlan out{port.id, port.bridge, port.revision, port.interface, 0, {}, port.doubtful};
+    if (port.port_known) {
+      std::optional<Plugged> plugged;
+      if (!port.doubtful) out.taken_by = port.port->host_id;
+      if (std::string why = admission_.keep(port, port.bridge, plugged); !why.empty())
+        return static_cast<void>(plan_.over.emplace(port.id, std::move(why)));
+      if (plugged) {
+        out.ifindex = plugged->link->ifindex;
+        plug(*plugged);
+        declare(*plugged);
+      }
+    }
+    plan_.lingering.push_back(std::move(out));
   }
 
   // The MAC address that a port which is plugged here is configured with.
-  void declare(const BoundPort& port, Vni vni, const Link& link) {
-    const auto& mac = port.port->mac_address;
+  void declare(const Plugged& plugged) {
+    const auto& mac = plugged.port->port->mac_address;
+    const Uuid& id = plugged.port->id;
     if (!mac) return;
     if (mac->is_multicast() || mac->is_zero())
-      return remark(planned(port.id), fmt::format("macAddress {} is not that of a station", *mac));
-    const Learned::Entry* heard = learned_.find(vni, *mac);
-    declared_.push_back({.vni = vni,
+      return remark(planned(id), fmt::format("macAddress {} is not that of a station", *mac));
+    const Learned::Entry* heard = in_.learned.find(plugged.vni, *mac);
+    declared_.push_back({.vni = plugged.vni,
                          .mac = *mac,
-                         .port = port.id,
-                         .revision = port.revision,
-                         .active = link.has_link(),
-                         .heard = heard && heard->port == port.id});
+                         .port = id,
+                         .revision = plugged.port->revision,
+                         .active = plugged.link->has_link(),
+                         .heard = heard && heard->port == id});
   }
 
-  void plug(const BoundPort& port, Vni vni, const Link& link) {
-    auto& spec = plan_.desired.ports.emplace_hint(plan_.desired.ports.end(), port.id, datapath::PortSpec{})->second;
+  void plug(const Plugged& plugged) {
+    const BoundPort& port = *plugged.port;
+    datapath::PortSpec& spec = plan_.desired.ports[port.id];
     spec.id = port.id;
-    spec.vni = vni;
-    spec.ifindex = link.ifindex;
-    spec.interface = link.name;
+    spec.vni = plugged.vni;
+    spec.ifindex = plugged.link->ifindex;
+    spec.interface = plugged.link->name;
     spec.admin_up = port.port->admin_state_up;
-    const bool up = snapshot_.bridges.at(port.port->bridge_id).record->admin_state_up;
-    plan_.desired.bridges.try_emplace(vni, datapath::BridgeSpec{vni, up, {}, {}});
+    const bool up = in_.snapshot.bridges.at(plugged.bridge).record->admin_state_up;
+    plan_.desired.bridges.try_emplace(plugged.vni, datapath::BridgeSpec{plugged.vni, up, {}, {}});
     for (const Ip& ip : known_addresses(*port.port))
-      neighbours_[vni].push_back({ip, *port.port->mac_address, port.id, link.has_link()});
-  }
-
-  // Whether the guest of a port that is bound here is still where the port was taken over from, as far as is known.
-  bool on_standby(const BoundPort& bound, const ServedBridge& bridge) const {
-    if (!plan_.overlay || !bound.taken_from || bound.taken_from->host_id == snapshot_.host) return false;
-    const auto heard = heard_.find(bound.id);
-    if (heard != heard_.end() && heard->second == bound.revision) return false;
-    if (!bridge.peers_known) return true;
-    const Peers::Offer* offer = bridge.peers->find(bound.id);
-    return offer && !offer->port->standby && offer->port->revision < bound.revision;
-  }
-
-  // A port that is not bound here any more: why it goes; empty when it stays.
-  std::string linger(const LingeringPort& port) {
-    LingeringPlan out{port.id, port.bridge, port.revision, port.interface, 0, {}, port.doubtful};
-    if (port.port_known) {
-      if (!port.doubtful) out.taken_by = port.port->host_id;
-      if (std::string why = keep(port, port.bridge); !why.empty()) return why;
-      const auto spec = plan_.desired.ports.find(port.id);
-      if (spec != plan_.desired.ports.end()) out.ifindex = spec->second.ifindex;
-    }
-    plan_.lingering.push_back(std::move(out));
-    return {};
-  }
-
-  // Plugs a port that was taken over as it was, if its guest runs here: its interface has link, and no host has heard the
-  // guest elsewhere.
-  std::string keep(const BoundPort& port, const Uuid& of) {
-    if (!plan_.overlay) return "the host is in no tunnel zone";
-    const auto at = snapshot_.bridges.find(of);
-    if (at == snapshot_.bridges.end() || !at->second.known) return {};
-    const ServedBridge& bridge = at->second;
-    if (!bridge.record || !bridge.record->vni || vni_holders_.at(*bridge.record->vni) != of)
-      return "its bridge is not available";
-    if (const auto holder = holders_.find(port.interface); holder != holders_.end() && holder->second->id != port.id)
-      return fmt::format("{} carries port {}", port.interface, holder->second->id);
-    const Link* link = links_.find(port.interface);
-    if (!link || !link->has_link()) return fmt::format("{} has no link any more", port.interface);
-    if (std::string reason = obstacle(*link, links_, uplinks_); !reason.empty()) return reason;
-    if (const Peers::Offer* offer = bridge.peers->find(port.id);
-        offer && !offer->port->standby && offer->port->revision > port.revision)
-      return "its guest was heard on another host";
-    if (!lingering_.emplace(link->ifindex).second) return fmt::format("{} carries another port", port.interface);
-    plug(port, *bridge.record->vni, *link);
-    declare(port, *bridge.record->vni, *link);
-    return {};
+      neighbours_[plugged.vni].push_back({ip, *port.port->mac_address, port.id, plugged.link->has_link()});
   }
 
   // Null for a port that is not bound here.
@@ -268,13 +136,12 @@ class Planner {
 
   // What other hosts have on each bridge that has a port here.
   void look_around() {
-    if (!plan_.overlay) return;
-    for (const auto& [id, bridge] : snapshot_.bridges) {
-      if (!bridge.record || !bridge.record->vni) continue;
-      const Vni vni = *bridge.record->vni;
-      if (!plan_.desired.bridges.contains(vni) || vni_holders_.at(vni) != id) continue;
-      RemoteBridge there = remote_bridge(*bridge.peers, plan_.overlay->self, options_.family,
-                                         [this](const Uuid& port) { return own_word(port); });
+    if (!in_.underlay.overlay) return;
+    for (const auto& [vni_key, id] : bridges_) {
+      const Vni vni = vni_key;
+      if (!plan_.desired.bridges.contains(vni)) continue;
+      RemoteBridge there = remote_bridge(*in_.snapshot.bridges.at(id).peers, in_.underlay.overlay->self,
+                                         in_.options.family, [this](const Uuid& port) { return own_word(port); });
       for (const RemoteBridge::Declared& one : there.declared) {
         declared_.push_back({.vni = vni,
                              .mac = one.mac,
@@ -340,10 +207,10 @@ class Planner {
   // Entries set by hand. One that names a port of another bridge is left out: it would join two networks. An address that
   // one active port is configured with stays with that port.
   void fill_tables() {
-    for (const auto& [id, bridge] : snapshot_.bridges) {
-      if (!bridge.record || !bridge.record->vni) continue;
-      const auto at = plan_.desired.bridges.find(*bridge.record->vni);
-      if (at == plan_.desired.bridges.end() || vni_holders_.at(at->first) != id) continue;
+    for (const auto& [vni, id] : bridges_) {
+      const ServedBridge& bridge = in_.snapshot.bridges.at(id);
+      const auto at = plan_.desired.bridges.find(vni);
+      if (at == plan_.desired.bridges.end()) continue;
       datapath::BridgeSpec& spec = at->second;
       for (const auto& [name, target] : bridge.mac_table) {
         const auto mac = Mac::parse(name);
@@ -360,40 +227,41 @@ class Planner {
     }
   }
 
-  // The overlay, and what other hosts have on each bridge that has a port here.
+  // What other hosts have on each bridge that has a port here.
   void tunnel() {
-    if (!plan_.overlay) return;
-    const Overlay& overlay = *plan_.overlay;
-    plan_.desired.tunnel = datapath::TunnelSpec{overlay.self.vtep, overlay.mtu, {}};
-    for (const auto& [zone, ip] : overlay.self.zones) plan_.desired.tunnel->addresses.insert(ip);
-    set_sources(*plan_.desired.tunnel, overlay, peers_);
-    plan_.warnings = foreign_sources(peers_, routes_, options_);
+    if (!in_.underlay.overlay) return;
     for (auto& [vni, there] : remotes_)
-      remote(snapshot_.bridges.at(vni_holders_.at(vni)), there, plan_.desired.bridges.at(vni));
-    for (const auto& [key, entry] : learned_.all()) {
-      const auto& [vni, mac] = key;
-      const auto at = plan_.desired.bridges.find(vni);
-      if (at == plan_.desired.bridges.end()) continue;
-      const MacOwner* owner = owner_of(vni, mac);
+      remote(in_.snapshot.bridges.at(bridges_.at(vni)), there, plan_.desired.bridges.at(vni));
+    for (const auto& [vni, spec] : plan_.desired.bridges) find_lost(spec);
+    for (PortPlan& port : plan_.ports)
+      if (port.state == PortState::active || port.state == PortState::down) look_at_path(port);
+  }
+
+  void find_lost(const datapath::BridgeSpec& spec) {
+    const auto& all = in_.learned.all();
+    for (auto at = all.lower_bound({spec.vni, Mac{}}); at != all.end() && at->first.first == spec.vni; ++at) {
+      const Mac& mac = at->first.second;
+      const MacOwner* owner = owner_of(spec.vni, mac);
       // Where the address stands twice, that it is heard says which port has it.
-      if (owner && owner->contested && !owner->vtep && owner->port == entry.port) continue;
-      if (owner || at->second.static_macs.contains(mac) || at->second.remote_macs.contains(mac))
-        plan_.lost.push_back(key);
+      if (owner && owner->contested && !owner->vtep && owner->port == at->second.port) continue;
+      if (owner || spec.static_macs.contains(mac) || spec.remote_macs.contains(mac)) plan_.lost.push_back(at->first);
     }
-    for (PortPlan& port : plan_.ports) {
-      if (port.state != PortState::active && port.state != PortState::down) continue;
-      const Link* link = links_.find(port.ifindex);
-      if (!overlay.carried)
-        remark(&port,
-               fmt::format("the host's tunnel end point {} is the address of none of its interfaces: other hosts are "
-                           "not reached",
-                           overlay.self.vtep));
-      else if (link && link->mtu > overlay.mtu)
-        port.hint = fmt::format(
-            "the MTU of {} is {}, that of the tunnel {}{}: larger packets do not get to other hosts{}{}", link->name,
-            link->mtu, overlay.mtu, overlay.narrowest ? fmt::format(" by the path to {}", *overlay.narrowest) : "",
-            port.hint.empty() ? "" : "; ", port.hint);
-    }
+  }
+
+  // What the status of a port says of the way to other hosts.
+  void look_at_path(PortPlan& port) const {
+    const Overlay& overlay = *in_.underlay.overlay;
+    const Link* link = in_.links.find(port.ifindex);
+    if (!overlay.carried)
+      remark(&port,
+             fmt::format("the host's tunnel end point {} is the address of none of its interfaces: other hosts are "
+                         "not reached",
+                         overlay.self.vtep));
+    else if (link && link->mtu > overlay.mtu)
+      port.hint = fmt::format(
+          "the MTU of {} is {}, that of the tunnel {}{}: larger packets do not get to other hosts{}{}", link->name,
+          link->mtu, overlay.mtu, overlay.narrowest ? fmt::format(" by the path to {}", *overlay.narrowest) : "",
+          port.hint.empty() ? "" : "; ", port.hint);
   }
 
   void remote(const ServedBridge& bridge, RemoteBridge& there, datapath::BridgeSpec& spec) {
@@ -432,7 +300,7 @@ class Planner {
   // This host's word about a port that it has, as others would read it.
   std::optional<model::OfferedPort> own_word(const Uuid& id) const {
     model::OfferedPort out;
-    if (const BoundPort* bound = find_port(snapshot_, id)) {
+    if (const BoundPort* bound = find_port(in_.snapshot, id)) {
       out.revision = bound->revision;
       out.standby = standby(id);
       return out;
@@ -447,9 +315,9 @@ class Planner {
   // A MAC that another host has learned: whether this host has it all the same.
   bool keeps(const datapath::BridgeSpec& spec, const RemoteBridge::Claim& claimed) const {
     if (spec.static_macs.contains(claimed.mac)) return true;
-    const Learned::Entry* own = learned_.find(spec.vni, claimed.mac);
+    const Learned::Entry* own = in_.learned.find(spec.vni, claimed.mac);
     return own && (own->moves > claimed.moves ||
-                   (own->moves == claimed.moves && plan_.overlay->self.vtep < claimed.host_vtep));
+                   (own->moves == claimed.moves && in_.underlay.overlay->self.vtep < claimed.host_vtep));
   }
 
   const MacOwner* owner_of(Vni vni, const Mac& mac) const {
@@ -461,18 +329,11 @@ class Planner {
     return owner && (owner->vtep ? owner->firm : owner->configured);
   }
 
-  const Snapshot& snapshot_;
-  const LinkTable& links_;
-  const OverlayOptions& options_;
-  const Learned& learned_;
-  const Heard& heard_;
-  const netlink::RouteTable& routes_;
-  PeerAddresses peers_;
-  std::map<std::uint32_t, std::string> uplinks_;
+  const Inputs& in_;
+  const Scope& scope_;
+  const Admission admission_;
+  std::map<Vni, Uuid> bridges_;
   std::set<Uuid> standby_;
-  std::set<std::uint32_t> lingering_;  // the interfaces of ports that are kept
-  std::unordered_map<std::string_view, const BoundPort*> holders_;
-  std::map<Vni, Uuid> vni_holders_;
   std::vector<DeclaredMac> declared_;
   MacOwners owners_;
   std::map<Vni, RemoteBridge> remotes_;
@@ -482,25 +343,24 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options,
-               const Learned& learned, const Heard& heard, const netlink::RouteTable& routes) {
-  return Planner(snapshot, links, options, learned, heard, routes).run();
+Plan make_plan(const Inputs& inputs, const Scope& scope) { return Planner(inputs, scope).run(); }
+
+Plan make_plan(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options, const Learned& learned,
+               const Heard& heard, const netlink::RouteTable& routes) {
+  const Index index(snapshot);
+  const Underlay underlay =
+      underlay_of(snapshot, links, options, [&](const PeerAddresses&) -> const netlink::RouteTable& { return routes; });
+  return make_plan({snapshot, index, links, underlay, options, learned, heard}, {.all = true});
 }
 
-std::set<netlink::Destination> routes_for(const Snapshot& snapshot, const LinkTable& links,
-                                          const OverlayOptions& options) {
-  return destinations(peers_of(snapshot, overlay_of(addresses(snapshot), links, options), options), options);
-}
-
-std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, Vni vni, const Mac& mac) {
+std::optional<Learned::Moves> learned_elsewhere(const Snapshot& snapshot, const Index& index, Vni vni, const Mac& mac) {
   std::optional<Learned::Moves> most;
-  for (const auto& [id, bridge] : snapshot.bridges) {
-    if (!bridge.record || bridge.record->vni != vni) continue;
-    for (const Peers::Offer& offer : bridge.peers->offers) {
-      if (offer.port->learned.empty()) continue;
+  for (const Uuid& id : index.with_vni(vni)) {
+    snapshot.bridges.at(id).peers->each_offer([&](const Peers::Offer& offer) {
+      if (offer.port->learned.empty()) return;
       const auto at = offer.port->learned.find(mac);
       if (at != offer.port->learned.end()) most = std::max(most.value_or(0), at->second);
-    }
+    });
   }
   return most;
 }

@@ -37,9 +37,8 @@ class Planning : public testing::Test {
     return out;
   }
 
-  // The bindings stand in the order of their ids: call with growing n.
   BoundPort& port(int n, int of_bridge = 900) {
-    BoundPort& out = snapshot_.ports.emplace_back();
+    BoundPort& out = snapshot_.ports[id(n)];
     out.id = id(n);
     out.revision = 100 + n;
     out.interface = "tap" + std::to_string(n);

@@ -31,13 +31,13 @@ class PlanningMigration : public Planning {
   // Port 1 was taken over from here by host 77, whose binding has revision 200.
   LingeringPort& linger() {
     port(1).taken_from = model::TakenFrom{here, "tap1"};
-    change(snapshot_.ports[0], [](model::Port& record) {
+    change(snapshot_.ports.at(id(1)), [](model::Port& record) {
       record.host_id = id(77);
       record.interface_name = "far";
       record.mac_address = mac(1);
     });
-    LingeringPort& out = snapshot_.lingering.emplace_back();
-    static_cast<BoundPort&>(out) = snapshot_.ports[0];
+    LingeringPort& out = snapshot_.lingering[id(1)];
+    static_cast<BoundPort&>(out) = snapshot_.ports.at(id(1));
     out.bridge = id(900);
     snapshot_.ports.clear();
     return out;
@@ -70,7 +70,7 @@ TEST_F(PlanningMigration, APortThatWasTakenOverStaysAsItWasWhileItsGuestIsNotHea
 
 TEST_F(PlanningMigration, ItStaysFromBothSidesOfTheCommitThatTakesItOver) {
   linger().doubtful = true;  // the binding is gone, the record still says that it is here
-  change(snapshot_.lingering[0], [](model::Port& record) { record.host_id = here; });
+  change(snapshot_.lingering.at(id(1)), [](model::Port& record) { record.host_id = here; });
   plan();
   EXPECT_TRUE(desired(1));
   EXPECT_TRUE(plan_.lingering[0].doubtful);
@@ -78,7 +78,7 @@ TEST_F(PlanningMigration, ItStaysFromBothSidesOfTheCommitThatTakesItOver) {
 
   snapshot_.lingering.clear();
   arrive().taken_from = model::TakenFrom{here, "tap1"};  // and the other way round
-  change(snapshot_.ports[0], [](model::Port& record) { record.host_id = id(77); });
+  change(snapshot_.ports.at(id(1)), [](model::Port& record) { record.host_id = id(77); });
   plan();
   EXPECT_TRUE(desired(1));
   EXPECT_TRUE(of(1).doubtful);
@@ -145,7 +145,7 @@ TEST_F(PlanningMigration, NobodyElseIsWaitedFor) {
   plan();
   EXPECT_FALSE(of(1).standby) << "nor does the other host that waits for it";
   offer(50, false);
-  snapshot_.ports[0].taken_from.reset();
+  snapshot_.ports.at(id(1)).taken_from.reset();
   plan();
   EXPECT_FALSE(of(1).standby) << "it was not taken over: the host that still offers it is late";
   EXPECT_EQ(plan_.desired.ports.at(id(1)).mac, mac(1));

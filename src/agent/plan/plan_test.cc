@@ -325,7 +325,7 @@ TEST_F(Planning, FixedAddressesOfPluggedPortsAreKnownUnlessSetByHand) {
     if (n != 2) links_.put(tap(n));  // a port whose interface is not there answers nothing
   }
   bridge(901);
-  change(snapshot_.ports[3], [](model::Port& record) { record.admin_state_up = false; });
+  change(snapshot_.ports.at(id(4)), [](model::Port& record) { record.admin_state_up = false; });
   snapshot_.bridges.at(id(900)).arp_table["192.0.2.3"] = ServedBridge::Neighbour{1, mac(33)};
   plan();
   EXPECT_EQ(plan_.desired.bridges.at(*Vni::from(900)).neighbours,

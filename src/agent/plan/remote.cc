@@ -38,14 +38,14 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
     reached.emplace(peer.get(), Reached{*ip, host});
   }
 
-  out.declared.reserve(peers.offers.size());
-  out.ports.reserve(peers.offers.size());
-  for (const Peers::Offer& offer : peers.offers) {
+  out.declared.reserve(peers.all.size());
+  out.ports.reserve(peers.all.size());
+  peers.each_offer([&](const Peers::Offer& offer) {
     const auto at = reached.find(offer.peer);
-    if (at == reached.end()) continue;
+    if (at == reached.end()) return;
     const auto& [vtep, host] = at->second;
     const model::OfferedPort& port = *offer.port;
-    if (const auto here = own(port.port_id); here && here->before(port)) continue;
+    if (const auto here = own(port.port_id); here && here->before(port)) return;
     out.ports.emplace(port.port_id, vtep);
     append_neighbours(port, host, out.neighbours);
     for (const Mac& mac : port.macs) {
@@ -57,7 +57,7 @@ RemoteBridge remote_bridge(const Peers& peers, const model::BridgeHost& self, Tu
     }
     if (const auto& mac = port.declared; mac && !mac->is_multicast() && !mac->is_zero())
       out.declared.push_back({*mac, port.port_id, host, port.revision, vtep, !port.down, port.learned.contains(*mac)});
-  }
+  });
   std::sort(out.learned.begin(), out.learned.end(), [](const RemoteBridge::Claim& a, const RemoteBridge::Claim& b) {
     return a.mac != b.mac ? a.mac < b.mac : better(a, b);
   });

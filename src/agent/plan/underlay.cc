@@ -23,17 +23,21 @@ constexpr std::string_view tunnel_alias = "midolman ";  // tunnel_device.h
 
 // The interfaces that an interface stands on, or that it is made of; and those that stand on it. A veth's peer is neither.
 std::vector<std::uint32_t> below(const Link& link, const LinkTable& links) {
-  std::vector<std::uint32_t> out;
+  std::vector<std::uint32_t> out = links.members(link.ifindex);
   if (link.lower != 0 && link.kind != "veth" && link.kind != "netkit") out.push_back(link.lower);
-  for (const auto& [ifindex, other] : links.all())
-    if (other.master == link.ifindex) out.push_back(ifindex);
   return out;
 }
 std::vector<std::uint32_t> above(const Link& link, const LinkTable& links) {
-  std::vector<std::uint32_t> out;
+  std::vector<std::uint32_t> out = links.above(link.ifindex);
   if (link.master != 0) out.push_back(link.master);
-  for (const auto& [ifindex, other] : links.all())
-    if (other.lower == link.ifindex && other.kind != "veth" && other.kind != "netkit") out.push_back(ifindex);
+  return out;
+}
+
+// This host's, by zone.
+std::map<Uuid, Ip> addresses(const Snapshot& snapshot) {
+  std::map<Uuid, Ip> out;
+  for (const auto& [zone, membership] : snapshot.zones)
+    if (membership.address) out.emplace_hint(out.end(), zone, *membership.address);
   return out;
 }
 
@@ -99,6 +103,18 @@ const Route* find(const RouteTable& routes, const Ip& ip) {
 
 }  // namespace
 
+Underlay underlay_of(const Snapshot& snapshot, const LinkTable& links, const OverlayOptions& options,
+                     const std::function<const RouteTable&(const PeerAddresses& peers)>& routes) {
+  Underlay out;
+  out.overlay = overlay_of(addresses(snapshot), links, options);
+  out.peers = peers_of(snapshot, out.overlay, options);
+  const RouteTable& known = routes(out.peers);
+  if (out.overlay) fit_paths(*out.overlay, out.peers, known, links, options);
+  out.uplinks = uplinks(links, out.overlay, out.peers, known, options);
+  if (out.overlay) out.warnings = foreign_sources(out.peers, known, options);
+  return out;
+}
+
 PeerAddresses peers_of(const Snapshot& snapshot, const std::optional<Overlay>& overlay, const OverlayOptions& options) {
   PeerAddresses out;
   if (!overlay) return out;
@@ -144,12 +160,14 @@ std::map<std::uint32_t, std::string> uplinks(const LinkTable& links, const std::
                                              const PeerAddresses& peers, const RouteTable& routes,
                                              const OverlayOptions& options) {
   Uplinks out(links);
-  for (const auto& [ifindex, link] : links.all()) {
-    if ((!options.device.empty() && link.name == options.device) || link.alias.starts_with(tunnel_alias))
-      out.add(ifindex, "is the tunnel device");
-    if (!overlay) continue;
+  if (const Link* device = links.find(options.device); device && !options.device.empty())
+    out.add(device->ifindex, "is the tunnel device");
+  for (const std::uint32_t ifindex : links.with_alias())
+    if (links.find(ifindex)->alias.starts_with(tunnel_alias)) out.add(ifindex, "is the tunnel device");
+  if (overlay) {
     for (const auto& [zone, ip] : overlay->self.zones)
-      if (link.addresses.contains(ip)) out.add(ifindex, fmt::format("carries the tunnel address {} of this host", ip));
+      for (const std::uint32_t ifindex : links.with_address(ip))
+        out.add(ifindex, fmt::format("carries the tunnel address {} of this host", ip));
   }
   for (const Ip& server : options.store)
     if (const Route* route = find(routes, server))

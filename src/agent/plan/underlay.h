@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,7 +25,19 @@ namespace midonet::agent {
 using PeerAddresses = std::map<Ip, std::optional<Ip>>;
 PeerAddresses peers_of(const Snapshot& snapshot, const std::optional<Overlay>& overlay, const OverlayOptions& options);
 
-// The routes that the kernel is asked for: those to these hosts, to the store's servers, and the default route.
+// All of it: what every bridge of this host has to do with.
+struct Underlay {
+  std::optional<Overlay> overlay;  // none: the host is in no tunnel zone
+  PeerAddresses peers;
+  std::map<std::uint32_t, std::string> uplinks;
+  std::vector<std::string> warnings;  // a sentence each
+  bool operator==(const Underlay&) const = default;
+};
+// `routes` answers for the destinations of the peers.
+Underlay underlay_of(const Snapshot& snapshot, const netlink::LinkTable& links, const OverlayOptions& options,
+                     const std::function<const netlink::RouteTable&(const PeerAddresses& peers)>& routes);
+
+// What the kernel is to be asked for: the ways to those hosts, to the store's servers, and to everywhere.
 std::set<netlink::Destination> destinations(const PeerAddresses& peers, const OverlayOptions& options);
 
 // Lowers overlay.mtu to the MTU that fits on the paths to all peers, unless the options set it.

@@ -49,8 +49,8 @@ class OnAnUnderlay : public Planning {
   // Port 1 is bound to the interface: why it can't be plugged there.
   std::string refusal(const std::string& interface) {
     commit();
-    snapshot_.ports[0].interface = interface;
-    change(snapshot_.ports[0], [&](model::Port& record) { record.interface_name = interface; });
+    snapshot_.ports.at(id(1)).interface = interface;
+    change(snapshot_.ports.at(id(1)), [&](model::Port& record) { record.interface_name = interface; });
     plan_ = make_plan(snapshot_, links_, options_, {}, {}, routes_);
     EXPECT_EQ(of(1).reason.empty(), of(1).state == PortState::active) << of(1).reason;
     EXPECT_EQ(desired(1), of(1).state == PortState::active);
@@ -61,6 +61,10 @@ class OnAnUnderlay : public Planning {
     route.interfaces = std::move(by);
     route.is_default = is_default;
     routes_[to] = route;
+  }
+  Underlay underlay() const {
+    return underlay_of(
+        snapshot_, links_, options_, [this](const PeerAddresses&) -> const auto& { return routes_; });
   }
   std::uint32_t mtu() {
     refusal("tap1");
@@ -148,7 +152,7 @@ TEST_F(OnAnUnderlay, TheMtuIsThatOfTheNarrowestPath) {
   EXPECT_EQ(mtu(), 1450U);
   routes_[there].mtu = 1400;
   EXPECT_EQ(mtu(), 1350U);
-  EXPECT_EQ(plan_.overlay->narrowest, ip("192.0.2.2"));
+  EXPECT_EQ(underlay().overlay->narrowest, ip("192.0.2.2"));
   routes_[there].mtu = 9000;
   EXPECT_EQ(mtu(), 1450U) << "no more than the interface takes";
   put(51, "narrow0", "").mtu = 1280;
@@ -196,7 +200,7 @@ TEST_F(OnAnUnderlay, PacketsAreFromTheAddressOfTheZoneWhereThePeerIsReached) {
   links_.add_address(50, ip("2001:db8::1"));
   refusal("tap1");
   EXPECT_EQ(plan_.desired.tunnel->source_v6, ip("2001:db8::1"));
-  EXPECT_EQ(routes_for(snapshot_, links_, options_),
+  EXPECT_EQ(destinations(underlay().peers, options_),
             (std::set<netlink::Destination>{netlink::Routes::anywhere_v4(),
                                             netlink::Routes::anywhere_v6(),
                                             {ip("192.0.2.2"), ip("192.0.2.1")},
@@ -213,14 +217,14 @@ TEST_F(OnAnUnderlay, AKernelThatChoosesTheSourceItselfIsSaidWhereItChoosesAnothe
   route.source = ip("192.0.2.99");
   routes_[{ip("192.0.2.2"), {}}] = route;
   refusal("tap1");
-  ASSERT_EQ(plan_.warnings.size(), 1U);
-  EXPECT_EQ(plan_.warnings[0],
+  ASSERT_EQ(underlay().warnings.size(), 1U);
+  EXPECT_EQ(underlay().warnings[0],
             "tunnel packets to 192.0.2.2 are from 192.0.2.99 instead of 192.0.2.1: this kernel takes the address from "
             "the route "
             "(`ip route … src 192.0.2.1`)");
   routes_[{ip("192.0.2.2"), {}}].source = ip("192.0.2.1");
   refusal("tap1");
-  EXPECT_TRUE(plan_.warnings.empty());
+  EXPECT_TRUE(underlay().warnings.empty());
 }
 
 }  // namespace

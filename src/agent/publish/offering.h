@@ -1,6 +1,6 @@
 // The agent's word to other hosts: which of its ports they reach here, with which MAC addresses, configured and learned, and
 // with which IP addresses.
-// Told after each reconcile; hears from the datapath what was learned. On the loop's thread.
+// Told of each bridge that was reconciled; hears from the datapath what was learned. On the loop's thread.
 //
 //   datapath.on_learned --> Learned (numbers, limits) --.
 //   plan, statuses ------------------------------------ +--> Offers --> store
@@ -16,7 +16,7 @@
 #include <set>
 
 #include "agent/observe/learned.h"
-#include "agent/observe/snapshot.h"
+#include "agent/observe/observer.h"
 #include "agent/plan/plan.h"
 #include "agent/publish/offers.h"
 #include "base/loop.h"
@@ -30,13 +30,13 @@ namespace midonet::agent {
 class Offering {
  public:
   struct Events {
-    std::function<void(const char* why)> dirty;  // reconcile again
-    std::function<void()> known;                 // what this host offers was read: reconcile again
+    std::function<void(const Scope& scope, const char* why)> dirty;  // plan these again
+    std::function<void()> known;                                     // what this host offers was read: reconcile again
     std::function<void(const Uuid& port, store::Revision revision)> offered;
     std::function<void()> lost;  // the host's own folders are gone
   };
-  // All of these outlive it; `snapshot` is always the one that was planned from last.
-  Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath, Registry& registry, const Snapshot& snapshot,
+  // All of these outlive it.
+  Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath, Registry& registry, const Observer& observer,
            std::chrono::seconds ageing, const Uuid& host, Events events);
   ~Offering();
   Offering(const Offering&) = delete;
@@ -46,17 +46,26 @@ class Offering {
   void start_writing();  // the host's folders exist
   void stop_writing();   // as Offers::stop
 
+  struct Round {
+    const Plan& plan;
+    const Scope& scope;  // that it is a plan of
+    const std::optional<Overlay>& overlay;
+    const std::set<Uuid>& bindings;  // that have changed since the last round
+    const std::map<Uuid, model::PortStatus>& statuses;
+    // Of such a port stays what is offered: it is plugged, though its status is an error.
+    const std::map<Uuid, std::string>& preceded;
+  };
   // What was planned was applied, and this became of the ports.
-  // Of a port in `preceded` stays what is offered: it is plugged, though its status is an error.
-  void applied(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
-               const std::set<Uuid>& preceded = {});
+  void applied(const Round& round);
+  // What is to be planned again now that more is known than when it was planned.
+  Scope due() const;
 
   const Learned& learned() const { return learned_; }
   // The ports that were taken over from another host (ADR 9) whose guests were heard here since: what was learned says so, or,
-  // after a restart, what an earlier agent offered. To be asked before each plan.
-  const Heard& heard();
-  // What stands in the store; null while it is being read.
-  const OwnOffers* stored() const { return offers_.known() ? &offers_.own() : nullptr; }
+  // after a restart, what an earlier agent offered. To be asked before each plan, for what it is of.
+  const Heard& heard(const Scope& scope);
+  // What this host offers; null while what stands in the store is being read for the first time.
+  const OwnOffers* stored() const { return known_ ? &offers_.own() : nullptr; }
   bool known() const { return known_; }  // it was read once
   const Offers& offers() const { return offers_; }
   bool settled() const { return offers_.settled() && (seeded_ || !tunnel_) && !release_timer_.armed(); }
@@ -67,22 +76,28 @@ class Offering {
   void release();
   std::optional<Learned::Moves> stored(const Uuid& port, const Mac& mac) const;
   bool offered_as_heard(const BoundPort& port) const;
-  void watch_self();
-  std::map<Uuid, WantedBridge> wanted(const Plan& plan, const std::map<Uuid, model::PortStatus>& statuses,
-                                      const std::set<Uuid>& preceded) const;
+  bool seeds() const;
+  void adopt(const Round& round);
+  void forget_learned(const Round& round);
+  void watch_self(const Round& round);
+  std::map<Uuid, WantedBridge> wanted(const Round& round) const;
+  bool keeps(const PortPlan& port, const model::PortStatus* status, const Round& round) const;
+  model::OfferedPort offer(const PortPlan& port, const BoundPort& bound, bool down) const;
+  std::optional<Learned::Moves> elsewhere(Vni vni, const Mac& mac) const;
 
   Loop& loop_;
   datapath::Datapath& datapath_;
-  const Snapshot& snapshot_;
+  const Observer& observer_;
   const std::chrono::seconds ageing_;
   Events events_;
   Learned learned_;
   Heard heard_;
   Offers offers_;
-  std::vector<Uuid> served_;  // bridges that the store showed this host to serve
-  bool known_ = false;        // what stands in the store was read once
-  bool tunnel_ = false;       // the host takes part in the overlay
-  bool seeded_ = false;       // with what was learned before this agent began to hear
+  std::set<Uuid> served_;                    // bridges that the store showed this host to serve
+  std::map<Uuid, store::Revision> adopted_;  // by bridge, the creation of the record that was taken over last
+  bool known_ = false;                       // what stands in the store was read once
+  bool tunnel_ = false;                      // the host takes part in the overlay
+  bool seeded_ = false;                      // with what was learned before this agent began to hear
   Timer release_timer_, ageing_timer_;
 };
 

@@ -156,13 +156,18 @@ void Offers::want(const std::optional<model::BridgeHost>& self, bool complete) {
   write_place();
 }
 
-void Offers::adopt(const Uuid& bridge, const store::Node& record) {
-  if (!writer_.known() || own_.contains(bridge)) return;
+bool Offers::adopt(const Uuid& bridge, const store::Node& record) {
+  if (own_.contains(bridge)) return true;
+  if (!writer_.known()) return false;
   const auto host = model::decode_bridge_host(record.value);
-  if (!host || !host->chunks.empty()) return look_again();  // it is more than a binding's commit makes
+  if (!host || !host->chunks.empty()) {
+    look_again();  // it is more than a binding's commit makes
+    return false;
+  }
   own_[bridge].base = record.value;
   writer_.adopt(paths::served_bridge(host_, bridge), kind(bridge, index_order), {});
   writer_.adopt(paths::bridge_host(bridge, host_), kind(bridge, host_order), record);
+  return true;
 }
 
 void Offers::want(const Uuid& bridge, const WantedBridge& wanted) {
@@ -171,6 +176,10 @@ void Offers::want(const Uuid& bridge, const WantedBridge& wanted) {
     if (wanted.ports.empty() || !self_) return;
     at = own_.emplace(bridge, OwnBridge{}).first;
   }
+  if (complete_)
+    held_back_.erase(bridge);
+  else
+    held_back_.insert(bridge);
   static const WantedBridge nothing;
   const auto changed = place(at->second.chunks, self_ ? wanted : nothing, complete_);
   // Of a record that was adopted: what is to be offered may be known in a moment.

@@ -54,7 +54,10 @@ class Offers {
   void want(const Uuid& bridge, const WantedBridge& wanted);  // after that
   // The commit of a binding made this host's record on a bridge (topology/attach.cc). It counts as this host's own word from now
   // on: what is wanted there is written over it, and where nothing is, it goes.
-  void adopt(const Uuid& bridge, const store::Node& record);
+  // False: not now, since what stands in the store is being read.
+  bool adopt(const Uuid& bridge, const store::Node& record);
+  // Bridges on which something may go that was held back while not all was known.
+  std::set<Uuid> held_back() const { return held_back_; }
   // Another process removed what is ours.
   void look_again() { writer_.look_again(); }
 
@@ -84,6 +87,7 @@ class Offers {
   std::optional<model::BridgeHost> self_;
   bool told_ = false;  // whether there is one
   bool complete_ = false;
+  std::set<Uuid> held_back_;
   bool has_index_ = false;                       // the index's folder is there, and takes this host's place
   std::map<Uuid, std::set<std::int64_t>> seen_;  // bridges and chunks that this look is about, or has found
   store::NodeWriter writer_;

@@ -82,29 +82,35 @@ void Report::count(PortState state, int change) {
   at->second.first.set(at->second.second);
 }
 
-void Report::interfaces(const netlink::LinkTable& links) {
-  std::map<std::string, model::Interface> now;
-  std::set<std::string> unpublished;
-  for (const auto& [ifindex, link] : links.all()) {
-    if (check_interface_name(link.name) && store::check_path(paths::interface(host_, link.name))) {
-      now.emplace(link.name, describe(link));
-      continue;
-    }
+void Report::interfaces(const netlink::LinkTable& links, const std::set<std::string>* changed) {
+  if (changed) {
+    for (const std::string& name : *changed) interface(name, links);
+    return;
+  }
+  std::set<std::string> names;
+  for (const auto& [ifindex, link] : links.all()) names.insert(link.name);
+  names.insert(interfaces_.begin(), interfaces_.end());
+  for (const auto& [name, sentence] : unpublished_) names.insert(name);
+  for (const std::string& name : names) interface(name, links);
+}
+
+void Report::interface(const std::string& name, const netlink::LinkTable& links) {
+  const netlink::Link* link = links.find(name);
+  const bool takes = check_interface_name(name) && store::check_path(paths::interface(host_, name));
+  if (!link || takes) unpublished_.erase(name);
+  if (!link) {
+    if (interfaces_.erase(name) > 0) nodes_.remove(paths::interface(host_, name));
+  } else if (!takes) {
     std::string sentence =
         fmt::format("interface \"{}\" (ifindex {}) is not published: the store takes no key with its name",
-                    printable(link.name), ifindex);
-    if (!unpublished_.contains(sentence)) log::warning("{}", sentence);
-    unpublished.insert(std::move(sentence));
+                    printable(name), link->ifindex);
+    std::string& known = unpublished_[name];
+    if (known != sentence) log::warning("{}", sentence);
+    known = std::move(sentence);
+  } else {
+    interfaces_.insert(name);
+    nodes_.put(paths::interface(host_, name), ephemeral(Rank::interface), encode(describe(*link)));
   }
-  unpublished_ = std::move(unpublished);
-  for (const auto& [name, interface] : now) {
-    const auto old = interfaces_.find(name);
-    if (old == interfaces_.end() || old->second != interface)
-      nodes_.put(paths::interface(host_, name), ephemeral(Rank::interface), encode(interface));
-  }
-  for (const auto& [name, interface] : interfaces_)
-    if (!now.contains(name)) nodes_.remove(paths::interface(host_, name));
-  interfaces_ = std::move(now);
 }
 
 model::Interface describe(const netlink::Link& link) {

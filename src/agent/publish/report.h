@@ -38,12 +38,14 @@ class Report {
   void found(const std::string& path, const std::string& value);
   const std::map<Uuid, model::PortStatus>& current() const { return current_; }
 
-  void interfaces(const netlink::LinkTable& links);
+  // Only what is different; `changed` names what may be, null: all.
+  void interfaces(const netlink::LinkTable& links, const std::set<std::string>* changed = nullptr);
   // Interfaces whose names no path of a store can hold, a sentence each: they are not published, and can't be bound.
-  const std::set<std::string>& unpublished() const { return unpublished_; }
+  const std::map<std::string, std::string>& unpublished() const { return unpublished_; }  // by their names
 
  private:
   void count(model::PortState state, int change);
+  void interface(const std::string& name, const netlink::LinkTable& links);
 
   store::NodeWriter& nodes_;
   Uuid host_;
@@ -51,8 +53,8 @@ class Report {
   std::map<model::PortState, std::pair<Gauge, int>> counts_;
   std::map<Uuid, model::PortStatus> current_;
   std::map<Uuid, model::PortStatus> earlier_;  // found, and not compared yet
-  std::map<std::string, model::Interface> interfaces_;
-  std::set<std::string> unpublished_;
+  std::set<std::string> interfaces_;           // published
+  std::map<std::string, std::string> unpublished_;
 };
 
 // One interface in the words of the REST contract (Interface-v1).

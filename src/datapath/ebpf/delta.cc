@@ -10,12 +10,9 @@ namespace {
 // Free places in "counters".
 class Slots {
  public:
-  Slots(const Tables& known, std::uint32_t max_ports) : used_(max_ports) {
-    for (const auto& [ifindex, port] : known.ports) {
-      if (port.slot < used_.size()) used_[port.slot] = true;
-    }
-  }
+  Slots(const Tables& known, std::uint32_t max_ports) : known_(known), max_ports_(max_ports) {}
   std::optional<std::uint32_t> take() {
+    if (used_.empty()) look();
     while (next_ < used_.size() && used_[next_]) next_++;
     if (next_ == used_.size()) return std::nullopt;
     used_[next_] = true;
@@ -23,7 +20,16 @@ class Slots {
   }
 
  private:
-  std::vector<bool> used_;
+  void look() {
+    used_.resize(max_ports_);
+    for (const auto& [ifindex, port] : known_.ports) {
+      if (port.slot < used_.size()) used_[port.slot] = true;
+    }
+  }
+
+  const Tables& known_;
+  const std::uint32_t max_ports_;
+  std::vector<bool> used_;  // none until one is taken
   std::size_t next_ = 0;
 };
 
@@ -66,24 +72,27 @@ class Difference {
 
   // The port of each interface, among the desired ports in scope.
   void claim_interfaces() {
-    for (const auto& [id, spec] : desired_.ports) {
-      if (!in_scope(spec.vni.number()) || at_hand_.unusable.contains(id)) continue;
-      if (spec.ifindex == 0) {
-        delta_.refused.emplace(id, Error{Code::invalid, fmt::format("plug {}: 0 is not an ifindex", spec.interface)});
-        continue;
+    if (at_hand_.ports != nullptr) {
+      for (const PortSpec* spec : *at_hand_.ports) {
+        in_scope_.insert(spec->id);
+        claim_interface(*spec);
       }
-      if (!desired_.bridges.contains(spec.vni)) {
-        delta_.refused.emplace(
-            id, Error{Code::invalid, fmt::format("plug {}: there is no bridge with VNI {}", spec.interface, spec.vni)});
-        continue;
-      }
-      if (const auto holder = holder_of(spec); holder && *holder != id) {
-        refuse_taken(spec, *holder);
-        continue;
-      }
-      const auto [claim, first] = claims_.try_emplace(spec.ifindex, &spec);
-      if (!first) refuse_taken(spec, claim->second->id);
+    } else {
+      for (const auto& [id, spec] : desired_.ports)
+        if (in_scope(spec.vni.number())) claim_interface(spec);
     }
+  }
+
+  void claim_interface(const PortSpec& spec) {
+    if (at_hand_.unusable.contains(spec.id)) return;
+    const auto refuse = [&](std::string why) {
+      delta_.refused.emplace(spec.id, Error{Code::invalid, fmt::format("plug {}: {}", spec.interface, why)});
+    };
+    if (spec.ifindex == 0) return refuse("0 is not an ifindex");
+    if (!desired_.bridges.contains(spec.vni)) return refuse(fmt::format("there is no bridge with VNI {}", spec.vni));
+    if (const auto holder = holder_of(spec); holder && *holder != spec.id) return refuse_taken(spec, *holder);
+    const auto [claim, first] = claims_.try_emplace(spec.ifindex, &spec);
+    if (!first) refuse_taken(spec, claim->second->id);
   }
 
   void refuse_taken(const PortSpec& spec, const Uuid& holder) {
@@ -129,6 +138,8 @@ class Difference {
       if (!here || !same(known->second, port)) delta_.ports.emplace_back(ifindex, port);
     }
     for (const auto& [ifindex, port] : known_.ports) {
+      // A look-up of each port of the host is what a change of one bridge does not pay for.
+      if (at_hand_.ports != nullptr && !in_scope(port.vni) && !in_scope_.contains(id_of(port))) continue;
       if (claims_.contains(ifindex)) continue;
       const auto desired = desired_.ports.find(id_of(port));
       const bool is_desired = desired != desired_.ports.end();
@@ -182,6 +193,7 @@ class Difference {
   std::unordered_set<std::uint32_t> held_;           // the VNIs of ports that stay although nothing is known of them
   std::map<std::uint32_t, const PortSpec*> claims_;  // ifindex -> the port that gets it
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> members_;  // VNI -> ifindexes, in the end
+  std::unordered_set<Uuid> in_scope_;                                      // ports, where the caller has them
   std::unordered_map<Uuid, std::uint32_t> ifindex_of_;
   std::unordered_set<std::uint32_t> kept_slots_;
   Delta delta_;
@@ -219,6 +231,42 @@ std::set<Vni> changed_bridges(const Desired& before, const Desired& after) {
     for (const auto& [vni, bridge] : after.bridges) changed.insert(vni);
   }
   return changed;
+}
+
+PortsByBridge by_bridge(const Desired& desired) {
+  PortsByBridge out;
+  for (const auto& [id, spec] : desired.ports) out[spec.vni].push_back(id);
+  return out;
+}
+
+std::set<Vni> changed_bridges(const Desired& held, const PortsByBridge& ports, const Desired& part,
+                              const std::set<Vni>& bridges) {
+  Desired before;
+  for (const Vni vni : bridges) {
+    if (const auto bridge = held.bridges.find(vni); bridge != held.bridges.end()) before.bridges.insert(*bridge);
+    if (const auto of_bridge = ports.find(vni); of_bridge != ports.end())
+      for (const Uuid& id : of_bridge->second) before.ports.insert(*held.ports.find(id));
+  }
+  before.tunnel = part.tunnel;
+  return changed_bridges(before, part);
+}
+
+void replace(Desired& held, PortsByBridge& ports, const Desired& part, const std::set<Vni>& bridges) {
+  for (const Vni vni : bridges) {
+    held.bridges.erase(vni);
+    const auto of_bridge = ports.find(vni);
+    if (of_bridge == ports.end()) continue;
+    for (const Uuid& id : of_bridge->second) held.ports.erase(id);
+    ports.erase(of_bridge);
+  }
+  for (const auto& [vni, bridge] : part.bridges) held.bridges.insert_or_assign(vni, bridge);
+  for (const auto& [id, spec] : part.ports) {
+    held.ports.insert_or_assign(id, spec);
+    ports[spec.vni].push_back(id);
+  }
+  held.tunnel = part.tunnel;
+  held.banned = part.banned;
+  held.held = part.held;
 }
 
 void update(Desired& held, const Desired& next) {

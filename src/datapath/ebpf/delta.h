@@ -45,6 +45,8 @@ struct Delta {
 struct Circumstances {
   // The bridges that are to be looked at; nothing means all.
   std::optional<std::set<Vni>> scope;
+  // The desired ports of these, where the caller has them; else they are looked for.
+  const std::vector<const PortSpec*>* ports = nullptr;
   std::uint32_t max_ports = 0;
   // Ports whose interfaces can't be used now: they are planned as if they were to go.
   std::set<Uuid> unusable;
@@ -54,6 +56,15 @@ struct Circumstances {
 
 // The bridges whose tables may differ between the two.
 std::set<Vni> changed_bridges(const Desired& before, const Desired& after);
+
+// Desired ports by their bridges.
+using PortsByBridge = std::map<Vni, std::vector<Uuid>>;
+PortsByBridge by_bridge(const Desired& desired);
+// Of these bridges those that are different in `part`, or whose ports are.
+std::set<Vni> changed_bridges(const Desired& held, const PortsByBridge& ports, const Desired& part,
+                              const std::set<Vni>& bridges);
+// Replaces these bridges and their ports, and what belongs to no bridge, by what `part` has.
+void replace(Desired& held, PortsByBridge& ports, const Desired& part, const std::set<Vni>& bridges);
 
 // Makes `held` equal to `next`, at the cost of what differs (and of a comparison of the rest).
 void update(Desired& held, const Desired& next);

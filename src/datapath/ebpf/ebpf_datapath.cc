@@ -103,47 +103,128 @@ void EbpfDatapath::drifted(const std::string& what) {
   if (drifted_) drifted_(what);
 }
 
+namespace {
+
+// The ports of these bridges, ascending by id; of all without any.
+std::vector<const PortSpec*> ports_of(const Desired& desired, const PortsByBridge& by_bridge,
+                                      const std::set<Vni>* bridges) {
+  std::vector<const PortSpec*> out;
+  if (bridges == nullptr) {
+    out.reserve(desired.ports.size());
+    for (const auto& [id, spec] : desired.ports) out.push_back(&spec);
+    return out;
+  }
+  for (const Vni vni : *bridges) {
+    const auto of_bridge = by_bridge.find(vni);
+    if (of_bridge == by_bridge.end()) continue;
+    for (const Uuid& id : of_bridge->second) out.push_back(&desired.ports.at(id));
+  }
+  std::sort(out.begin(), out.end(), [](const PortSpec* a, const PortSpec* b) { return a->id < b->id; });
+  return out;
+}
+
+Circumstances in_scope(std::optional<std::set<Vni>> scope) {
+  Circumstances out;
+  out.scope = std::move(scope);
+  return out;
+}
+
+std::optional<Ip> local(const Desired& desired) {
+  return desired.tunnel ? std::optional<Ip>(desired.tunnel->local) : std::nullopt;
+}
+
+}  // namespace
+
+// What has to be looked at beside the bridges that are different.
+std::set<Vni> EbpfDatapath::left_to_do(const Desired& desired, Sweep sweep) const {
+  std::set<Vni> scope = unfinished_;
+  if (sweep == Sweep::yes) scope.insert(unswept_.begin(), unswept_.end());
+  const auto look_at = [&](const abi::port& port) {
+    if (const auto vni = Vni::from(port.vni)) scope.insert(*vni);
+  };
+  for (const std::uint32_t ifindex : desired.banned)
+    if (const auto port = known_.ports.find(ifindex); port != known_.ports.end()) look_at(port->second);
+  if (desired.held != applied_.held)
+    for (const auto& [ifindex, port] : known_.ports)
+      if (applied_.held.contains(id_of(port)) || desired.held.contains(id_of(port))) look_at(port);
+  return scope;
+}
+
 Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
-  Round round{.desired = desired, .sweep = sweep};
+  const bool everything = stale_ || (sweep == Sweep::yes && !swept_);
+  std::optional<std::set<Vni>> scope;
+  if (!everything) {
+    scope = left_to_do(desired, sweep);
+    scope->merge(changed_bridges(applied_, desired));
+  }
+  const bool tunnel_changed = applied_.tunnel != desired.tunnel;
+  update(applied_, desired);
+  applied_ports_ = by_bridge(applied_);
+  Round round{.desired = applied_,
+              .sweep = sweep,
+              .tunnel_changed = tunnel_changed,
+              .ports = ports_of(applied_, applied_ports_, scope ? &*scope : nullptr),
+              .circumstances = in_scope(scope)};
+  Applied applied = run(round, everything);
+  for (const auto& [id, spec] : applied_.ports)
+    if (!round.in_scope(spec.vni)) answer(spec, applied);  // nothing is different; the answer is about all
+  return applied;
+}
+
+Applied EbpfDatapath::apply_bridges(const Desired& desired, const std::set<Vni>& bridges, Sweep sweep) {
+  if (stale_ || (sweep == Sweep::yes && !swept_) || local(desired) != local(applied_)) {
+    Desired whole = applied_;
+    PortsByBridge ports = applied_ports_;
+    replace(whole, ports, desired, bridges);
+    return apply(whole, sweep);
+  }
+  std::set<Vni> scope = left_to_do(desired, sweep);
+  scope.merge(changed_bridges(applied_, applied_ports_, desired, bridges));
+  const bool tunnel_changed = applied_.tunnel != desired.tunnel;
+  replace(applied_, applied_ports_, desired, bridges);
+  Round round{.desired = applied_,
+              .sweep = sweep,
+              .tunnel_changed = tunnel_changed,
+              .ports = ports_of(applied_, applied_ports_, &scope),
+              .circumstances = in_scope(std::move(scope))};
+  Applied applied = run(round, false);
+  for (const auto& [id, spec] : desired.ports)
+    if (!round.in_scope(spec.vni)) answer(spec, applied);
+  return applied;
+}
+
+// What became of a port.
+void EbpfDatapath::answer(const PortSpec& spec, Applied& applied) const {
+  const auto failed = failed_.find(spec.id);
+  applied.ports.emplace(spec.id, failed == failed_.end() ? Status{} : Status(tl::unexpected(failed->second)));
+  const auto before = before_.find(spec.ifindex);
+  if (failed == failed_.end() && before != before_.end()) applied.preceded.emplace(spec.id, before->second);
+}
+
+Applied EbpfDatapath::run(Round& round, bool everything) {
   if (stale_ || !pinned_) pin(round);
   if (stale_) {
     if (auto read = read_kernel(); !read) {
       round.errors.push_back(read.error());
       Applied nothing{.ports = {}, .errors = round.errors};
-      if (desired.tunnel) nothing.tunnel = tl::unexpected(read.error());
-      for (const auto& [id, spec] : desired.ports) nothing.ports.emplace(id, tl::unexpected(read.error()));
+      if (round.desired.tunnel) nothing.tunnel = tl::unexpected(read.error());
+      for (const PortSpec* spec : round.ports) nothing.ports.emplace(spec->id, tl::unexpected(read.error()));
       return nothing;
     }
   }
-  const bool everything = std::exchange(stale_, false) || (sweep == Sweep::yes && !swept_);
-  if (!everything) {
-    round.circumstances.scope = changed_bridges(applied_, desired);
-    round.circumstances.scope->insert(unfinished_.begin(), unfinished_.end());
-    if (sweep == Sweep::yes) round.circumstances.scope->insert(unswept_.begin(), unswept_.end());
-  }
+  stale_ = false;
   round.circumstances.max_ports = objects_->maps().max_ports;
-  if (!everything) {
-    const auto look_at = [&](const abi::port& port) {
-      if (const auto vni = Vni::from(port.vni)) round.circumstances.scope->insert(*vni);
-    };
-    for (const std::uint32_t ifindex : desired.banned)
-      if (const auto port = known_.ports.find(ifindex); port != known_.ports.end()) look_at(port->second);
-    if (desired.held != applied_.held)
-      for (const auto& [ifindex, port] : known_.ports)
-        if (applied_.held.contains(id_of(port)) || desired.held.contains(id_of(port))) look_at(port);
-  }
+  round.circumstances.ports = &round.ports;
 
   look_before();
   open_banned(round);
   prepare_tunnel(round, everything);
-  const bool touched = everything || !round.circumstances.scope->empty();
-  if (touched) {
+  if (everything || !round.circumstances.scope->empty()) {
     prepare_interfaces(round);
-    round.delta = difference(known_, desired, sweep, round.circumstances);
+    round.delta = difference(known_, round.desired, round.sweep, round.circumstances);
     for (const auto& [id, error] : round.delta.refused) round.failed.try_emplace(id, error);
-    for (const auto& [id, spec] : desired.ports) {
-      if (round.in_scope(spec.vni) && !round.failed.contains(id)) round.owners.emplace(spec.ifindex, id);
-    }
+    for (const PortSpec* spec : round.ports)
+      if (!round.failed.contains(spec->id)) round.owners.emplace(spec->ifindex, spec->id);
     write_ports(round);
     attach(round, Hook::egress);
     write_bridges(round);
@@ -152,26 +233,35 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
     confirm_hooks(round);
     remove_ports(round);
     verify(round);
-    if (everything && sweep == Sweep::yes) remove_strays(round);
+    if (everything && round.sweep == Sweep::yes) remove_strays(round);
     if (drift_) drift_->drain();
   } else {
     finish_tunnel(round);
   }
+  note(round, everything);
+  look_later();
 
+  Applied applied{.ports = {}, .tunnel = tunnel_status_, .errors = std::move(round.errors)};
+  for (const PortSpec* spec : round.ports) answer(*spec, applied);
+  return applied;
+}
+
+// What was left to do.
+void EbpfDatapath::note(Round& round, bool everything) {
   std::erase_if(failed_, [&](const auto& failed) {
-    const auto spec = desired.ports.find(failed.first);
-    return spec == desired.ports.end() || round.in_scope(spec->second.vni);
+    const auto spec = round.desired.ports.find(failed.first);
+    return spec == round.desired.ports.end() || round.in_scope(spec->second.vni);
   });
   failed_.merge(round.failed);
   unfinished_ = std::move(round.unfinished);
   troubled_.clear();
   for (const auto& [id, error] : failed_) {
-    const PortSpec& spec = desired.ports.at(id);
+    const PortSpec& spec = round.desired.ports.at(id);
     unfinished_.insert(spec.vni);
     troubled_.insert(spec.ifindex);
   }
   std::erase_if(closed_, [&](std::uint32_t ifindex) { return known_.ports.contains(ifindex); });
-  if (sweep == Sweep::yes) {
+  if (round.sweep == Sweep::yes) {
     swept_ = true;
     unswept_.clear();
   } else if (everything) {
@@ -179,18 +269,6 @@ Applied EbpfDatapath::apply(const Desired& desired, Sweep sweep) {
   } else {
     unswept_.insert(round.circumstances.scope->begin(), round.circumstances.scope->end());
   }
-  update(applied_, desired);
-  look_later();
-
-  Applied applied{.ports = {}, .tunnel = tunnel_status_, .errors = std::move(round.errors)};
-  for (const auto& [id, spec] : desired.ports) {
-    const auto failed = failed_.find(id);
-    applied.ports.emplace_hint(applied.ports.end(), id,
-                               failed == failed_.end() ? Status{} : Status(tl::unexpected(failed->second)));
-    const auto before = before_.find(spec.ifindex);
-    if (failed == failed_.end() && before != before_.end()) applied.preceded.emplace(id, before->second);
-  }
-  return applied;
 }
 
 bool EbpfDatapath::plugged(std::uint32_t ifindex) {
@@ -208,8 +286,10 @@ void EbpfDatapath::pin(Round& round) {
 
 void EbpfDatapath::prepare_interfaces(Round& round) {
   int count = 0;
-  for (const auto& [id, spec] : round.desired.ports) {
-    if (!round.in_scope(spec.vni) || spec.ifindex == 0 || hooked_.contains(spec.ifindex)) continue;
+  for (const PortSpec* port : round.ports) {
+    const PortSpec& spec = *port;
+    const Uuid& id = spec.id;
+    if (spec.ifindex == 0 || hooked_.contains(spec.ifindex)) continue;
     if (++count % drain_every == 0 && drift_) drift_->drain();
     const auto known = known_.ports.find(spec.ifindex);
     const bool recorded = known != known_.ports.end();
@@ -435,6 +515,7 @@ Status EbpfDatapath::remove_everything() {
   known_ = {};
   applied_ = {};
   closed_.clear();
+  applied_ports_ = {};
   hooked_.clear();
   failed_.clear();
   tunnel_settled_ = false;

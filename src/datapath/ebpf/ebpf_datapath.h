@@ -39,6 +39,7 @@ class EbpfDatapath : public Datapath {
   static Result<std::unique_ptr<EbpfDatapath>> open(Loop& loop, const EbpfOptions& options);
 
   Applied apply(const Desired& desired, Sweep sweep) override;
+  Applied apply_bridges(const Desired& desired, const std::set<Vni>& bridges, Sweep sweep) override;
   bool plugged(std::uint32_t ifindex) override;
   const std::set<std::uint32_t>& closed() const override { return closed_; }
   void on_drift(std::function<void(const std::string& what)> drifted) override { drifted_ = std::move(drifted); }
@@ -61,6 +62,10 @@ class EbpfDatapath : public Datapath {
                const Hooks& tunnel_hooks, VxlanLinks links, const EbpfOptions& options);
   Status listen(Loop& loop, const EbpfOptions& options);
   void drifted(const std::string& what);
+  Applied run(Round& round, bool everything);
+  void note(Round& round, bool everything);
+  void answer(const PortSpec& spec, Applied& applied) const;
+  std::set<Vni> left_to_do(const Desired& desired, Sweep sweep) const;
   void pin(Round& round);
   Status read_kernel();
   void prepare_interfaces(Round& round);
@@ -129,7 +134,8 @@ class EbpfDatapath : public Datapath {
   bool tunnel_settled_ = false;   // as the last Desired has it
   Status tunnel_status_;
   Tables known_;
-  Desired applied_;  // by the last apply()
+  Desired applied_;              // by the last apply()
+  PortsByBridge applied_ports_;  // of these
   std::set<std::uint32_t> closed_;
   std::unordered_set<std::uint32_t> hooked_;     // interfaces whose hooks were read back as complete
   std::map<std::uint32_t, std::string> before_;  // what stands before our hooks, by interface

@@ -17,6 +17,8 @@ namespace midonet::datapath {
 struct EbpfDatapath::Round {
   const Desired& desired;
   const Sweep sweep;
+  const bool tunnel_changed;                 // desired.tunnel, since the last apply()
+  const std::vector<const PortSpec*> ports;  // those of the bridges in scope
   Circumstances circumstances{};
   Delta delta{};
   // Interfaces whose hooks are not complete; `known`: an agent before may have left its own there.

@@ -58,7 +58,7 @@ abi::tunnel EbpfDatapath::tunnel_entry(const TunnelSpec& wanted, std::uint32_t i
 
 void EbpfDatapath::prepare_tunnel(Round& round, bool everything) {
   const auto& wanted = round.desired.tunnel;
-  const bool changed = everything || !tunnel_settled_ || applied_.tunnel != wanted;
+  const bool changed = everything || !tunnel_settled_ || round.tunnel_changed;
   if (!changed) return;
   tunnel_settled_ = false;
   if (!wanted) {
