@@ -1,5 +1,7 @@
 // Two questions before a connection works on a request: whether the request is admitted, before its body is read, and whether it has a
 // turn. And how a connection gives way to others.
+#include <poll.h>
+
 #include <charconv>
 
 #include "base/log.h"
@@ -69,8 +71,16 @@ void Http1Connection::refuse_at_header(Response refusal) {
   all_->traffic.started();
 }
 
+// Whether no answer can reach the client any more: it has reset the connection. The loop hears of that after the bytes that
+// came before it.
+bool Http1Connection::client_gone() {
+  pollfd socket{socket_.native_handle(), 0, 0};
+  return ::poll(&socket, 1, 0) == 1 && (socket.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 void Http1Connection::begin(std::uint64_t id, std::shared_ptr<Turn> turn) {
   if (closed_ || id < first_id_ || id - first_id_ >= slots_.size()) return;
+  if (client_gone()) return close();
   const std::unique_ptr<Request> request = std::exchange(slots_[id - first_id_].request, nullptr);
   if (!request) return;  // it waited for so long that 503 was answered
   request->work = turn;

@@ -203,6 +203,21 @@ TEST_F(HttpFairness, RequestsWhoseClientsHaveGoneAreNeverBegun) {
   EXPECT_EQ(order, (std::vector<std::string>{"/hold", "/a"}));
 }
 
+TEST_F(HttpFairness, ARequestThatIsFollowedByAResetIsNeverBegun) {
+  start({});
+  for (int i = 0; i < 20; ++i) {
+    const auto gone = client();
+    gone->send(get("/gone") + get("/gone"));
+    gone->reset();
+  }
+  const auto half = client();
+  half->send(get("/a"));
+  half->end_sending();
+  EXPECT_THAT(half->everything(), EndsWith("GET /a")) << "it still reads";
+  ASSERT_TRUE(run_until([&] { return open_connections() == 0; }));
+  EXPECT_EQ(order, std::vector<std::string>{"/a"});
+}
+
 TEST_F(HttpFairness, SlowBodiesTakeNoMoreThanTheirShare) {
   start({.held_bytes = 8 * megabyte, .client_held_bytes = 2 * megabyte});
   std::vector<std::unique_ptr<RawClient>> slow;

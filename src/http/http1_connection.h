@@ -78,6 +78,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   void ask_admission();
   void admitted(std::uint64_t question, std::optional<Response> refusal);
   bool has_short_body() const;
+  bool client_gone();
   void refuse_at_header(Response refusal);
   void process_later();
   std::size_t held() const;
