@@ -37,15 +37,18 @@ def milliseconds(seconds):
     return f"{seconds * 1000:.2f} ms"
 
 
-def _prepare():
-    if os.geteuid() != 0:
-        sys.exit("benchmarks need root: they make network namespaces")
-
+def clean_up_on_signals():
     def ended(number, _):
         raise SystemExit(f"ended by signal {number}")
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ended)
+
+
+def _prepare():
+    if os.geteuid() != 0:
+        sys.exit("benchmarks need root: they make network namespaces")
+    clean_up_on_signals()
 
 
 def _directory(stack):
