@@ -29,7 +29,7 @@ std::string AgentFacts::encode() const {
 AgentFacts AgentFacts::decode(const std::string& record) {
   AgentFacts out;
   if (auto alive = model::decode<model::Alive>(record)) out.alive = *std::move(alive);
-  const Json json = Json::parse(record, nullptr, false);
+  const Json json = parse_json(record);
   const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); };
   if (!json.is_object()) return out;
   if (json.contains("place")) out.place = text(json["place"]);

@@ -101,6 +101,15 @@ TEST_F(ClaimTest, ARecordOfAnOlderVersionIsNoRivals) {
   EXPECT_FALSE(first.claim.is_rivals("garbage"));
 }
 
+TEST_F(ClaimTest, ADeeplyNestedRecordIsNoRivals) {
+  const Contender first(cloud, host, "boot1 1:1", "one");
+  const auto record = [](std::size_t depth) {
+    return R"({"place": "boot2 2:2", "more": )" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_TRUE(first.claim.is_rivals(record(1)));
+  EXPECT_FALSE(first.claim.is_rivals(record(100'000)));
+}
+
 TEST_F(ClaimTest, AnAliveNodeThatAnotherProcessRemovesIsNoticed) {
   Contender first(cloud, host, "boot1 1:1", "one");
   ASSERT_TRUE(cloud.until([&] { return first.won == 1; }));
