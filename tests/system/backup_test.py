@@ -99,6 +99,19 @@ class Backup(SystemTest):
         self.assertEqual(self.midonet("agent", "accept").returncode, 0)
         wait_until(lambda: self.h.closed("a0"), 20, "what the store does not know goes")
 
+    def test_an_empty_store_beside_pins_that_know_of_ports_takes_nothing_from_the_kernel(self):
+        self.h.kill()
+        for name in os.listdir(self.h.directory):
+            if name.startswith(("midonet.db", "host_id.properties")):
+                os.unlink(os.path.join(self.h.directory, name))
+        self.h.start()  # nothing but the kernel knows of the ports
+        wait_until(lambda: self.h.agent_status()["reconciles"] > 0, 20, "the agent has acted")
+        self.assertIn("what forwards here (2 ports) goes on", "".join(self.h.agent_status()["warnings"]))
+        shown = self.midonet("status")
+        self.assertEqual(shown.returncode, 1, shown.stdout)
+        self.assertIn("has lost this host and its bindings", " ".join(shown.stdout.split()))
+        self.assert_passes(self.a, self.b)
+
     def test_a_backup_that_cannot_be_written_says_why(self):
         done = self.midonet("backup", "/proc/nowhere/saved")
         self.assertNotEqual(done.returncode, 0)

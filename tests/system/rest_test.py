@@ -125,6 +125,33 @@ class Rest(SystemTest):
         self.rest.close()
         self.assertEqual(len(self.rest.get("/bridges")), 1)
 
+    def test_every_link_leads_somewhere(self):
+        self.h.attach(self.port, "tap0", wait=None)
+        self.rest.create(f"/bridges/{self.bridge}/mac_table", {"macAddr": "02:00:00:00:00:01", "portId": self.port})
+        self.rest.create(f"/bridges/{self.bridge}/arp_table", {"ip": "10.0.0.1", "mac": "02:00:00:00:00:01"})
+        zone = self.rest.create("/tunnel_zones", {"name": "zone"})
+        self.rest.expect(201, "POST", f"/tunnel_zones/{zone}/hosts", {"hostId": self.h.id, "ipAddress": "192.0.2.1"})
+
+        def links(value):
+            if isinstance(value, dict | list):
+                for one in value.values() if isinstance(value, dict) else value:
+                    yield from links(one)
+            elif isinstance(value, str) and value.startswith("http") and "{" not in value:
+                yield value
+
+        answers, to_ask = {}, ["/"]
+        while to_ask:
+            uri = to_ask.pop()
+            if uri in answers or uri.endswith("/openapi.json"):
+                continue
+            answer = self.rest.call("GET", uri)
+            answers[uri] = answer.status
+            if answer.status == 200:
+                to_ask += links(answer.json)
+        self.assertGreater(len(answers), 25)
+        wrong = {uri: status for uri, status in answers.items() if status != 200 and not uri.endswith("/login")}
+        self.assertEqual(wrong, {})
+
     def test_methods_and_media_types_are_checked(self):
         self.assert_refused(405, "PATCH", f"/bridges/{self.bridge}")
         self.assert_refused(405, "PUT", "/bridges", {})

@@ -105,6 +105,20 @@ class Uplink(ClusterTest):
             self.h1.namespace.ip("link", "set", name, "up")
             self.assertIn(f"{name} stands above eth0, which carries the tunnel address", self.refused(name))
 
+    def test_what_a_bridge_is_made_of_that_carries_the_default_route_is_refused(self):
+        ip = self.h1.namespace.ip
+        self.addCleanup(ip, "link", "del", "br0", check=False)
+        ip("link", "add", "name", "br0", "type", "bridge")
+        self.addCleanup(ip, "link", "del", "up0", check=False)
+        ip("link", "add", "name", "up0", "type", "veth", "peer", "name", "up1")
+        ip("link", "set", "up0", "master", "br0")
+        for name in ("up0", "up1", "br0"):
+            ip("link", "set", name, "up")
+        ip("addr", "add", "10.98.0.1/24", "dev", "br0")
+        ip("route", "add", "default", "via", "10.98.0.2", "dev", "br0")
+        self.assertEqual(self.refused("br0"), "br0 carries the default route")
+        self.assertEqual(self.refused("up0"), "up0 stands below br0, which carries the default route")
+
     def test_a_macvtap_anywhere_is_refused(self):
         self.h1.namespace.ip("link", "add", "name", "v0", "type", "veth", "peer", "name", "v1")
         self.addCleanup(self.h1.namespace.ip, "link", "del", "v0", check=False)
