@@ -11,8 +11,6 @@
 #include "base/memory.h"
 #include "model/paths.h"
 #include "model/record.h"
-#include "store/transaction.h"
-#include "topology/hosts.h"
 
 #include <unistd.h>
 
@@ -31,7 +29,6 @@ constexpr std::chrono::milliseconds interfaces_delay{100};
 // A reconcile that took long is followed by a pause as long as it took, at most so long: a burst of changes becomes few
 // reconciles, one change is not delayed.
 constexpr std::chrono::milliseconds longest_pause{50};
-constexpr Backoff registration_backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(10'000));
 // After a start that long, everything that it read has been written or thrown away.
 constexpr std::chrono::seconds start_is_over{1};
 
@@ -61,6 +58,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
               .addresses = options_.addresses},
              {[this] { begin(); }, [this] { nodes_.resume(); }}),
       hold_(options_.hold_file),
+      registration_(loop, store, options_.host, options_.host_name, [this](bool made) { registered(made); }),
       nodes_(loop, store, registry.counter("midonet_agent_report_commits_total", "Commits of statuses and interfaces"),
              registry.counter("midonet_agent_report_failures_total",
                               "Commits of statuses and interfaces that the store refused"),
@@ -68,7 +66,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
               {.path = paths::statuses(options_.host), .kind = ephemeral(Rank::status), .children = true},
               {.path = paths::interfaces(options_.host), .kind = ephemeral(Rank::interface), .children = true}},
              {.found = [this](const std::string& path, const store::Node& node) { found(path, node); },
-              .missing = [this](const std::string&) { register_host(); },
+              .missing = [this](const std::string&) { registration_.start(); },
               .written = [this](const std::string& path) { times_.written(path); }}),
       report_(nodes_, registry, options_.host, options_.now),
       statuses_(loop, report_,
@@ -81,11 +79,19 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
       mirror_(loop, store, [this] { on_store(); }),
       observer_(parts_, options_.host),
       store_since_(options_.now()),
+      applier_(datapath),
+      failures_(loop,
+                [this](const std::set<Uuid>& ports, bool all) {
+                  retry_counter_.add();
+                  Scope again{.all = all};
+                  for (const Uuid& id : ports) mark_port_dirty(id, again);
+                  mark_dirty(again, "retry");
+                }),
       offering_(loop, store, datapath, registry, observer_, options_.mac_ageing, options_.host,
                 {[this](const Scope& scope, const char* why) { mark_dirty(scope, why); },
                  [this] { mark_all_dirty("offers known"); },  // what is read depends on it, and what goes
                  [this](const Uuid& port, store::Revision revision) { times_.offered(port, revision); },
-                 [this] { register_host(); }}) {
+                 [this] { registration_.start(); }}) {
   links_.on_changed([this] { on_links(); });
   if (links_.ready()) free_uplinks();
 }
@@ -125,7 +131,7 @@ void Agent::begin() {
   });
   offering_.start();
   nodes_.put(paths::alive(options_.host), ephemeral(Rank::alive), claim_.record());
-  register_host();
+  registration_.start();
   if (links_.ready()) on_links();
   mark_all_dirty("start");
 }
@@ -139,32 +145,10 @@ void Agent::found(const std::string& path, const store::Node& node) {
   claim_.lost(node.value);
 }
 
-void Agent::register_host() {
-  if (register_timer_.armed()) return;
-  register_timer_ = loop_.after(registration_backoff.after(registrations_++), [this] {
-    store::transact(
-        store_,
-        [this, alive = liveness_.token(), id = options_.host, name = options_.host_name](store::Transaction& t) {
-          const auto there = t.get(paths::host(id));
-          if (!there && there.error().code == Code::not_found && !alive.expired()) host_was_absent_ = true;
-          return topology::register_host(t, id, name);
-        },
-        [this, alive = liveness_.token()](Result<store::Revision> result) {
-          if (alive.expired()) return;
-          if (!result) {
-            log::warning("register host {}: {}: trying again", options_.host, result.error().message);
-            return register_host();
-          }
-          registered(*result);
-        });
-  });
-}
-
-void Agent::registered(store::Revision revision) {
-  if (revision != 0) log::info("registered host={} name={}", options_.host, options_.host_name);
-  registrations_ = 0;
+// The host's record and its folders are there; `made`: they were not before.
+void Agent::registered(bool made) {
   // Before anything that is read below the host's new folders can be acted on.
-  if (std::exchange(host_was_absent_, false)) hold_what_forwards();
+  if (made) hold_what_forwards();
   if (!claim_.held()) return;
   nodes_.start();
   offering_.start_writing();
@@ -174,22 +158,13 @@ void Agent::registered(store::Revision revision) {
 // all that its store had.
 void Agent::hold_what_forwards() {
   if (reconciles_ == 0) datapath_.apply({}, datapath::Sweep::no);  // reads what an earlier agent left in the kernel
-  const std::size_t ports = datapath_.counters().size();
-  if (ports == 0) return;
-  looked_since_hold_ = false;
-  hold_.begin(fmt::format("store {} has lost this host and its bindings; what forwards here ({} {}) goes on",
-                          store_.uri(), ports, ports == 1 ? "port" : "ports"));
+  if (hold_.begin_for(datapath_, store_.uri())) looked_since_hold_ = false;
 }
 
 // The store knows again all that forwards: there is nothing to keep against it.
 void Agent::end_hold_if_known(const Plan& plan) {
-  if (!hold_.on() || !looked_since_hold_ || reconciles_ == 0 || !snapshot().complete || !snapshot().peers_read ||
-      !offering_.known())
-    return;
-  for (const datapath::PortCounters& port : datapath_.counters())
-    if (!plan.desired.ports.contains(port.id)) return;
-  log::info("store {} knows all ports that forward here: the hold ends", store_.uri());
-  hold_.end();
+  if (!hold_.on() || !looked_since_hold_ || reconciles_ == 0 || !snapshot().all_known() || !offering_.known()) return;
+  hold_.end_if_known(plan.desired, datapath_, store_.uri());
 }
 
 void Agent::accept_store() {
@@ -209,7 +184,7 @@ void Agent::on_store() {
 // Hooks of an earlier agent on an interface that the host itself lives by may be what keeps this one from the store, so they
 // go before it has said anything.
 void Agent::free_uplinks() {
-  if (view_ != Known::unread || !links_.ready()) return;
+  if (snapshot().own != Known::unread || !links_.ready()) return;
   const netlink::RouteTable& routes = links_.routes(destinations({}, options_.overlay));
   datapath::Desired nothing;
   for (const auto& [ifindex, why] : uplinks(links_.links(), {}, {}, routes, options_.overlay)) {
@@ -235,10 +210,7 @@ void Agent::on_links() {
   if (!started_) return free_uplinks();
   if (!interfaces_timer_.armed())
     interfaces_timer_ = loop_.after(interfaces_delay, [this] {
-      const netlink::LinkTable& links = links_.links();
-      const auto changed = links.changed_since(links_reported_);
-      links_reported_ = links.version();
-      report_.interfaces(links, changed && std::exchange(links_published_, true) ? &*changed : nullptr);
+      report_.interfaces(links_.links());
       if (links_.ready()) nodes_.sweep(static_cast<unsigned>(Rank::interface));
     });
   underlay_dirty_ = true;  // also routes may have changed
@@ -270,7 +242,7 @@ void Agent::mark_port_dirty(const Uuid& id, Scope& scope) const {
 
 void Agent::reconcile() {
   const auto begin = Steady::now();
-  if ((store_dirty_ && !look_at_store()) || view_ == Known::unread || !links_.ready()) return free_uplinks();
+  if ((store_dirty_ && !look_at_store()) || snapshot().own == Known::unread || !links_.ready()) return free_uplinks();
   look_at_links();
   if (worth_waiting(begin)) return;
 
@@ -292,7 +264,7 @@ void Agent::reconcile() {
   last_ = LastReconcile{options_.now(), end - begin};
   log::debug("reconciled: bridges={} ports={} plan={:.2f}ms apply={:.2f}ms complete={}",
              scope.all ? "all" : std::to_string(scope.bridges.size()), plan.ports.size(),
-             seconds(planned - begin) * 1000, seconds(end - planned) * 1000, snapshot().complete);
+             seconds(planned - begin) * 1000, seconds(end - planned) * 1000, snapshot().own_known());
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
 }
 
@@ -306,7 +278,7 @@ void Agent::open_taps(datapath::Desired& desired) const {
 
 // What is known incompletely may be complete in a moment.
 bool Agent::worth_waiting(Steady::time_point now) {
-  if (snapshot().complete) {
+  if (snapshot().own_known()) {
     patience_.cancel();
     incomplete_since_.reset();
     return false;
@@ -326,14 +298,13 @@ bool Agent::look_at_store() {
   due_.add(changes.concerned);
   if (changes.underlay) underlay_dirty_ = true;
   changed_bindings_.insert(changes.bindings.begin(), changes.bindings.end());
-  if (!changes.known) return false;
+  if (snapshot().own == Known::unread) return false;
   // What was known stays in force. A host that is gone from the store is made again; its watch then tells.
   if (changes.lost) {
     log::warning("host {} is not in the store any more: registering it again", options_.host);
-    register_host();
+    registration_.start();
   }
   if (!observer_.lost()) looked_since_hold_ = true;
-  view_ = snapshot().complete ? Known::complete : Known::partial;
   if (!snapshot().ports.empty() && !std::exchange(store_noted_, true)) {
     if (auto noted = note_store_of_ports(options_.store_file, store_.identity()); !noted)
       log::warning("{}: a store in its place would not be noticed", noted.error().message);
@@ -347,24 +318,19 @@ void Agent::look_at_bindings(const std::set<Uuid>& changed) {
   const auto now = Steady::now();
   const auto seen = store_dirty_since_.value_or(now);
   for (const Uuid& id : changed) times_.bound(id, find_port(snapshot(), id), seen);
-  if (!snapshot().complete || !store_dirty_since_) return;
+  if (!snapshot().own_known() || !store_dirty_since_) return;
   times_.mirror(now - *store_dirty_since_);
   store_dirty_since_.reset();
 }
 
-// Which bridges the changes of links concern: those with a port at one of them, or at a member of one.
+// Which bridges the changes of links concern.
 void Agent::look_at_links() {
   const netlink::LinkTable& links = links_.links();
   if (links.version() != links_seen_) {
     const auto changed = links.changed_since(links_seen_);
     links_seen_ = links.version();
     if (!changed) due_.all = true;
-    for (const std::string& name : changed.value_or(std::set<std::string>())) {
-      observer_.concern_interface(name, due_);
-      if (const netlink::Link* link = links.find(name))
-        for (const std::uint32_t member : links.members(link->ifindex))
-          observer_.concern_interface(links.find(member)->name, due_);
-    }
+    for (const std::string& name : changed.value_or(std::set<std::string>())) observer_.concern_link(name, links, due_);
   }
   if (!std::exchange(underlay_dirty_, false)) return;
   Underlay now = underlay_of(snapshot(), links, options_.overlay,
@@ -372,19 +338,18 @@ void Agent::look_at_links() {
                                return links_.routes(destinations(peers, options_.overlay));
                              });
   if (now == underlay_) return;
-  underlay_ = std::move(now);
   due_.all = true;
-  for (const std::string& warning : underlay_.warnings)
-    if (std::find(plan_warnings_.begin(), plan_warnings_.end(), warning) == plan_warnings_.end())
+  for (const std::string& warning : now.warnings)
+    if (std::find(underlay_.warnings.begin(), underlay_.warnings.end(), warning) == underlay_.warnings.end())
       log::warning("{}", warning);
-  plan_warnings_ = underlay_.warnings;
+  underlay_ = std::move(now);
 }
 
 // The first sweep also waits for what other hosts offer, which an earlier agent left in the kernel, and for what this host
 // offers: its guests may be on their way elsewhere. Later on nothing that was read of them is forgotten because more is
 // being read, and local changes do not wait for it.
 bool Agent::may_sweep() const {
-  return !hold_.on() && snapshot().complete && (swept_ || (snapshot().peers_read && offering_.known()));
+  return !hold_.on() && (swept_ ? snapshot().own_known() : snapshot().all_known() && offering_.known());
 }
 
 // Where a part is not certain to be enough, all is reconciled.
@@ -396,21 +361,16 @@ Scope Agent::take_due() {
 }
 
 void Agent::let_go(const Uuid& lingering) {
-  const auto all_read = [this] { return snapshot().complete && snapshot().peers_read; };
-  const bool was_all_read = all_read();
+  const bool all_known = snapshot().all_known();
   const Observer::Changes changes = observer_.let_go(lingering);
   if (changes.underlay) underlay_dirty_ = true;
-  if (changes.underlay || !changes.concerned.empty() || was_all_read != all_read())
+  if (changes.underlay || !changes.concerned.empty() || all_known != snapshot().all_known())
     mark_dirty(changes.concerned, "let go");
 }
 
 // Logs what is wrong with records that no port's status tells of, once.
 void Agent::complain() {
-  std::set<std::string> now;
-  for (const std::string& name : snapshot().foreign)
-    now.insert(fmt::format("binding '{}' of this host is not the id of a port", name));
-  for (const auto& [path, what] : snapshot().damaged)
-    now.insert(fmt::format("{}: {}: what was read there before stays in force", path, what));
+  std::set<std::string> now = complaints(snapshot());
   for (const std::string& complaint : now)
     if (!complaints_.contains(complaint)) log::warning("{}", complaint);
   complaints_ = std::move(now);
@@ -424,7 +384,8 @@ void Agent::note_store(bool answers) {
 void Agent::apply(const Plan& plan, const Scope& scope, Steady::time_point now) {
   end_hold_if_known(plan);
   const bool sweep = may_sweep();
-  const datapath::Applied applied = apply_to_datapath(plan, scope, sweep ? datapath::Sweep::yes : datapath::Sweep::no);
+  const datapath::Applied applied =
+      applier_.apply(plan, scope, snapshot(), sweep ? datapath::Sweep::yes : datapath::Sweep::no);
   const auto end = Steady::now();
   times_.apply(end - now);
   closed_gauge_.set(static_cast<double>(datapath_.closed().size()));
@@ -438,78 +399,9 @@ void Agent::apply(const Plan& plan, const Scope& scope, Steady::time_point now) 
   if (!applied.tunnel && tunnel_changed) log::warning("the tunnel to other hosts: {}", applied.tunnel.error().message);
   tunnel_ = {underlay_.overlay, applied.tunnel};
   if (tunnel_changed && !scope.all) mark_dirty({.all = true}, "tunnel");  // the statuses of all ports tell of it
-  note_failures(plan, applied, scope, end);
+  failures_.note(plan, scope, applied, snapshot(), end);
   say(plan, scope, applied, end);
-  offering_.applied({plan, scope, underlay_.overlay, changed_bindings_, report_.current(), preceded_});
-}
-
-datapath::Applied Agent::apply_to_datapath(const Plan& plan, const Scope& scope, datapath::Sweep sweep) {
-  std::set<Vni> bridges;
-  const auto note = [&](const Uuid& id) {
-    const auto old = vnis_.find(id);
-    if (old != vnis_.end()) bridges.insert(old->second);
-    const auto bridge = snapshot().bridges.find(id);
-    if (bridge == snapshot().bridges.end() || !bridge->second.record || !bridge->second.record->vni) {
-      if (old != vnis_.end()) vnis_.erase(old);
-      return;
-    }
-    bridges.insert(*bridge->second.record->vni);
-    vnis_[id] = *bridge->second.record->vni;
-  };
-  if (scope.all) vnis_.clear();
-  if (scope.all)
-    for (const auto& [id, bridge] : snapshot().bridges) note(id);
-  else
-    for (const Uuid& id : scope.bridges) note(id);
-
-  if (scope.all) held_.clear();
-  for (const PortPlan& port : plan.ports) held_.erase(port.id);
-  std::erase_if(held_, [this](const Uuid& id) { return !find_port(snapshot(), id); });
-  held_.insert(plan.desired.held.begin(), plan.desired.held.end());
-  if (scope.all) return datapath_.apply(plan.desired, sweep);
-  datapath::Desired desired = plan.desired;
-  desired.held = held_;
-  return datapath_.apply_bridges(desired, bridges, sweep);
-}
-
-void Agent::note_failures(const Plan& plan, const datapath::Applied& applied, const Scope& scope,
-                          Steady::time_point now) {
-  if (scope.all) failing_.clear(), preceded_.clear();
-  const auto gone = [this](const Uuid& id) {
-    return !snapshot().ports.contains(id) && !snapshot().lingering.contains(id);
-  };
-  std::erase_if(failing_, gone);
-  std::erase_if(preceded_, [&](const auto& port) { return gone(port.first); });
-  for (const PortPlan& port : plan.ports) failing_.erase(port.id), preceded_.erase(port.id);
-  for (const auto& [id, status] : applied.ports) {
-    const bool failed = !status && status.error().code != Code::invalid && status.error().code != Code::not_found;
-    if (failed)
-      failing_.insert(id);
-    else
-      failing_.erase(id);
-    preceded_.erase(id);
-  }
-  preceded_.insert(applied.preceded.begin(), applied.preceded.end());
-
-  std::set<std::string> failed;
-  for (const Error& error : applied.errors) {
-    if (!retries_.contains(error.message)) log::warning("datapath: {}", error.message);
-    failed.insert(error.message);
-  }
-  const bool general = !failed.empty();
-  for (const Uuid& id : failing_) failed.insert("port " + id.to_string());
-  for (const auto& [id, what] : preceded_) failed.insert("port " + id.to_string());
-  if (!applied.tunnel && applied.tunnel.error().code != Code::invalid) failed.insert("tunnel");
-  retries_.attempted(failed, now);
-  const auto next = retries_.next();
-  if (!next) return retry_timer_.cancel();
-  retry_timer_ = loop_.after(*next - now, [this, general] {
-    retry_counter_.add();
-    Scope again{.all = general};
-    for (const Uuid& id : failing_) mark_port_dirty(id, again);
-    for (const auto& [id, what] : preceded_) mark_port_dirty(id, again);
-    mark_dirty(again, "retry");
-  });
+  offering_.applied({plan, scope, underlay_.overlay, changed_bindings_, report_.current(), failures_.preceded()});
 }
 
 void Agent::say(const Plan& plan, const Scope& scope, const datapath::Applied& applied, Steady::time_point now) {
@@ -520,40 +412,24 @@ void Agent::say(const Plan& plan, const Scope& scope, const datapath::Applied& a
     for (const auto& [id, status] : report_.current())
       if (!snapshot().ports.contains(id)) unbound.insert(id);
   for (const Uuid& id : unbound) statuses_.unbound(id);
-  const std::vector<Uuid> changed = statuses_.say(plan, applied, {tunnel_.overlay, tunnel_.state, preceded_}, now);
+  const std::vector<Uuid> changed =
+      statuses_.say(plan, applied, {tunnel_.overlay, tunnel_.state, failures_.preceded()}, now);
   for (const Uuid& id : statuses_.lost_bindings(plan, now)) {
     Scope again;
     mark_port_dirty(id, again);
     let_go(id);
     mark_dirty(again, "doubt");
   }
-  if (snapshot().complete) nodes_.sweep(static_cast<unsigned>(Rank::status));
-  for (const Uuid& id : changed) log_status(id, report_.current().at(id), now);
-}
-
-void Agent::log_status(const Uuid& id, const PortStatus& is, Steady::time_point now) {
-  const auto took = times_.said(id, is, underlay_.overlay.has_value(), now);
-  const std::string line = fmt::format(
-      "port={} revision={} interface={} ifindex={} state={}{}{}", id, is.revision, interface_of(id), is.ifindex,
-      model::name(is.state), is.reason.empty() ? "" : " reason=", is.reason.empty() ? "" : '"' + is.reason + '"');
-  if (is.state == PortState::error) {
-    log::warning("{}", line);
-  } else if (took) {
-    log::info("{} after={:.2f}ms", line, seconds(*took) * 1000);
-  } else {
-    log::info("{}", line);
-  }
+  if (snapshot().own_known()) nodes_.sweep(static_cast<unsigned>(Rank::status));
+  for (const Uuid& id : changed)
+    times_.said(id, report_.current().at(id), interface_of(id), underlay_.overlay.has_value(), now);
 }
 
 std::vector<std::string> Agent::warnings() const {
   std::vector<std::string> out = claim_.warnings();
-  if (hold_.on())
-    out.push_back(
-        fmt::format("{}. Restore the store or make the bindings again; or `midonet agent accept` to remove from this "
-                    "host what the store does not know",
-                    hold_.reason()));
+  if (hold_.on()) out.push_back(hold_.warning());
   out.insert(out.end(), complaints_.begin(), complaints_.end());
-  out.insert(out.end(), plan_warnings_.begin(), plan_warnings_.end());
+  out.insert(out.end(), underlay_.warnings.begin(), underlay_.warnings.end());
   for (const auto& [name, sentence] : report_.unpublished()) out.push_back(sentence);
   for (std::string& refused : nodes_.refused()) out.push_back(std::move(refused));
   return out;
@@ -565,9 +441,9 @@ std::string Agent::interface_of(const Uuid& port) const {
 }
 
 bool Agent::idle() const {
-  return (swept_ || hold_.on()) && view_ == Known::complete && snapshot().peers_read && !store_dirty_ && due_.empty() &&
-         !reconcile_timer_.armed() && !statuses_.in_doubt() && !interfaces_timer_.armed() && !register_timer_.armed() &&
-         retries_.empty() && nodes_.settled() && offering_.settled();
+  return (swept_ || hold_.on()) && snapshot().all_known() && !store_dirty_ && due_.empty() &&
+         !reconcile_timer_.armed() && !statuses_.in_doubt() && !interfaces_timer_.armed() && !registration_.waiting() &&
+         failures_.empty() && nodes_.settled() && offering_.settled();
 }
 
 }  // namespace midonet::agent

@@ -23,8 +23,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/applier.h"
 #include "agent/attach_times.h"
 #include "agent/claim.h"
+#include "agent/failures.h"
 #include "agent/hold.h"
 #include "agent/observe/observer.h"
 #include "agent/plan/overlay.h"
@@ -33,8 +35,7 @@
 #include "agent/publish/offering.h"
 #include "agent/publish/report.h"
 #include "agent/publish/statuses.h"
-#include "agent/retry.h"
-#include "base/liveness.h"
+#include "agent/registration.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "datapath/datapath.h"
@@ -129,8 +130,7 @@ class Agent {
 
   void begin();
   void found(const std::string& path, const store::Node& node);
-  void register_host();
-  void registered(store::Revision revision);
+  void registered(bool made);
   void hold_what_forwards();
   void end_hold_if_known(const Plan& plan);
   void on_store();
@@ -151,11 +151,8 @@ class Agent {
   Scope take_due();
   void let_go(const Uuid& lingering);
   void apply(const Plan& plan, const Scope& scope, Steady::time_point now);
-  datapath::Applied apply_to_datapath(const Plan& plan, const Scope& scope, datapath::Sweep sweep);
-  void note_failures(const Plan& plan, const datapath::Applied& applied, const Scope& scope, Steady::time_point now);
   void complain();
   void say(const Plan& plan, const Scope& scope, const datapath::Applied& applied, Steady::time_point now);
-  void log_status(const Uuid& id, const model::PortStatus& is, Steady::time_point now);
 
   Loop& loop_;
   store::Store& store_;
@@ -169,7 +166,7 @@ class Agent {
 
   Claim claim_;
   Hold hold_;
-  bool host_was_absent_ = false;    // when it was registered last
+  Registration registration_;
   bool looked_since_hold_ = false;  // at what the store says
   bool store_noted_ = false;
   store::NodeWriter nodes_;  // ephemeral ones
@@ -179,7 +176,6 @@ class Agent {
   store::Mirror mirror_;
   MirrorParts parts_{mirror_};
   Observer observer_;
-  Known view_ = Known::unread;  // of the host's bindings and all that belongs to them
   bool store_answers_ = false;
   WallTime store_since_;
   bool store_dirty_ = true;
@@ -191,25 +187,18 @@ class Agent {
   std::set<Uuid> changed_bindings_;  // since the last reconcile
   bool underlay_dirty_ = true;
   Underlay underlay_;
-  std::uint64_t links_seen_ = 0, links_reported_ = 0;  // versions of the table of links
-  bool links_published_ = false;
-  std::map<Uuid, Vni> vnis_;          // of the bridges, as planned last
-  std::set<Uuid> held_;               // ports, likewise
+  std::uint64_t links_seen_ = 0;      // version of the table of links
   std::set<std::string> complaints_;  // as last logged
-  std::vector<std::string> plan_warnings_;
+  Applier applier_;
+  Failures failures_;
   Offering offering_;
   Tunnel tunnel_;
   bool swept_ = false;
-  std::set<Uuid> failing_;                // ports that the datapath could not make complete
-  std::map<Uuid, std::string> preceded_;  // ports before which something else stands
-  Retry retries_;
   std::optional<LastReconcile> last_;
   std::uint64_t reconciles_ = 0;
   Steady::time_point free_at_{};  // the next reconcile not before
-  unsigned registrations_ = 0;    // attempts in a row
   store::Store::Subscription subscription_;
-  Liveness liveness_;
-  Timer reconcile_timer_, patience_, retry_timer_, interfaces_timer_, register_timer_, memory_timer_;
+  Timer reconcile_timer_, patience_, interfaces_timer_, memory_timer_;
 };
 
 }  // namespace midonet::agent

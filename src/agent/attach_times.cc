@@ -48,7 +48,23 @@ void AttachTimes::bound(const Uuid& id, const BoundPort* port, Clock::time_point
   bound_[id] = port->revision;
 }
 
-std::optional<AttachTimes::Clock::duration> AttachTimes::said(const Uuid& port, const model::PortStatus& status,
+void AttachTimes::said(const Uuid& port, const model::PortStatus& status, const std::string& interface, bool offered,
+                       Clock::time_point now) {
+  const auto took = take(port, status, offered, now);
+  const std::string line =
+      fmt::format("port={} revision={} interface={} ifindex={} state={}{}{}", port, status.revision, interface,
+                  status.ifindex, model::name(status.state),
+                  status.reason.empty() ? "" : " reason=", status.reason.empty() ? "" : '"' + status.reason + '"');
+  if (status.state == model::PortState::error) {
+    log::warning("{}", line);
+  } else if (took) {
+    log::info("{} after={:.2f}ms", line, milliseconds(*took));
+  } else {
+    log::info("{}", line);
+  }
+}
+
+std::optional<AttachTimes::Clock::duration> AttachTimes::take(const Uuid& port, const model::PortStatus& status,
                                                               bool offered, Clock::time_point now) {
   const auto attach = attaches_.find(port);
   if (attach == attaches_.end() || attach->second.revision != status.revision) return {};

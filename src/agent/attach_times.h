@@ -29,10 +29,10 @@ class AttachTimes {
 
   // A port is bound now, as seen at `seen`: begins to time what is new. Null: it is not bound any more.
   void bound(const Uuid& id, const BoundPort* port, Clock::time_point seen);
-  // The port's status is said. How long after the binding was seen, where that is being timed. It goes on only for a port that
-  // could be plugged at once: how long another one takes is not ours. `offered`: other hosts will be told of it.
-  std::optional<Clock::duration> said(const Uuid& port, const model::PortStatus& status, bool offered,
-                                      Clock::time_point now);
+  // The port's status is said, and logged. The timing goes on only for a port that could be plugged at once: how long another
+  // one takes is not ours. `offered`: other hosts will be told of it.
+  void said(const Uuid& port, const model::PortStatus& status, const std::string& interface, bool offered,
+            Clock::time_point now);
   // The store has the status that stands at this path.
   void written(const std::string& path);
   // The store has what other hosts read of the port.
@@ -45,6 +45,9 @@ class AttachTimes {
     std::optional<Clock::time_point> reported{};  // as active, and being written
   };
 
+  // How long after the binding was seen, where that is being timed.
+  std::optional<Clock::duration> take(const Uuid& port, const model::PortStatus& status, bool offered,
+                                      Clock::time_point now);
   static void observe(Histogram& stage, Clock::duration took);
 
   Histogram mirror_seconds_, plan_seconds_, apply_seconds_, report_seconds_, total_seconds_, offer_seconds_;

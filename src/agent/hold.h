@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "datapath/datapath.h"
+
 namespace midonet::agent {
 
 class Hold {
@@ -14,8 +16,12 @@ class Hold {
   explicit Hold(std::string file);
 
   bool on() const { return !reason_.empty(); }
-  const std::string& reason() const { return reason_; }
+  std::string warning() const;  // with the cure
   void begin(std::string reason);
+  // The store has lost this host: what forwards here goes on. Nothing when no port does.
+  bool begin_for(datapath::Datapath& datapath, const std::string& store);
+  // Ends when all that forwards here is desired.
+  void end_if_known(const datapath::Desired& desired, datapath::Datapath& datapath, const std::string& store);
   void end();
 
  private:

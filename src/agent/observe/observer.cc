@@ -35,11 +35,21 @@ auto* find(Map& map, const Uuid& id) {
 
 }  // namespace
 
+std::set<std::string> complaints(const Snapshot& snapshot) {
+  std::set<std::string> out;
+  for (const std::string& name : snapshot.foreign)
+    out.insert(fmt::format("binding '{}' of this host is not the id of a port", name));
+  for (const auto& [path, what] : snapshot.damaged)
+    out.insert(fmt::format("{}: {}: what was read there before stays in force", path, what));
+  return out;
+}
+
 Observer::Observer(Parts& parts, const Uuid& host) : parts_(parts) { snapshot_.host = host; }
 
 Observer::Changes Observer::update(const std::set<Part>& changed, const OwnOffers* offered, bool all) {
   Changes changes;
-  changes.concerned.all = all || !known_;
+  const auto unread = [this] { return snapshot_.own == Known::unread; };
+  changes.concerned.all = all || unread();
   std::set<Uuid> ports, bridges, peers;
   for (const Part& part : changed) {
     if (part.kind == port_part) ports.insert(part.id);
@@ -48,9 +58,8 @@ Observer::Changes Observer::update(const std::set<Part>& changed, const OwnOffer
   }
   const bool had_zones = !snapshot_.zones.empty();
   touched_.clear();
-  if (all || !known_ || changed.contains({host_part, snapshot_.host})) read_host(changes, ports);
-  changes.known = known_;
-  if (!known_ || lost_) return changes;
+  if (all || unread() || changed.contains({host_part, snapshot_.host})) read_host(changes, ports);
+  if (unread() || lost_) return changes;
   if (all) {
     ports.insert(listed_.begin(), listed_.end());
     for (const auto& [id, port] : snapshot_.lingering) ports.insert(id);
@@ -70,8 +79,8 @@ Observer::Changes Observer::update(const std::set<Part>& changed, const OwnOffer
 }
 
 void Observer::note_known() {
-  snapshot_.complete = unread_.empty();
-  snapshot_.peers_read = unread_peers_.empty();
+  snapshot_.own = unread_.empty() ? Known::complete : Known::partial;
+  snapshot_.others = unread_peers_.empty() ? Known::complete : Known::partial;
 }
 
 void Observer::note_unread(const Part& part, bool unread) {
@@ -91,7 +100,7 @@ void Observer::read_host(Changes& changes, std::set<Uuid>& ports) {
     auto list = view.list_told(folder);
     if (list) names = *std::move(list);
     const bool absent = !list && list.error().code == Code::not_found;
-    const bool was_lost = std::exchange(lost_, known_ && absent);
+    const bool was_lost = std::exchange(lost_, snapshot_.own != Known::unread && absent);
     changes.lost = lost_ && !was_lost;
     if (lost_) return pending_unless(false);
     auto zones = snapshot_.zones;
@@ -108,7 +117,7 @@ void Observer::read_host(Changes& changes, std::set<Uuid>& ports) {
     return pending_unless(complete && names);
   }));
   if (!names) return;
-  known_ = true;
+  if (snapshot_.own == Known::unread) snapshot_.own = Known::partial;
   list(*std::move(names), ports);
 }
 
@@ -270,7 +279,6 @@ void Observer::read_bridge_part(const Uuid& id, Changes& changes) {
   snapshot_.damaged.merge(tables);
   now.peers = bridge.peers;
   now.peers_known = bridge.peers_known;
-  now.peers_seen = bridge.peers_seen;
   now.self = bridge.self;
   now.self_known = bridge.self_known;
   now.found = bridge.found;
@@ -291,7 +299,7 @@ void Observer::read_peers_part(const Uuid& id, const OwnOffers* offered, Changes
     // A host in no zone tunnels to no other. A binding's commit may still have made its record on the bridge (ADR 19).
     note_unread(part, false);
     bridge.peers = std::make_shared<const Peers>();
-    bridge.peers_known = bridge.peers_seen = false;
+    bridge.peers_known = Known::unread;
     static_cast<void>(parts_.read(part, [&](store::View& view) -> Status {
       agent::find_own(view, snapshot_.host, id, offered, bridge);
       return {};
@@ -337,6 +345,13 @@ void Observer::concern_interface(const std::string& name, Scope& scope) const {
   }
   for (const auto& [id, port] : snapshot_.lingering)
     if (port.interface == name) scope.bridges.insert(port.bridge);
+}
+
+void Observer::concern_link(const std::string& name, const netlink::LinkTable& links, Scope& scope) const {
+  concern_interface(name, scope);
+  const netlink::Link* link = links.find(name);
+  if (!link) return;
+  for (const std::uint32_t member : links.members(link->ifindex)) concern_interface(links.find(member)->name, scope);
 }
 
 void Observer::concern_bridge(const Uuid& id, Scope& scope) const {

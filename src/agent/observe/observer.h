@@ -18,6 +18,7 @@
 #include "agent/observe/reader.h"
 #include "agent/observe/snapshot.h"
 #include "base/uuid.h"
+#include "netlink/link.h"
 #include "store/mirror.h"
 #include "store/store.h"
 
@@ -45,6 +46,9 @@ class Parts {
   virtual void drop(const store::Mirror::Part& part) = 0;
 };
 
+// What is wrong with records that no port's status tells of, a sentence each.
+std::set<std::string> complaints(const Snapshot& snapshot);
+
 class Observer {
  public:
   using Part = store::Mirror::Part;
@@ -52,8 +56,7 @@ class Observer {
   Observer(Parts& parts, const Uuid& host);
 
   struct Changes {
-    bool known = false;  // the list of the bindings was read, now or before
-    bool lost = false;   // the host was there before, and is not any more
+    bool lost = false;  // the host was there before, and is not any more
     Scope concerned{};
     std::set<Uuid> bindings{};  // that came, changed or went
     bool underlay = false;      // this host's zones, or the hosts that serve a bridge with it
@@ -70,6 +73,7 @@ class Observer {
   Changes let_go(const Uuid& lingering);
   // What else a change of these concerns.
   void concern_interface(const std::string& name, Scope& scope) const;
+  void concern_link(const std::string& name, const netlink::LinkTable& links, Scope& scope) const;  // and its members
   void concern_port(const BoundPort& port, Scope& scope) const;
   void concern_bridge(const Uuid& id, Scope& scope) const;
 
@@ -93,7 +97,6 @@ class Observer {
   Parts& parts_;
   Snapshot snapshot_;
   Index index_;
-  bool known_ = false;  // the list of bindings was read
   bool lost_ = false;
   bool candidates_known_ = false;   // what this host offered before was looked through
   std::vector<std::string> names_;  // in that list

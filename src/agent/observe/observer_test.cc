@@ -149,7 +149,7 @@ TEST_F(SnapshotOfHosts, ARecordOfThisHostThatItDidNotMakeIsFound) {
   EXPECT_TRUE(now.bridges.at(net).self);
   EXPECT_FALSE(now.bridges.at(net).found) << "it is being read";
   EXPECT_FALSE(now.bridges.at(net).self_known);
-  EXPECT_TRUE(now.complete && now.peers_read) << "and nothing waits for it";
+  EXPECT_TRUE(now.own == Known::complete && now.others == Known::complete) << "and nothing waits for it";
   store.put(own, encode(reached_at("172.30.0.1")), 5);
   look();
   EXPECT_EQ(now.bridges.at(net).found, store.nodes.at(own));
@@ -167,17 +167,17 @@ TEST_F(SnapshotOfHosts, AHostWithARecordIsAPeerBeforeItOffersAnything) {
   const ServedBridge& bridge = now.bridges.at(net);
   ASSERT_THAT(bridge.peers->hosts, SizeIs(1));
   EXPECT_EQ(bridge.peers->hosts.at(other)->record->vtep, *Ip::parse("172.30.0.2"));
-  EXPECT_TRUE(bridge.peers_known);
+  EXPECT_EQ(bridge.peers_known, Known::complete);
 }
 
 TEST_F(SnapshotOfHosts, TheHostsOfABridgeThatGoesWithItsLastPortAreNotWaitedFor) {
   store.unread_list = paths::bridge_hosts(net);
   keep_one_that_was_taken();
   ASSERT_TRUE(observer.snapshot().lingering.contains(port_1));
-  EXPECT_FALSE(observer.snapshot().peers_read);
+  EXPECT_EQ(observer.snapshot().others, Known::partial);
   observer.let_go(port_1);
   EXPECT_THAT(observer.snapshot().bridges, SizeIs(0));
-  EXPECT_TRUE(observer.snapshot().peers_read);
+  EXPECT_EQ(observer.snapshot().others, Known::complete);
 }
 
 TEST_F(SnapshotOfHosts, ABridgeThatGoesConcernsTheOneThatHasItsVniToo) {

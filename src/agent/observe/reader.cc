@@ -78,6 +78,13 @@ std::optional<Ip> told_address(store::View& view, const Uuid& host, const Uuid& 
   return at == place->zones.end() ? std::nullopt : std::optional(at->second);
 }
 
+void learn(Known& known, bool complete) {
+  if (complete)
+    known = Known::complete;
+  else if (known == Known::complete)
+    known = Known::partial;
+}
+
 class PeerReader {
  public:
   PeerReader(store::View& view, const Damaged& were_damaged, Damaged& damaged)
@@ -244,9 +251,9 @@ bool read_peers(store::View& view, const Uuid& host, const Uuid& id, const OwnOf
   const auto names = view.list_told(folder);
   if (!names) {
     const bool none = names.error().code == Code::not_found;
-    bridge.peers_known = none;
+    learn(bridge.peers_known, none);
     if (!none) return false;
-    bridge.peers_seen = bridge.self_known = true;
+    bridge.self_known = true;
     bridge.self = false;
     bridge.found.reset();
     bridge.peers = std::make_shared<const Peers>();
@@ -273,8 +280,7 @@ bool read_peers(store::View& view, const Uuid& host, const Uuid& id, const OwnOf
     peers.emplace_hint(peers.end(), *named, reader.peer(paths::child(folder, name), known));
   }
   if (bridge.peers->hosts != peers) bridge.peers = std::make_shared<const Peers>(std::move(peers), bridge.peers.get());
-  bridge.peers_known = reader.complete();
-  bridge.peers_seen = bridge.peers_seen || bridge.peers_known;
+  learn(bridge.peers_known, reader.complete());
   return reader.complete();
 }
 

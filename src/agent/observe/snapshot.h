@@ -23,7 +23,7 @@
 
 namespace midonet::agent {
 
-// How much is known of something that is read in pieces.
+// How much is known of something that is read in pieces. What was read completely once is `partial` while a piece is being read.
 enum class Known { unread, partial, complete };
 
 struct BoundPort {
@@ -66,10 +66,9 @@ struct ServedBridge {
   std::map<std::string, std::optional<Neighbour>> arp_table;
   // The other hosts that serve the bridge, as far as they were read; never null, and the same object until one is different.
   std::shared_ptr<const Peers> peers = std::make_shared<const Peers>();
-  bool peers_known = false;  // all of them, and what they offer
-  bool peers_seen = false;   // peers_known, now or before
-  bool self = false;         // this host is among those that serve it
-  bool self_known = false;   // that, and the record below where it counts, was read
+  Known peers_known = Known::unread;  // with what they offer; `unread` until that was complete once
+  bool self = false;                  // this host is among those that serve it
+  bool self_known = false;            // that, and the record below where it counts, was read
   // The record of this host there, where the host's own word (`offered`) has none: the commit of a binding made it.
   store::NodePtr found{};
 };
@@ -90,8 +89,11 @@ struct Snapshot {
   // What is wrong with records of tunnel zones, of tables and of other hosts, a sentence each with its path; what was read of
   // them before stays in force.
   std::map<std::string, std::string> damaged;
-  bool complete = false;    // nothing of this host's own is still being read
-  bool peers_read = false;  // nor of the others
+  Known own = Known::unread;     // the host's bindings and all that belongs to them; `unread` until their list was read
+  Known others = Known::unread;  // the other hosts
+
+  bool own_known() const { return own == Known::complete; }
+  bool all_known() const { return own_known() && others == Known::complete; }
 };
 
 inline const BoundPort* find_port(const Snapshot& snapshot, const Uuid& id) {  // null: not bound here

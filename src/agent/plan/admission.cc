@@ -63,7 +63,7 @@ PortPlan Admission::admit(const BoundPort& bound, std::optional<Plugged>& plugge
   if (!bridge) return out;
 
   out.standby = on_standby(bound, *bridge);
-  out.undecided = out.standby && !bridge->peers_known;
+  out.undecided = out.standby && bridge->peers_known != Known::complete;
   const Link* link = in_.links.find(bound.interface);
   if (!link) {
     out.state = PortState::pending_interface;
@@ -145,7 +145,7 @@ void Admission::remark(const BoundPort& bound, const ServedBridge& bridge, PortP
   else if (!bridge.damage.empty())
     out.reason = damaged(paths::bridge(record.bridge_id), bridge.damage);
   if (record.port_security_enabled && !record.security_group_ids.empty())
-    out.hint = "its security groups are not enforced yet: no frame is filtered";
+    out.caveat = "its security groups are not enforced yet: no frame is filtered";
 }
 
 // Whether the guest of a port that is bound here is still where the port was taken over from, as far as is known.
@@ -153,7 +153,7 @@ bool Admission::on_standby(const BoundPort& bound, const ServedBridge& bridge) c
   if (!in_.underlay.overlay || !bound.taken_from || bound.taken_from->host_id == in_.snapshot.host) return false;
   const auto heard = in_.heard.find(bound.id);
   if (heard != in_.heard.end() && heard->second == bound.revision) return false;
-  if (!bridge.peers_known) return true;
+  if (bridge.peers_known != Known::complete) return true;
   const Peers::Offer* offer = bridge.peers->find(bound.id);
   return offer && !offer->port->standby && offer->port->revision < bound.revision;
 }

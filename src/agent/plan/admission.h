@@ -46,7 +46,7 @@ struct PortPlan {
   // `active` and `down` are in Desired, and hold only if the datapath says so; the others are not.
   model::PortState state = model::PortState::error;
   std::string reason;
-  std::string hint;  // to be said when there is no other reason: nothing is wrong with the port itself
+  std::string caveat;  // what its status says when there is no other reason: nothing is wrong with the port itself
   // It rests on records that are written in one commit and do not fit together: most likely they were read from both
   // sides of such a commit, and the next look shows the truth. Worth waiting for before it is reported.
   bool doubtful = false;

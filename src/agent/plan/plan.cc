@@ -258,16 +258,16 @@ class Planner {
                          "not reached",
                          overlay.self.vtep));
     else if (link && link->mtu > overlay.mtu)
-      port.hint = fmt::format(
+      port.caveat = fmt::format(
           "the MTU of {} is {}, that of the tunnel {}{}: larger packets do not get to other hosts{}{}", link->name,
           link->mtu, overlay.mtu, overlay.narrowest ? fmt::format(" by the path to {}", *overlay.narrowest) : "",
-          port.hint.empty() ? "" : "; ", port.hint);
+          port.caveat.empty() ? "" : "; ", port.caveat);
   }
 
   void remote(const ServedBridge& bridge, RemoteBridge& there, datapath::BridgeSpec& spec) {
     spec.peers = std::move(there.peers);
     spec.sources = std::move(there.sources);
-    spec.sources_known = bridge.peers_seen;
+    spec.sources_known = bridge.peers_known != Known::unread;
     auto& neighbours = neighbours_[spec.vni];
     neighbours.insert(neighbours.end(), there.neighbours.begin(), there.neighbours.end());
     for (const RemoteBridge::Claim& claimed : there.learned) {

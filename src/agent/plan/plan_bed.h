@@ -23,7 +23,7 @@ class Planning : public testing::Test {
  protected:
   Planning() {
     snapshot_.host = here;
-    snapshot_.complete = true;
+    snapshot_.own = Known::complete;
     bridge(900);
   }
 

@@ -13,7 +13,7 @@ class PlanningMigration : public Planning {
     links_.put(underlay);
     links_.add_address(underlay.ifindex, *Ip::parse("192.0.2.1"));
     links_.put(tap(1));
-    snapshot_.bridges[id(900)].peers_known = true;
+    snapshot_.bridges[id(900)].peers_known = Known::complete;
   }
   // Another host offers port 1, with mac(1).
   void offer(store::Revision revision, bool standby) {
@@ -134,11 +134,11 @@ TEST_F(PlanningMigration, APortWhoseGuestIsElsewhereIsPluggedWithoutItsMac) {
 
 TEST_F(PlanningMigration, NobodyElseIsWaitedFor) {
   arrive();
-  snapshot_.bridges[id(900)].peers_known = false;
+  snapshot_.bridges[id(900)].peers_known = Known::partial;
   plan();
   EXPECT_TRUE(of(1).undecided) << "it may be that the guest is elsewhere";
   EXPECT_FALSE(plan_.desired.ports.at(id(1)).mac);
-  snapshot_.bridges[id(900)].peers_known = true;
+  snapshot_.bridges[id(900)].peers_known = Known::complete;
   plan();
   EXPECT_FALSE(of(1).standby) << "no host offers it";
   offer(50, true);

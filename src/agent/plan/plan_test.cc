@@ -104,9 +104,9 @@ TEST_F(Planning, APortThatAsksForSecurityIsActiveAndSaysThatNothingIsEnforced) {
   for (int n = 1; n <= 3; ++n) links_.put(tap(n));
   plan();
   EXPECT_EQ(of(1).state, PortState::active);
-  EXPECT_EQ(of(1).hint, "its security groups are not enforced yet: no frame is filtered");
-  EXPECT_EQ(of(2).hint, "");
-  EXPECT_EQ(of(3).hint, "") << "it was not asked for";
+  EXPECT_EQ(of(1).caveat, "its security groups are not enforced yet: no frame is filtered");
+  EXPECT_EQ(of(2).caveat, "");
+  EXPECT_EQ(of(3).caveat, "") << "it was not asked for";
 }
 
 TEST_F(Planning, OfTwoBindingsOnOneInterfaceTheLaterGetsAnErrorThatNamesTheHolder) {

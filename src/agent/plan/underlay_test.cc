@@ -44,7 +44,7 @@ class OnAnUnderlay : public Planning {
     auto hosts = snapshot_.bridges[id(900)].peers->hosts;
     hosts[id(static_cast<int>(70 + hosts.size()))] = other;
     snapshot_.bridges[id(900)].peers = std::make_shared<const Peers>(hosts);
-    snapshot_.bridges[id(900)].peers_known = true;
+    snapshot_.bridges[id(900)].peers_known = Known::complete;
   }
   // Port 1 is bound to the interface: why it can't be plugged there.
   std::string refusal(const std::string& interface) {

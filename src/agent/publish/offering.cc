@@ -125,15 +125,13 @@ std::optional<Learned::Moves> Offering::stored(const Uuid& port, const Mac& mac)
 }
 
 // What was learned before this agent began to hear can be told from what others have.
-bool Offering::seeds() const {
-  return tunnel_ && !seeded_ && offers_.known() && observer_.snapshot().complete && observer_.snapshot().peers_read;
-}
+bool Offering::seeds() const { return tunnel_ && !seeded_ && offers_.known() && observer_.snapshot().all_known(); }
 
 Scope Offering::due() const {
   if (!known_) return {};
   Scope out;
   out.all = seeds();
-  if (observer_.snapshot().complete && (seeded_ || !tunnel_)) out.bridges = offers_.held_back();
+  if (observer_.snapshot().own_known() && (seeded_ || !tunnel_)) out.bridges = offers_.held_back();
   return out;
 }
 
@@ -159,7 +157,7 @@ void Offering::applied(const Round& round) {
     for (const auto& [bridge, own] : offers_.own()) bridges[bridge];
   else
     for (const Uuid& bridge : round.scope.bridges) bridges[bridge];
-  offers_.want(self, observer_.snapshot().complete && (seeded_ || !tunnel_));
+  offers_.want(self, observer_.snapshot().own_known() && (seeded_ || !tunnel_));
   for (const auto& [bridge, wanted] : bridges) offers_.want(bridge, wanted);
   watch_self(round);
 }

@@ -82,16 +82,15 @@ void Report::count(PortState state, int change) {
   at->second.first.set(at->second.second);
 }
 
-void Report::interfaces(const netlink::LinkTable& links, const std::set<std::string>* changed) {
-  if (changed) {
-    for (const std::string& name : *changed) interface(name, links);
-    return;
+void Report::interfaces(const netlink::LinkTable& links) {
+  const auto before = std::exchange(links_seen_, links.version());
+  auto names = before ? links.changed_since(*before) : std::nullopt;
+  if (!names) {
+    names.emplace(interfaces_);
+    for (const auto& [ifindex, link] : links.all()) names->insert(link.name);
+    for (const auto& [name, sentence] : unpublished_) names->insert(name);
   }
-  std::set<std::string> names;
-  for (const auto& [ifindex, link] : links.all()) names.insert(link.name);
-  names.insert(interfaces_.begin(), interfaces_.end());
-  for (const auto& [name, sentence] : unpublished_) names.insert(name);
-  for (const std::string& name : names) interface(name, links);
+  for (const std::string& name : *names) interface(name, links);
 }
 
 void Report::interface(const std::string& name, const netlink::LinkTable& links) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -38,8 +39,8 @@ class Report {
   void found(const std::string& path, const std::string& value);
   const std::map<Uuid, model::PortStatus>& current() const { return current_; }
 
-  // Only what is different; `changed` names what may be, null: all.
-  void interfaces(const netlink::LinkTable& links, const std::set<std::string>* changed = nullptr);
+  // Only what is different since the call before, of the same table.
+  void interfaces(const netlink::LinkTable& links);
   // Interfaces whose names no path of a store can hold, a sentence each: they are not published, and can't be bound.
   const std::map<std::string, std::string>& unpublished() const { return unpublished_; }  // by their names
 
@@ -54,6 +55,7 @@ class Report {
   std::map<Uuid, model::PortStatus> current_;
   std::map<Uuid, model::PortStatus> earlier_;  // found, and not compared yet
   std::set<std::string> interfaces_;           // published
+  std::optional<std::uint64_t> links_seen_;    // version of the table
   std::map<std::string, std::string> unpublished_;
 };
 

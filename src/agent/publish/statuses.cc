@@ -37,7 +37,7 @@ PortStatus Statuses::judge(const PortPlan& port, const datapath::Applied& applie
     out.state = PortState::error;
     out.reason = before->second;
   }
-  if (out.reason.empty()) out.reason = port.hint;
+  if (out.reason.empty()) out.reason = port.caveat;
   return out;
 }
 
