@@ -105,6 +105,42 @@ class Loss(TwoHosts):
         self.assertIn("midolman", h2.hooks("tb"), "the word was for the other host")
 
 
+# ctest-class: restored_store RESOURCE_LOCK cluster
+class Restored(TwoHosts):
+    def test_servers_with_the_data_of_a_backup_are_followed_and_what_it_knows_goes_on(self):
+        h1, h2 = self.hosts
+        server = self.cluster.zookeeper.servers[0]
+        data, backup = server.directory + "/data", server.directory + "/backup"
+        bridge = h1.create_bridge()
+        of_backup, a = self.plugged(h1, bridge, "ta")
+        _, b = self.plugged(h2, bridge, "tb")
+        wait_until(lambda: passes(a, b) and passes(b, a), 10, "frames pass between the hosts")
+        server.kill()
+        shutil.copytree(data, backup)
+        self.cluster.zookeeper.start()
+        wait_until(lambda: self.rest.call("GET", "/bridges").status == 200, 40, "the API is back", 0.2)
+        wait_until(h1.alive, 40, "the host is alive", 0.2)
+        later, c = self.plugged(h1, bridge, "tc")
+        with Stream(a, b, 200) as stream:
+            server.kill()
+            shutil.rmtree(data)
+            os.rename(backup, data)
+            self.cluster.zookeeper.start()
+            wait_until(lambda: self.rest.call("GET", f"/ports/{later}").status == 404, 40, "the API has the old records", 0.2)
+            for host in (h1, h2):
+                wait_until(host.alive, 40, f"{host.name} is alive again", 0.2)
+            h1.wait_state(of_backup, "active", 20)
+            wait_until(lambda: h1.closed("tc"), 40, "what was bound after the backup is unplugged", 0.2)
+            # Statuses and offers follow what happens from here on.
+            new, d = self.plugged(h2, bridge, "td")
+            wait_until(lambda: passes(a, d) and passes(d, a), 20, "frames pass to a new port of the other host")
+            h2.detach(new)
+            stream.wait_for(100)
+        self.assertEqual(stream.lost(), [], f"lost of {stream.sent}")
+        self.assert_blocked(a, c)
+        self.assertEqual([self.warnings(host) for host in (h1, h2)], ["", ""])
+
+
 # ctest-class: same_host_id RESOURCE_LOCK cluster
 class SameHostId(TwoHosts):
     def test_of_two_agents_with_one_host_id_the_first_acts_and_both_say_so(self):
