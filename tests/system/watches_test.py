@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What is created and deleted leaves nothing behind: no watch with ZooKeeper, no followed path and no memory in the agents and
-in the API. MIDONET_CYCLES=1000 runs more cycles."""
+in the API. MIDONET_CYCLES=60 runs fewer cycles."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import bed
 from bed import frame, main, wait_until
 from cluster_bed import ClusterTest
 
-CYCLES = int(os.environ.get("MIDONET_CYCLES", "60"))
+CYCLES = int(os.environ.get("MIDONET_CYCLES", "1000"))
 
 
 def resident_kb(process):
@@ -53,7 +53,7 @@ class Watches(ClusterTest):
         rest.expect(204, "DELETE", f"/bridges/{bridge}")
 
     def test_cycles_of_ports_and_bridges_leave_no_watch_and_no_memory(self):
-        signal.alarm(max(bed.TEST_SECONDS, CYCLES))
+        signal.alarm(max(bed.TEST_SECONDS, 280))  # less than ctest's
         for host in self.hosts:
             self.tap(host, "tap0")
         programs = {host.name: host.process for host in self.hosts} | {"api": self.cluster.apis[0].process}
@@ -76,7 +76,7 @@ class Watches(ClusterTest):
             0.2,
         )
         for name, before in memory.items():
-            self.assertLess(resident_kb(programs[name]), before + 4000 + 4 * CYCLES, f"RSS of {name} in kB")
+            self.assertLess(resident_kb(programs[name]), before + 4000, f"RSS of {name} in kB")
 
 
 if __name__ == "__main__":
