@@ -70,59 +70,65 @@ class OnLoopback(PathTest):
     """A routed underlay: the tunnel addresses stand on lo, and a router between the hosts takes less than their links."""
 
     router_mtu = 1400
+    overhead = 50
+    forwarding = "net/ipv4/ip_forward"
+    tunnel_prefix, link_prefix = "192.0.2.{}/32", "10.88.{}.{}/24"
+
+    @classmethod
+    def address(cls, host):
+        return cls.tunnel_prefix.format(host).split("/", maxsplit=1)[0]
+
+    @classmethod
+    def gateway(cls, host):
+        return cls.link_prefix.format(host, 254).split("/", maxsplit=1)[0]
 
     @classmethod
     def prepare_addresses(cls, *hosts):
         cls.router = Namespace(f"{cls.cluster.name}.router")
         cls.shared.callback(cls.router.remove)
-        with cls.router.entered(), open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as file:
+        with cls.router.entered(), open(f"/proc/sys/{cls.forwarding}", "w", encoding="ascii") as file:
             file.write("1")
+        nodad = ["nodad"] if ":" in cls.tunnel_prefix else []
         for n, host in enumerate(hosts, 1):
             mtu = cls.mtu if n == 1 else cls.router_mtu
-            cls.router.ip(
-                "link",
-                "add",
-                "name",
-                f"to{n}",
-                "mtu",
-                mtu,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "out0",
-                "mtu",
-                cls.mtu,
-                "netns",
-                host.namespace.name,
-            )
-            cls.router.ip("addr", "add", f"10.88.{n}.254/24", "dev", f"to{n}")
-            cls.router.ip("link", "set", f"to{n}", "up")
-            host.namespace.ip("addr", "add", f"10.88.{n}.1/24", "dev", "out0")
-            host.namespace.ip("link", "set", "out0", "up")
-            host.namespace.ip("addr", "add", f"192.0.2.{n}/32", "dev", "lo")
-            host.namespace.ip("route", "add", f"192.0.2.{3 - n}/32", "via", f"10.88.{n}.254")
-            cls.router.ip("route", "add", f"192.0.2.{n}/32", "via", f"10.88.{n}.1")
-        return "192.0.2.1", "192.0.2.2"
+            made = f"link add name to{n} mtu {mtu} type veth peer name out0 mtu {cls.mtu} netns {host.namespace.name}"
+            cls.router.ip(*made.split())
+            for namespace, link, end in ((cls.router, f"to{n}", 254), (host.namespace, "out0", 1)):
+                namespace.allow_ipv6(link)
+                namespace.ip("addr", "add", cls.link_prefix.format(n, end), "dev", link, *nodad)
+                namespace.ip("link", "set", link, "up")
+            host.namespace.allow_ipv6("lo")
+            host.namespace.ip("addr", "add", cls.tunnel_prefix.format(n), "dev", "lo", *nodad)
+            host.namespace.ip("route", "add", cls.tunnel_prefix.format(3 - n), "via", cls.gateway(n))
+            cls.router.ip("route", "add", cls.tunnel_prefix.format(n), "via", cls.link_prefix.format(n, 1).split("/")[0])
+        return cls.address(1), cls.address(2)
 
     def test_packets_are_from_the_zones_address_and_what_is_learned_of_the_path_is_the_mtu(self):
         capture = Capture(self.h2.namespace, "out0")
         self.addCleanup(capture.close)
         self.assertTrue(self.passes(self.a, self.b, 20))
         came = [packet for packet in capture.packets() if not packet[0]]
-        self.assertEqual({packet[1:3] for packet in came}, {("192.0.2.1", "192.0.2.2")})
+        self.assertEqual({packet[1:3] for packet in came}, {(self.address(1), self.address(2))})
         # The interface takes 1600. The router says once that it does not.
-        self.wait_mtu(1550)
+        self.wait_mtu(1600 - self.overhead)
         self.passes(self.a, self.b, 1500)
-        self.wait_mtu(self.router_mtu - 50)
-        self.assert_what_is_larger_is_counted(self.router_mtu - 50)
-        self.assertIn("by the path to 192.0.2.2", self.h1.port_status(self.port)["reason"])
+        self.wait_mtu(self.router_mtu - self.overhead)
+        self.assert_what_is_larger_is_counted(self.router_mtu - self.overhead)
+        self.assertIn(f"by the path to {self.address(2)}", self.h1.port_status(self.port)["reason"])
         # A route that says less, and nothing of what was learned.
-        self.h1.namespace.ip("route", "change", "192.0.2.2/32", "via", "10.88.1.254", "mtu", "1300")
-        self.wait_mtu(1250)
-        self.assert_what_is_larger_is_counted(1250)
-        self.h1.namespace.ip("route", "change", "192.0.2.2/32", "via", "10.88.1.254")
-        self.wait_mtu(1550)
+        way = ("route", "replace", self.tunnel_prefix.format(2), "via", self.gateway(1))
+        self.h1.namespace.ip(*way, "mtu", "1300")
+        self.wait_mtu(1300 - self.overhead)
+        self.assert_what_is_larger_is_counted(1300 - self.overhead)
+        self.h1.namespace.ip(*way)
+        self.wait_mtu(1600 - self.overhead)
+
+
+# ctest-class: on_loopback_ipv6
+class OnLoopbackIpv6(OnLoopback):
+    overhead = 70
+    forwarding = "net/ipv6/conf/all/forwarding"
+    tunnel_prefix, link_prefix = "2001:db8::{}/128", "fd88:{}::{}/64"
 
 
 # ctest-class: sources
