@@ -356,15 +356,18 @@ void EbpfDatapath::note_standing(std::uint32_t ifindex, const std::string& inter
 
 // The kernel sends no event when another program is attached to a tcx hook: the hooks are looked at from time to time.
 void EbpfDatapath::look_later() {
-  if (!tcx::supported() || look_timer_.armed() || (hooked_.empty() && known_.tunnel.ifindex == 0)) return;
+  if (!tcx::supported() || look_timer_.armed()) return;
+  if (hooked_.empty() && closed_.empty() && known_.tunnel.ifindex == 0) return;
   look_timer_ = loop_.after(look_every_, [this] {
     const auto differs = [&](std::uint32_t ifindex) {
       const auto first = hooks_.first(ifindex);
       return first && *first == before_.contains(ifindex);
     };
-    const auto found = std::find_if(hooked_.begin(), hooked_.end(), differs);
+    std::optional<std::uint32_t> found;
+    if (const auto port = std::find_if(hooked_.begin(), hooked_.end(), differs); port != hooked_.end()) found = *port;
+    if (const auto tap = std::find_if(closed_.begin(), closed_.end(), differs); tap != closed_.end()) found = *tap;
     const auto device = known_.tunnel.ifindex != 0 ? tunnel_hooks_.first(known_.tunnel.ifindex) : Result<bool>(true);
-    if (!stale_ && found != hooked_.end()) {
+    if (!stale_ && found) {
       drifted(fmt::format("the programs at the tcx hooks of interface {} were changed", *found));
     } else if (!stale_ && device && !*device && !tunnel_preceded_) {
       drifted("the programs at the tcx hook of the tunnel device were changed");
@@ -377,7 +380,8 @@ void EbpfDatapath::look_later() {
 void EbpfDatapath::look_before() {
   for (auto at = before_.begin(); at != before_.end();) {
     const auto standing = hooks_.look(at->first);
-    if (!standing || standing->before.empty() || !known_.ports.contains(at->first)) {
+    const bool ours = known_.ports.contains(at->first) || closed_.contains(at->first);
+    if (!standing || standing->before.empty() || !ours) {
       at = before_.erase(at);
     } else {
       ++at;
@@ -410,7 +414,6 @@ void EbpfDatapath::remove_ports(Round& round) {
     if (const auto removed = maps.rings.remove(ifindex); !removed) round.errors.push_back(removed.error());
     known_.ports.erase(ifindex);
     hooked_.erase(ifindex);
-    before_.erase(ifindex);
   }
 }
 
@@ -453,12 +456,17 @@ bool EbpfDatapath::is_tap(std::uint32_t ifindex) {
 Status EbpfDatapath::close(std::uint32_t ifindex) {
   const auto standing = hooks_.look(ifindex);
   if (!standing) return failed(standing);
-  if (standing->complete) return {};
-  if (const auto prepared = hooks_.prepare(ifindex, std::nullopt); !prepared) return failed(prepared);
-  for (const Hook hook : {Hook::ingress, Hook::egress}) {
-    if (auto attached = hooks_.attach(ifindex, hook); !attached) return attached;
+  if (!standing->complete) {
+    if (const auto prepared = hooks_.prepare(ifindex, std::nullopt); !prepared) return failed(prepared);
+    for (const Hook hook : {Hook::ingress, Hook::egress}) {
+      if (auto attached = hooks_.attach(ifindex, hook); !attached) return attached;
+    }
+    if (auto finished = hooks_.finish(ifindex); !finished) return finished;
   }
-  return hooks_.finish(ifindex);
+  if (!standing->before.empty() && !before_.contains(ifindex))
+    log::warning("interface {} is a tap without a port and not closed: {} runs before", ifindex, standing->before);
+  note_standing(ifindex, fmt::format("interface {}", ifindex), *standing);
+  return {};
 }
 
 // Of an interface whose port is gone.

@@ -83,8 +83,9 @@ Result<bool> Hooks::first(std::uint32_t ifindex) const {
     if (program(hook) == nullptr) continue;
     const auto programs = tcx::programs(ifindex, hook);
     if (!programs) return failed(programs);
-    if (way(ifindex) == Way::clsact ? !programs->empty()
-                                    : programs->empty() || programs->front().program_id != program(hook)->id)
+    const auto is_ours = [&](const tcx::Attached& attached) { return attached.program_id == program(hook)->id; };
+    if (way(ifindex) == Way::clsact ? !std::all_of(programs->begin(), programs->end(), is_ours)
+                                    : programs->empty() || !is_ours(programs->front()))
       return false;
   }
   return true;

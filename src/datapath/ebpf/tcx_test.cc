@@ -44,6 +44,7 @@ class AsNeeded : public LifetimeBed {
   }
   bool mended(const Tap& a, const Tap& b) {
     EXPECT_TRUE(drifted());
+    EXPECT_FALSE(loop_.run_until([] { return false; }, 20ms));  // the look at the hooks and a pin may both tell of it
     drifts_.clear();
     EXPECT_THAT(apply(two(a, b)).preceded, IsEmpty());
     EXPECT_TRUE(passes(a, b));
@@ -67,6 +68,7 @@ class AsNeeded : public LifetimeBed {
     ASSERT_TRUE(foreign_);
     ASSERT_TRUE(tcx::attach(tap.ifindex(), hook, foreign_.get(), foreign_pin()));
   }
+  std::uint32_t foreign_id() const { return program_id(foreign_.get()).value(); }
   std::string foreign_pin() const { return bed_->bpffs() + "/foreign"; }
   static int pass_program();
 
@@ -357,6 +359,48 @@ TEST_F(AsNeeded, AProgramAtATcxHookStandsBehindOursWheneverItComes) {
   EXPECT_TRUE(by_links(b));
   EXPECT_TRUE(answers(b, a));
   EXPECT_EQ(at(b, Hook::ingress), 2U);
+}
+
+TEST_F(AsNeeded, AClosedTapStaysClosedWhateverComesBeforeItsHooks) {
+  const Tap a("a"), b("b"), c("c");
+  apply(two(a, b).port(7, c));
+  apply(Wanted());
+  ASSERT_THAT(datapath_->closed(), SizeIs(3));
+  EXPECT_TRUE(quiet()) << drifts_.front();
+  attach_foreign(c, Hook::ingress);
+  ASSERT_TRUE(drifted());
+  drifts_.clear();
+  apply(Wanted());
+  EXPECT_TRUE(by_links(c));
+  EXPECT_EQ(tcx::programs(c.ifindex(), Hook::ingress)->back().program_id, foreign_id());
+  bed_->run(leak_before_ours);
+  ASSERT_TRUE(drifted());
+  drifts_.clear();
+  apply(Wanted());
+  EXPECT_TRUE(by_links(a));
+  EXPECT_TRUE(quiet()) << drifts_.front();
+}
+
+TEST_F(AsNeeded, WithFiltersAloneAProgramBeforeThoseOfAClosedTapIsToldOnce) {
+  const Tap a("a"), b("b");
+  options_.hooks = Hooks::Way::clsact;
+  open();
+  apply(two(a, b));
+  apply(Wanted().port(7, b, mac_b));
+  for (int i = 0; i < 2; i++) {
+    attach_foreign(a, Hook::ingress);
+    ASSERT_TRUE(drifted()) << i;
+    drifts_.clear();
+    for (int n = 0; n < 2; n++) {
+      apply(Wanted().port(7, b, mac_b));
+      EXPECT_TRUE(quiet()) << drifts_.front();
+    }
+    ASSERT_TRUE(tcx::detach(foreign_pin()));
+    ASSERT_TRUE(drifted()) << "it has gone";
+    drifts_.clear();
+    apply(Wanted().port(7, b, mac_b));
+    EXPECT_TRUE(quiet()) << drifts_.front();
+  }
 }
 
 TEST_F(AsNeeded, WhereTheOperatorWantsFiltersAloneAProgramAtATcxHookIsToldUntilItGoes) {
