@@ -1,8 +1,6 @@
 // GET of the root and of the system's state, and the answer for routers, of which there are none.
 #include "model/application.h"
 
-#include <set>
-
 #include "api/resource.h"
 #include "base/json.h"
 
@@ -13,20 +11,6 @@ using model::SystemState;
 using model::table;
 
 namespace {
-
-// The application with the links that lead somewhere.
-Json describe_application(const Router& router, const std::string& base_uri) {
-  std::set<std::string> served;
-  for (const Route& route : router.routes()) served.insert(route.path);
-  Json json = model::entity(Application{}, base_uri, Json::object());
-  for (const model::Field& field : table<Application>().fields) {
-    if (field.link.empty() || field.name == "routerTemplate") continue;
-    std::string path = root + field.link;
-    if (const auto id = path.find("{{id}}"); id != std::string::npos) path.replace(id, 6, "{id}");
-    if (!served.contains(path)) json.erase(field.name);
-  }
-  return json;
-}
 
 Json describe_system_state(const Context& context, const std::string& base_uri) {
   Json said{{"version", MIDONET_VERSION}, {"availability", "READWRITE"}};
@@ -47,8 +31,8 @@ void add_application(Router& router, Context& context) {
               .name = "getApplication",
               .summary = "Where the resources are",
               .produces = table<Application>().media_types(),
-              .handler = [&router](const Call& call, const Reply& reply) {
-                reply(ok_json(call, describe_application(router, call.base_uri)));
+              .handler = [](const Call& call, const Reply& reply) {
+                reply(ok_json(call, model::entity(Application{}, call.base_uri, Json::object())));
               }});
   router.add({.method = "GET",
               .path = root + "/system_state",

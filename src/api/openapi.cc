@@ -112,13 +112,10 @@ bool is_taken(const Field& field, Form form) {
 OrderedJson schema(const Table& table, Form form) {
   OrderedJson properties = OrderedJson::object();
   OrderedJson required = OrderedJson::array();
-  // Of the links to resources, an Application has those that there are.
-  const bool complete = table.name != model::table<model::Application>().name;
   for (const Field& field : table.fields) {
     if (!is_taken(field, form)) continue;
     properties[field.name] = schema(field, form);
-    if (form == Form::answer ? complete : form == Form::create && field.use == Use::required)
-      required.push_back(field.name);
+    if (form == Form::answer || (form == Form::create && field.use == Use::required)) required.push_back(field.name);
   }
   OrderedJson out{{"type", "object"}, {"description", table.doc}, {"properties", std::move(properties)}};
   if (!required.empty()) out["required"] = std::move(required);

@@ -67,6 +67,33 @@ TEST_F(OpenApi, HasEveryRouteWithItsParameters) {
   EXPECT_EQ(described, router.routes().size());
 }
 
+// The path without its query, and with a star for each segment that has a parameter.
+std::string shape(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  std::string out;
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find('/', at + 1), path.size());
+    const std::string_view segment = path.substr(at, end - at);
+    out += segment.find('{') == segment.npos ? segment : "/*";
+    at = end;
+  }
+  return out;
+}
+
+TEST_F(OpenApi, EveryLinkLeadsToARoute) {
+  std::set<std::string> routes{shape(std::string(root) + "/openapi.json")};
+  for (const Route& route : router.routes()) routes.insert(shape(route.path));
+  int links = 0;
+  for (const model::Table* table : rest_tables()) {
+    for (const model::Field* field : table->rest_fields()) {
+      if (field->link.empty()) continue;
+      ++links;
+      EXPECT_TRUE(routes.contains(shape(std::string(root) + field->link))) << table->name << ' ' << field->name;
+    }
+  }
+  EXPECT_GT(links, 30);
+}
+
 TEST_F(OpenApi, HasEveryFieldOfEveryTable) {
   for (const model::Table* table : rest_tables()) {
     const json& schema = document["components"]["schemas"][table->name];
