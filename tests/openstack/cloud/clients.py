@@ -142,5 +142,8 @@ class OpenStack:
         """Host to status (ACTIVE, INACTIVE)."""
         return {each["host"]: each["status"] for each in self.call("network", "GET", f"/ports/{port}/bindings")["bindings"]}
 
+    def delete_binding(self, port: str, host: str) -> None:
+        self.call("network", "DELETE", f"/ports/{port}/bindings/{host}")
+
     def create(self, kind: str, what: str, **fields: Any) -> Record:
         return self.call(kind, "POST", f"/{what}s", {what: fields})[what]

@@ -310,6 +310,11 @@ class Steps:
             )
             vm.act("os-resetState", {"state": "active"})
             vm.wait("ACTIVE")
+            # Where Nova gave up before it had removed them.
+            for port in vm.ports.values():
+                for host, status in self.cloud.openstack.bindings(port).items():
+                    if status == "INACTIVE":
+                        self.cloud.openstack.delete_binding(port, host)
 
     def _boot_is_refused(self, host: Compute) -> None:
         """A server that is to run there ends in ERROR, and leaves nothing."""
