@@ -21,6 +21,14 @@
 
 namespace midonet::datapath {
 
+// Addresses that a guest may send from, with this MAC: one, or a prefix of `length` bits.
+struct AllowedAddress {
+  Mac mac;
+  Ip ip;
+  std::uint8_t length = 0;
+  auto operator<=>(const AllowedAddress&) const = default;
+};
+
 // One port that is plugged on this host: the interface `ifindex` carries the frames of port `id` of bridge
 // `vni`. The interface exists, is not a member of another switch, and may be up or down.
 struct PortSpec {
@@ -33,6 +41,9 @@ struct PortSpec {
   std::optional<Mac> mac{};
   // false: every frame from and to the port is dropped and counted.
   bool admin_up = true;
+  // Port security: the guest may send from these alone, and from the link-local IPv6 address (RFC 4291, appendix A) of each of
+  // their MACs and of `mac`. What else it sends is dropped and counted (ebpf/guard.h). Nothing: it may send from any.
+  std::optional<std::set<AllowedAddress>> guard{};
   bool operator==(const PortSpec&) const = default;
 };
 

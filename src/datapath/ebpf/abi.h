@@ -16,24 +16,35 @@
 /*
  * Why a frame is dropped: X(name, meaning). The names are labels of metrics, so they stay; new ones go to the end.
  */
-#define MIDONET_DROP_REASONS(X)                                                                       \
-  X(malformed, "shorter than an Ethernet header")                                                     \
-  X(bad_source, "the source MAC is zero or a group address")                                          \
-  X(link_local, "sent to 01:80:c2:00:00:00 to 0f, which no bridge forwards (IEEE 802.1Q, table 8-1)") \
-  X(same_port, "the destination is behind the port that the frame came from")                         \
-  X(port_down, "the port is administratively down")                                                   \
-  X(bridge_down, "the bridge is administratively down")                                               \
-  X(not_forwarded, "sent to the guest by the host itself, not through its bridge")                    \
-  X(other_bridge, "forwarded in another bridge than the port's present one")                          \
-  X(no_clone, "the kernel had no memory for another copy of a flooded frame")                         \
-  X(too_big, "larger than what fits into the tunnel to the other hosts")                              \
-  X(no_tunnel, "its destination is on another host, and this host's tunnel device is not complete")   \
-  X(unknown_vni, "came through the tunnel for a bridge that has no port here")                        \
-  X(no_tunnel_key, "came to the tunnel device, but not through the tunnel")                           \
-  X(too_many_tags, "a GSO frame for another host with more VLAN tags than can be measured (4)")       \
-  X(flood_limit, "a flooded frame above the port's limit for a second")                               \
-  X(foreign_source, "came through the tunnel from an address that no host of the bridge has")         \
-  X(foreign_destination, "came through the tunnel to an address that this host has in no tunnel zone")
+#define MIDONET_DROP_REASONS(X)                                                                        \
+  X(malformed, "shorter than an Ethernet header")                                                      \
+  X(bad_source, "the source MAC is zero or a group address")                                           \
+  X(link_local, "sent to 01:80:c2:00:00:00 to 0f, which no bridge forwards (IEEE 802.1Q, table 8-1)")  \
+  X(same_port, "the destination is behind the port that the frame came from")                          \
+  X(port_down, "the port is administratively down")                                                    \
+  X(bridge_down, "the bridge is administratively down")                                                \
+  X(not_forwarded, "sent to the guest by the host itself, not through its bridge")                     \
+  X(other_bridge, "forwarded in another bridge than the port's present one")                           \
+  X(no_clone, "the kernel had no memory for another copy of a flooded frame")                          \
+  X(too_big, "larger than what fits into the tunnel to the other hosts")                               \
+  X(no_tunnel, "its destination is on another host, and this host's tunnel device is not complete")    \
+  X(unknown_vni, "came through the tunnel for a bridge that has no port here")                         \
+  X(no_tunnel_key, "came to the tunnel device, but not through the tunnel")                            \
+  X(too_many_tags, "a GSO frame for another host with more VLAN tags than can be measured (4)")        \
+  X(flood_limit, "a flooded frame above the port's limit for a second")                                \
+  X(foreign_source, "came through the tunnel from an address that no host of the bridge has")          \
+  X(foreign_destination, "came through the tunnel to an address that this host has in no tunnel zone") \
+  X(spoofed_mac, "port security: the source MAC is not the port's")                                    \
+  X(spoofed_ip, "port security: the source address is not the port's")                                 \
+  X(spoofed_arp, "port security: an ARP packet in the name of an address that is not the port's")      \
+  X(spoofed_nd, "port security: neighbour discovery in the name of an address that is not the port's") \
+  X(server_reply, "port security: an answer of a DHCP server")                                         \
+  X(router_advertisement, "port security: a router advertisement, or a redirect of a router")          \
+  X(vlan_tag, "port security: a VLAN tag")                                                             \
+  X(malformed_ip, "port security: shorter than its IP header, or of another version")                  \
+  X(malformed_l4, "port security: shorter than the header behind the IP header")                       \
+  X(extension_headers, "port security: more than 8 IPv6 extension headers")                            \
+  X(no_policy, "the port is secured, and the kernel does not know its addresses")
 
 #ifdef __cplusplus
 namespace midonet::datapath::abi {
@@ -54,6 +65,7 @@ enum port_flags {
   port_bridge_up = 2,   /* its bridge's, kept in each port so that a frame costs one look-up less */
   port_has_mac = 4,     /* `mac` holds the configured MAC */
   port_owns_clsact = 8, /* we made the clsact qdisc of this interface, and delete it in the end */
+  port_guarded = 16,    /* what the guest sends passes the guard: see map "guards" */
 };
 
 /* Map "ports", by ifindex (__u32): the ports that are plugged here. */
@@ -131,6 +143,38 @@ struct neighbour {
   __u8 padding[2];
 };
 MIDONET_ASSERT_SIZE(neighbour, 8);
+
+/*
+ * Map "guards": of a port with port_guarded, the first addresses that its guest may send from with the port's own MAC. A 0 is a
+ * free place. A frame of a guarded port without an entry is dropped.
+ */
+struct guard_key {
+  __u32 vni;
+  __u32 ifindex;
+};
+MIDONET_ASSERT_SIZE(guard_key, 8);
+struct guard {
+  __u8 mac[6];
+  __u8 padding[2];
+  __be32 ip4[2];
+  __be32 ip6[3][4];
+};
+MIDONET_ASSERT_SIZE(guard, 64);
+
+/*
+ * Map "allowed", a trie of prefixes: everything else that guests may send as. Its value is `prefix`. IPv4 addresses stand in
+ * the first word. For each MAC but the port's own there is also an entry of type 0, without an address.
+ */
+#define MIDONET_ALLOWED_BITS 128 /* in front of the address */
+struct allowed_key {
+  __u32 prefix; /* MIDONET_ALLOWED_BITS + the length of the address's prefix */
+  __u32 vni;
+  __u32 ifindex;
+  __u8 mac[6];
+  __be16 type; /* ETH_P_IP, ETH_P_IPV6, or 0 */
+  __be32 address[4];
+};
+MIDONET_ASSERT_SIZE(allowed_key, 36);
 
 /* Map "counters", per CPU, by a port's slot: frames that passed. A GSO frame counts once. */
 struct counters {

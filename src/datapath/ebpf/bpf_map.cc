@@ -14,13 +14,19 @@ Result<bool> RawMap::look_up(const void* key, void* value) const {
 
 Status RawMap::update(const void* key, const void* value) const {
   if (::bpf_map_update_elem(fd_.get(), key, value, BPF_ANY) == 0) return {};
-  if (errno == E2BIG) return fail(Code::exhausted, "write the BPF map \"{}\": it is full", name_);
+  if (errno == E2BIG || errno == ENOSPC) return fail(Code::exhausted, "write the BPF map \"{}\": it is full", name_);
   return fail_errno(errno, "write the BPF map \"{}\"", name_);
 }
 
 Status RawMap::erase(const void* key) const {
   if (::bpf_map_delete_elem(fd_.get(), key) == 0 || errno == ENOENT) return {};
   return fail_errno(errno, "delete from the BPF map \"{}\"", name_);
+}
+
+Result<bool> RawMap::next_key(const void* key, void* next) const {
+  if (::bpf_map_get_next_key(fd_.get(), key, next) == 0) return true;
+  if (errno == ENOENT) return false;
+  return fail_errno(errno, "read the BPF map \"{}\"", name_);
 }
 
 Result<RawMap::Batch> RawMap::next_batch(std::optional<std::uint32_t>& cursor, void* keys, void* values,

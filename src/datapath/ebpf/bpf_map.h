@@ -27,6 +27,8 @@ class RawMap {
   Result<bool> look_up(const void* key, void* value) const;  // false: there is no such key
   Status update(const void* key, const void* value) const;
   Status erase(const void* key) const;
+  // The key after `key`, or the first one; false: there is none.
+  Result<bool> next_key(const void* key, void* next) const;
 
   // Part of a hash map's entries: at most `room`, `count` of them.
   enum class Batch { more, end, too_small };
@@ -75,6 +77,35 @@ class BpfMap : public RawMap {
         keys.resize(keys.size() * 2);
         values.resize(keys.size());
       }
+    }
+  }
+};
+
+// A trie of prefixes (BPF_MAP_TYPE_LPM_TRIE) whose value is that of the key's `prefix`: get() finds the longest entry that contains the
+// key, and the value says which one that is.
+template <class Key>
+class PrefixMap : public BpfMap<Key, std::uint32_t> {
+ public:
+  using BpfMap<Key, std::uint32_t>::BpfMap;
+
+  // The entry of this very prefix.
+  Result<std::optional<std::uint32_t>> get(const Key& key) const {
+    auto found = BpfMap<Key, std::uint32_t>::get(key);
+    if (found && *found && **found != key.prefix) return std::optional<std::uint32_t>();
+    return found;
+  }
+  Result<std::vector<std::pair<Key, std::uint32_t>>> entries() const {
+    std::vector<std::pair<Key, std::uint32_t>> all;
+    std::optional<Key> last;
+    for (;;) {
+      Key key{};
+      const auto next = this->next_key(last ? &*last : nullptr, &key);
+      if (!next) return failed(next);
+      if (!*next) return all;
+      last = key;
+      const auto value = get(key);
+      if (!value) return failed(value);
+      if (*value) all.emplace_back(key, **value);
     }
   }
 };

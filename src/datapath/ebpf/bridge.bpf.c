@@ -28,6 +28,7 @@
 #include "drop.h"
 #include "fdb.h"
 #include "flood.h"
+#include "guard.h"
 #include "maps.h"
 #include "parse.h"
 #include "tunnel.h"
@@ -70,6 +71,10 @@ int from_tap(struct __sk_buff* skb) {
   const __u32 vni = port->vni;
   const struct tunnel* tunnel = the_tunnel();
   if (!tunnel) return TC_ACT_SHOT; /* for the verifier: an array has its entries always */
+  if (port->flags & port_guarded) {
+    const int reason = guard(skb, port, ingress);
+    if (reason) return drop(ingress, (enum drop_reason)reason);
+  }
   learn(port, ingress, eth, tunnel->wanted);
 
   if (!mac_is_group(eth->h_dest)) {

@@ -1,85 +1,20 @@
 // The BPF programs' verdicts, through BPF_PROG_RUN: against a model on random frames and tables, and frame by frame.
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
-#include <linux/pkt_cls.h>
 #include <rapidcheck.h>
 
-#include <deque>
 #include <fstream>
 #include <sstream>
 
 #include "bridge.skel.h"
-#include "datapath/ebpf/ebpf_datapath.h"
-#include "datapath/ebpf/testbed.h"
+#include "datapath/ebpf/program_bed.h"
 
 namespace midonet::datapath::testing::bridge_test {
 namespace {
 
-constexpr std::uint32_t taps = 6;
-// A flooded frame, whose copies have served.
-const std::uint32_t consumed = TC_ACT_SHOT;
-
-struct Verdict {
-  std::uint32_t action = 0;
-  std::uint32_t to = 0;  // ifindex, MIDONET_FLOODED, or 0 when it was not forwarded
-  bool operator==(const Verdict&) const = default;
-};
-
-std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {
-  return out << "action " << verdict.action << " to " << verdict.to;
-}
-
-class BridgeTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string why = Testbed::impossible(); !why.empty()) GTEST_SKIP() << why;
-    bed_.emplace();
-    for (std::uint32_t i = 0; i < taps; i++) taps_.emplace_back(fmt::format("t{}", i));
-    auto opened = EbpfDatapath::open(loop_, bed_->options());
-    ASSERT_TRUE(opened) << opened.error().message;
-    datapath_ = std::move(*opened);
-  }
-  void TearDown() override {
-    datapath_.reset();
-    taps_.clear();
-    bed_.reset();
-  }
-  Verdict run(int program, std::uint32_t ifindex, const Frame& frame, std::array<std::uint32_t, 2> cb = {}) {
-    __sk_buff context{};
-    context.ifindex = ifindex;
-    context.cb[0] = cb[0];
-    context.cb[1] = cb[1];
-    Frame out(frame.size() + 64);
-    bpf_test_run_opts options{};
-    options.sz = sizeof options;
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<std::uint32_t>(frame.size());
-    options.data_out = out.data();
-    options.data_size_out = static_cast<std::uint32_t>(out.size());
-    options.ctx_in = &context;
-    options.ctx_size_in = sizeof context;
-    options.ctx_out = &context;
-    options.ctx_size_out = sizeof context;
-    EXPECT_EQ(::bpf_prog_test_run_opts(program, &options), 0);
-    // Copies for other hosts go out without the mark.
-    const bool marked = context.cb[0] == MIDONET_FORWARDED || context.cb[2] == MIDONET_FLOODED;
-    return {options.retval, marked ? context.cb[2] : 0};
-  }
-  Verdict from_tap(std::uint32_t ifindex, const Frame& frame) {
-    return run(datapath_->objects().from_tap(), ifindex, frame);
-  }
-  std::uint32_t to_tap(std::uint32_t ifindex, std::array<std::uint32_t, 2> cb) {
-    return run(datapath_->objects().to_tap(), ifindex, ethernet(mac_number(1), mac_number(2)), cb).action;
-  }
-
-  Loop loop_;
-  std::optional<Testbed> bed_;
-  std::deque<Tap> taps_;
-  std::unique_ptr<EbpfDatapath> datapath_;
-};
+class BridgeTest : public ProgramBed {};
 
 // The bridge, as one would explain it. Learning is a map that the caller keeps.
 using Learned = std::map<std::pair<Vni, Mac>, std::uint32_t>;
@@ -247,7 +182,7 @@ TEST(BridgePrograms, UseNoHelperThatLinux515Lacks) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj) {
     EXPECT_THAT(bpf_map__type(map), ::testing::AnyOf(BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY,
-                                                     BPF_MAP_TYPE_RINGBUF));
+                                                     BPF_MAP_TYPE_LPM_TRIE, BPF_MAP_TYPE_RINGBUF));
   }
   bridge_bpf__destroy(skeleton);
 }

@@ -37,7 +37,7 @@ abi::port entry_of(const PortSpec& spec, const BridgeSpec& bridge) {
   abi::port port{};
   port.vni = spec.vni.number();
   port.flags = flag_if(spec.admin_up, abi::port_up) | flag_if(bridge.admin_up, abi::port_bridge_up) |
-               flag_if(spec.mac.has_value(), abi::port_has_mac);
+               flag_if(spec.mac.has_value(), abi::port_has_mac) | flag_if(spec.guard.has_value(), abi::port_guarded);
   if (spec.mac) std::copy(spec.mac->bytes().begin(), spec.mac->bytes().end(), port.mac);
   std::copy(spec.id.bytes().begin(), spec.id.bytes().end(), port.id);
   return port;

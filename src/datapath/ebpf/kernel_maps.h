@@ -15,6 +15,8 @@
   X(rings, options.max_ports, BpfMap<std::uint32_t, abi::ring>)                                           \
   X(members, options.max_ports, BpfMap<abi::members_key, abi::members>)                                   \
   X(neighbours, options.neighbour_entries, BpfMap<abi::neighbour_key, abi::neighbour>)                    \
+  X(guards, options.max_ports, BpfMap<abi::guard_key, abi::guard>)                                        \
+  X(allowed, options.allowed_entries, PrefixMap<abi::allowed_key>)                                        \
   X(counters, options.max_ports, PerCpuMap<std::uint32_t, abi::counters>)                                 \
   X(drops, options.max_ports * 4, BpfMap<abi::drop_key, std::uint64_t>) /* few ports have many reasons */ \
   X(floods, options.max_ports, BpfMap<std::uint32_t, std::uint64_t>)                                      \

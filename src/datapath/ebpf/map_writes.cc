@@ -25,6 +25,10 @@ std::vector<std::uint32_t> interfaces(const abi::members& written, const abi::me
   return out;
 }
 
+// Tables with entries that belong to one interface.
+template <class Table>
+constexpr bool of_interfaces = std::is_same_v<Table, Guards> || std::is_same_v<Table, Allowed>;
+
 // Tables whose entries lead to interfaces.
 template <class Table>
 constexpr bool leads_to_interfaces = std::is_same_v<Table, Fdb> || std::is_same_v<Table, Members>;
@@ -97,7 +101,10 @@ Status EbpfDatapath::read_kernel() {
   return {};
 }
 
+// What secured ports may send from is there before it counts, so what stays allowed passes at every moment.
 void EbpfDatapath::write_ports(Round& round) {
+  write_set<Allowed>(round);
+  write_set<Guards>(round);
   for (const auto& [ifindex, port] : round.delta.ports) {
     auto written = fresh_port(ifindex, port);
     if (written) written = objects_->maps().ports.put(ifindex, port);
@@ -144,6 +151,10 @@ void EbpfDatapath::write_set(Round& round) {
       }
       continue;
     }
+    if constexpr (of_interfaces<Table>) {
+      round.fail_interface(key.ifindex, written.error());
+      continue;
+    }
     if constexpr (leads_to_interfaces<Table>) {
       for (const std::uint32_t ifindex : interfaces(value, nullptr)) {
         if (Table::chunks && !round.owners.contains(ifindex)) continue;
@@ -168,6 +179,8 @@ void EbpfDatapath::write_gone(Round& round) {
 // The order matters. An address may send as soon as its host hears of the bridge. A MAC that moves between hosts is in one of the two
 // tables at every moment. Frames are copied to a port when all its other entries are there.
 void EbpfDatapath::write_bridges(Round& round) {
+  write_gone<Guards>(round);
+  write_gone<Allowed>(round);
   write_set<Admitted>(round);
   expire_admitted(round);
   write_gone<Admitted>(round);
@@ -204,7 +217,9 @@ void EbpfDatapath::verify_table(Round& round) {
     if (!known.holds(key, value)) continue;
     const auto entry = map.get(key);
     if (entry && *entry && same(**entry, value)) continue;
-    if constexpr (leads_to_interfaces<Table>) {
+    if constexpr (of_interfaces<Table>) {
+      if (!round.failed_interfaces.contains(key.ifindex)) differs(round, Table::name, key.ifindex);
+    } else if constexpr (leads_to_interfaces<Table>) {
       for (const std::uint32_t ifindex : interfaces(value, entry && *entry ? &**entry : nullptr)) {
         if (!round.failed_interfaces.contains(ifindex)) differs(round, Table::name, ifindex);
       }

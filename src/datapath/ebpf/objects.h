@@ -27,6 +27,8 @@ struct EbpfOptions {
   std::string pin_dir = "/sys/fs/bpf/midolman";
   std::uint32_t max_ports = 16384;    // on this host; costs 32 bytes each and per CPU
   std::uint32_t fdb_entries = 65536;  // configured MACs
+  // Addresses that guests of secured ports may send from, beyond the two IPv4 and three IPv6 ones that each port has room for.
+  std::uint32_t allowed_entries = 65536;
   std::uint32_t learned_entries = 131072;
   // Of those that are known of ports, here and on other hosts. 16 bytes each from the start, 64 when used.
   std::uint32_t neighbour_entries = 262144;

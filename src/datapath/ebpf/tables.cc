@@ -1,5 +1,8 @@
 #include "datapath/ebpf/tables.h"
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+
 #include <iterator>
 #include <set>
 
@@ -76,6 +79,93 @@ void Neighbours::want(const BridgeView& view, const Entries<Neighbours>& /*known
     std::copy(mac.bytes().begin(), mac.bytes().end(), neighbour.mac);
     wanted.emplace_back(Key{.vni = view.vni, .ip = wire_order(ip)}, neighbour);
   }
+}
+
+namespace {
+
+// What a secured port may send from, in the kernel's form: the first addresses of its own MAC, and all others.
+struct GuardEntries {
+  abi::guard guard{};
+  Wanted<Allowed> allowed{};
+};
+
+// The link-local address that a MAC gives (RFC 4291, appendix A).
+Ip link_local(const Mac& mac) {
+  const auto& m = mac.bytes();
+  return Ip::v6(
+      {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]});
+}
+
+GuardEntries guard_entries(std::uint32_t vni, const PortSpec& spec) {
+  GuardEntries out;
+  const Mac own = spec.mac.value_or(Mac());
+  std::copy(own.bytes().begin(), own.bytes().end(), out.guard.mac);
+  std::set<AllowedAddress> addresses = *spec.guard;
+  std::set<Mac> macs;
+  if (spec.mac) macs.insert(own);
+  for (const AllowedAddress& address : addresses) macs.insert(address.mac);
+  for (const Mac& mac : macs) addresses.insert({mac, link_local(mac), 128});
+
+  const auto allow = [&](const Mac& mac, std::uint16_t type, const Ip* ip, std::uint32_t length) {
+    abi::allowed_key key{};
+    key.prefix = MIDONET_ALLOWED_BITS + length;
+    key.vni = vni;
+    key.ifindex = spec.ifindex;
+    std::copy(mac.bytes().begin(), mac.bytes().end(), key.mac);
+    key.type = htons(type);
+    if (ip != nullptr) std::memcpy(key.address, ip->bytes().data(), ip->bytes().size());
+    out.allowed.emplace_back(key, key.prefix);
+  };
+  std::size_t v4 = 0, v6 = 0;
+  for (const AllowedAddress& address : addresses) {
+    const bool own_single = spec.mac && address.mac == own && address.length == (address.ip.is_v4() ? 32 : 128);
+    if (own_single && address.ip.is_v4() && v4 < std::size(out.guard.ip4))
+      std::memcpy(&out.guard.ip4[v4++], address.ip.bytes().data(), address.ip.bytes().size());
+    else if (own_single && !address.ip.is_v4() && v6 < std::size(out.guard.ip6))
+      std::memcpy(out.guard.ip6[v6++], address.ip.bytes().data(), address.ip.bytes().size());
+    else
+      allow(address.mac, address.ip.is_v4() ? ETH_P_IP : ETH_P_IPV6, &address.ip, address.length);
+  }
+  for (const Mac& mac : macs)
+    if (mac != own) allow(mac, 0, nullptr, 0);
+  return out;
+}
+
+// For each secured port of the bridge whose spec is at hand.
+template <class Use>
+void each_guarded(const BridgeView& view, Use use) {
+  for (const std::uint32_t ifindex : view.members) {
+    const auto claim = view.claims.find(ifindex);
+    if (claim != view.claims.end() && claim->second->guard) use(*claim->second);
+  }
+}
+
+// Of a port that is no member of the bridge any more, or whose spec says otherwise.
+bool guard_goes(const BridgeView& view, std::uint32_t ifindex) {
+  return view.claims.contains(ifindex) || !std::binary_search(view.members.begin(), view.members.end(), ifindex);
+}
+
+}  // namespace
+
+void Guards::want(const BridgeView& view, const Entries<Guards>& /*known*/, Wanted<Guards>& wanted) {
+  each_guarded(view, [&](const PortSpec& spec) {
+    wanted.emplace_back(Key{.vni = view.vni, .ifindex = spec.ifindex}, guard_entries(view.vni, spec).guard);
+  });
+}
+
+bool Guards::goes(const BridgeView& view, const Key& key, const Value& /*value*/) {
+  return guard_goes(view, key.ifindex);
+}
+
+void Allowed::want(const BridgeView& view, const Entries<Allowed>& /*known*/, Wanted<Allowed>& wanted) {
+  each_guarded(view, [&](const PortSpec& spec) {
+    auto entries = guard_entries(view.vni, spec).allowed;
+    wanted.insert(wanted.end(), entries.begin(), entries.end());
+  });
+}
+
+bool Allowed::goes(const BridgeView& view, const Key& key, const Value& /*value*/) {
+  return guard_goes(view, key.ifindex);
 }
 
 void Remotes::want(const BridgeView& view, const Entries<Remotes>& /*known*/, Wanted<Remotes>& wanted) {

@@ -62,6 +62,30 @@ struct Neighbours {
   static bool valid(const Key& /*key*/, const Value& /*value*/) { return true; }
 };
 
+// The first addresses that a secured port may send from. Stays where the port does and its spec is not at hand.
+struct Guards {
+  using Key = abi::guard_key;
+  using Value = abi::guard;
+  static constexpr const char* name = "guards";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.guards; }
+  static void want(const BridgeView& view, const Entries<Guards>& known, Wanted<Guards>& wanted);
+  static bool goes(const BridgeView& view, const Key& key, const Value& value);
+  static bool valid(const Key& /*key*/, const Value& /*value*/) { return true; }
+};
+
+// All others.
+struct Allowed {
+  using Key = abi::allowed_key;
+  using Value = std::uint32_t;
+  static constexpr const char* name = "allowed";
+  static constexpr bool chunks = false;
+  static const auto& map(const Maps& maps) { return maps.allowed; }
+  static void want(const BridgeView& view, const Entries<Allowed>& known, Wanted<Allowed>& wanted);
+  static bool goes(const BridgeView& view, const Key& key, const Value& value);
+  static bool valid(const Key& key, const Value& value) { return key.prefix == value; }
+};
+
 // MACs that are behind other hosts.
 struct Remotes {
   using Key = abi::fdb_key;
@@ -113,7 +137,8 @@ struct Admitted {
 
 // Something for each of these tables. A new one is added here, to the order of writes (map_writes.cc), and declared above.
 template <template <class> class Of>
-using OfEachTable = std::tuple<Of<Admitted>, Of<Fdb>, Of<Remotes>, Of<Neighbours>, Of<Members>, Of<Peers>>;
+using OfEachTable =
+    std::tuple<Of<Admitted>, Of<Allowed>, Of<Guards>, Of<Fdb>, Of<Remotes>, Of<Neighbours>, Of<Members>, Of<Peers>>;
 
 // What we know to be in the kernel. Filled by reading the maps and kept up to date by each write that succeeded.
 struct Tables {
