@@ -1,4 +1,5 @@
 // The BPF programs' verdicts, through BPF_PROG_RUN: against a model on random frames and tables, and frame by frame.
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
