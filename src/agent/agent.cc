@@ -89,7 +89,7 @@ Agent::Agent(Loop& loop, store::Store& store, netlink::LinkSource& links, datapa
                 }),
       offering_(loop, store, datapath, registry, observer_, options_.mac_ageing, options_.host,
                 {[this](const Scope& scope, const char* why) { mark_dirty(scope, why); },
-                 [this] { mark_all_dirty("offers known"); },  // what is read depends on it, and what goes
+                 [this](const Scope& again) { on_offers(again); },
                  [this](const Uuid& port, store::Revision revision) { times_.offered(port, revision); },
                  [this] { registration_.start(); }}) {
   links_.on_changed([this] { on_links(); });
@@ -234,6 +234,14 @@ void Agent::mark_all_dirty(const char* why) {
   mark_dirty(why);
 }
 
+// What is read of a bridge's hosts depends on what this host offers there.
+void Agent::on_offers(const Scope& again) {
+  if (again.all) return mark_all_dirty("offers known");
+  for (const Uuid& bridge : again.bridges) reread_.insert(Observer::peers_of(bridge));
+  store_dirty_ = store_dirty_ || !reread_.empty();
+  mark_dirty(again, "offers");
+}
+
 void Agent::mark_port_dirty(const Uuid& id, Scope& scope) const {
   if (const BoundPort* bound = find_port(snapshot(), id)) observer_.concern_port(*bound, scope);
   const auto lingering = snapshot().lingering.find(id);
@@ -250,7 +258,7 @@ void Agent::reconcile() {
   Plan plan = make_plan({snapshot(), observer_.index(), links_.links(), underlay_, options_.overlay,
                          offering_.learned(), offering_.heard(scope)},
                         scope);
-  open_taps(plan.desired);
+  applier_.open_taps(plan.desired, links_.links());
   migrations_.note(plan, scope, snapshot());
   for (const auto& [id, why] : plan.over) let_go(id);
   const auto planned = Steady::now();
@@ -266,14 +274,6 @@ void Agent::reconcile() {
              scope.all ? "all" : std::to_string(scope.bridges.size()), plan.ports.size(),
              seconds(planned - begin) * 1000, seconds(end - planned) * 1000, snapshot().own_known());
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
-}
-
-// Closed taps that have gone, or that were put into a bridge meanwhile.
-void Agent::open_taps(datapath::Desired& desired) const {
-  for (const std::uint32_t ifindex : datapath_.closed()) {
-    const netlink::Link* link = links_.links().find(ifindex);
-    if (!link || link->master != 0) desired.banned.insert(ifindex);
-  }
 }
 
 // What is known incompletely may be complete in a moment.
@@ -293,7 +293,8 @@ bool Agent::worth_waiting(Steady::time_point now) {
 // False when nothing is known of the host's bindings yet.
 bool Agent::look_at_store() {
   store_dirty_ = false;
-  const std::set<store::Mirror::Part> changed = mirror_.changed();
+  std::set<store::Mirror::Part> changed = mirror_.changed();
+  changed.merge(std::exchange(reread_, {}));
   Observer::Changes changes = observer_.update(changed, offering_.stored(), std::exchange(everything_due_, false));
   due_.add(changes.concerned);
   if (changes.underlay) underlay_dirty_ = true;

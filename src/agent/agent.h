@@ -140,10 +140,10 @@ class Agent {
   void mark_dirty(const char* why);
   void mark_dirty(const Scope& scope, const char* why);
   void mark_all_dirty(const char* why);
+  void on_offers(const Scope& again);
   void mark_port_dirty(const Uuid& id, Scope& scope) const;
   void reconcile();
   bool look_at_store();
-  void open_taps(datapath::Desired& desired) const;
   void look_at_bindings(const std::set<Uuid>& changed);
   void look_at_links();
   bool worth_waiting(Steady::time_point now);
@@ -182,9 +182,10 @@ class Agent {
   std::optional<Steady::time_point> store_dirty_since_;
   std::optional<Steady::time_point> incomplete_since_;
   bool started_ = false;
-  Scope due_{.all = true};           // what is to be reconciled
-  bool everything_due_ = true;       // and what was read of it, to be looked at again
-  std::set<Uuid> changed_bindings_;  // since the last reconcile
+  Scope due_{.all = true};                // what is to be reconciled
+  bool everything_due_ = true;            // and what was read of it, to be looked at again
+  std::set<store::Mirror::Part> reread_;  // likewise, of bridges alone
+  std::set<Uuid> changed_bindings_;       // since the last reconcile
   bool underlay_dirty_ = true;
   Underlay underlay_;
   std::uint64_t links_seen_ = 0;      // version of the table of links

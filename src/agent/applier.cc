@@ -2,6 +2,13 @@
 
 namespace midonet::agent {
 
+void Applier::open_taps(datapath::Desired& desired, const netlink::LinkTable& links) const {
+  for (const std::uint32_t ifindex : datapath_.closed()) {
+    const netlink::Link* link = links.find(ifindex);
+    if (!link || link->master != 0) desired.banned.insert(ifindex);
+  }
+}
+
 datapath::Applied Applier::apply(const Plan& plan, const Scope& scope, const Snapshot& snapshot,
                                  datapath::Sweep sweep) {
   const std::set<Vni> bridges = vnis_of(scope, snapshot);

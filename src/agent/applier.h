@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "base/vni.h"
 #include "datapath/datapath.h"
+#include "netlink/link.h"
 
 namespace midonet::agent {
 
@@ -16,6 +17,8 @@ class Applier {
  public:
   explicit Applier(datapath::Datapath& datapath) : datapath_(datapath) {}
 
+  // Bans closed taps that have gone, or that were put into a bridge meanwhile.
+  void open_taps(datapath::Desired& desired, const netlink::LinkTable& links) const;
   datapath::Applied apply(const Plan& plan, const Scope& scope, const Snapshot& snapshot, datapath::Sweep sweep);
 
  private:

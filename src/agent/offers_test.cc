@@ -60,6 +60,23 @@ TEST_F(OffersTest, WhatIsOfferedIsFoundByTheIndex) {
   }
 }
 
+// In each turn in which the agent takes back what it offered, another port is bound whose interface is not there. The binding's
+// commit may make the host's record while the agent reads the list of the bridge's hosts: the list is the same before and after.
+TEST_F(OffersTest, ARecordThatABindingMakesWhileTheLastOfferGoesIsTakenBack) {
+  for (int delay = 0; delay < 12; ++delay) {
+    plug(1, 0);
+    ASSERT_TRUE(cloud.settle());
+    ASSERT_TRUE(cloud.detach(id(1)));
+    for (int turn = 0; turn < delay; ++turn) cloud.turn();
+    ASSERT_TRUE(cloud.take(id(2), h(0), "tap9"));
+    ASSERT_TRUE(cloud.settle()) << delay;
+    EXPECT_FALSE(offered_host(0)) << delay;
+    EXPECT_FALSE(cloud.node(paths::served_bridge(h(0).id, net))) << delay;
+    ASSERT_TRUE(cloud.detach(id(2)));
+    ASSERT_TRUE(cloud.settle()) << delay;
+  }
+}
+
 // Its guest runs here until it is heard elsewhere, and others have to find it.
 TEST_F(OffersTest, APortThatIsTakenOverBeforeItIsOfferedIsOffered) {
   cloud.stop(h(1));

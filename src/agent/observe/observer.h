@@ -65,6 +65,8 @@ class Observer {
   // bound here is taken for one that is not offered.
   Changes update(const std::set<Part>& changed, const OwnOffers* offered, bool all = false);
 
+  static Part peers_of(const Uuid& bridge) { return {peers_part, bridge}; }
+
   const Snapshot& snapshot() const { return snapshot_; }
   const Index& index() const { return index_; }
   bool lost() const { return lost_; }  // the host is not in the store any more: all stays as it was

@@ -26,9 +26,9 @@ Offering::Offering(Loop& loop, store::Store& store, datapath::Datapath& datapath
       observer_(observer),
       ageing_(ageing),
       events_(std::move(events)),
-      offers_(loop, store, registry, host, {events_.offered, events_.lost, [this] {
-                                              known_ = true;
-                                              events_.known();
+      offers_(loop, store, registry, host, {events_.offered, events_.lost, [this](const std::set<Uuid>& again) {
+                                              const bool first = !std::exchange(known_, true);
+                                              events_.known(first ? Scope{.all = true} : Scope{.bridges = again});
                                             }}) {}
 
 Offering::~Offering() {
@@ -158,7 +158,15 @@ void Offering::applied(const Round& round) {
   else
     for (const Uuid& bridge : round.scope.bridges) bridges[bridge];
   offers_.want(self, observer_.snapshot().own_known() && (seeded_ || !tunnel_));
-  for (const auto& [bridge, wanted] : bridges) offers_.want(bridge, wanted);
+  Scope withdrawn;
+  for (const auto& [bridge, wanted] : bridges) {
+    const bool offered = offers_.own().contains(bridge);
+    offers_.want(bridge, wanted);
+    // A record that a binding's commit makes from now on is found in the store again.
+    if (offered && !offers_.own().contains(bridge) && observer_.snapshot().bridges.contains(bridge))
+      withdrawn.bridges.insert(bridge);
+  }
+  if (!withdrawn.empty()) events_.known(withdrawn);
   watch_self(round);
 }
 

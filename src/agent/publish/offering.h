@@ -31,7 +31,8 @@ class Offering {
  public:
   struct Events {
     std::function<void(const Scope& scope, const char* why)> dirty;  // plan these again
-    std::function<void()> known;                                     // what this host offers was read: reconcile again
+    // What this host offers was read: plan these again, with whether this host serves them.
+    std::function<void(const Scope& again)> known;
     std::function<void(const Uuid& port, store::Revision revision)> offered;
     std::function<void()> lost;  // the host's own folders are gone
   };

@@ -99,7 +99,7 @@ void Offers::found(const std::string& path, const store::Node& node) {
   if (store::parent_of(path) == index_) {
     const auto bridge = Uuid::parse(store::name_of(path));
     if (!bridge || bridge->to_string() != store::name_of(path)) return;
-    own_[*bridge];
+    if (own_.try_emplace(*bridge).second) again_.insert(*bridge);
     writer_.put(path, kind(*bridge, index_order), node.value);
     return look_at(*bridge);
   }
@@ -119,6 +119,7 @@ void Offers::found_chunk(const Uuid& bridge, std::int64_t number, const store::N
   OwnChunk& own = at->second;
   own.base = node.value;
   if (fresh) {
+    again_.insert(bridge);
     if (stands) own.ports = std::move(stands->ports);
     return;
   }
@@ -143,7 +144,7 @@ void Offers::looked() {
   }
   seen_.clear();
   bridges_.set(static_cast<double>(own_.size()));
-  if (events_.known) events_.known();
+  if (events_.known) events_.known(std::exchange(again_, {}));
 }
 
 void Offers::want(const std::optional<model::BridgeHost>& self, bool complete) {
@@ -158,7 +159,10 @@ void Offers::want(const std::optional<model::BridgeHost>& self, bool complete) {
 
 bool Offers::adopt(const Uuid& bridge, const store::Node& record) {
   if (own_.contains(bridge)) return true;
-  if (!writer_.known()) return false;
+  if (!writer_.known()) {
+    again_.insert(bridge);
+    return false;
+  }
   const auto host = model::decode_bridge_host(record.value);
   if (!host || !host->chunks.empty()) {
     look_again();  // it is more than a binding's commit makes

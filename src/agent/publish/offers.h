@@ -38,9 +38,9 @@ class Offers {
     // A port is offered now, at this revision of its binding.
     std::function<void(const Uuid& port, store::Revision revision)> offered;
     std::function<void()> lost;  // the host's own folders are gone, and are to be made again
-    // What stands in the store was read, at a start or after a commit that failed. What was removed before stands again in own()
-    // if the store has it, and what was adopted meanwhile is not known: all is to be wanted again.
-    std::function<void()> known;
+    // What stands in the store was read, at a start or after a commit that failed. On these bridges, what was removed before
+    // stands again in own() because the store has it, or a record could not be adopted: they are to be wanted again.
+    std::function<void(const std::set<Uuid>& again)> known;
   };
   Offers(Loop& loop, store::Store& store, Registry& registry, const Uuid& host, Events events);
   Offers(const Offers&) = delete;
@@ -88,6 +88,7 @@ class Offers {
   bool told_ = false;  // whether there is one
   bool complete_ = false;
   std::set<Uuid> held_back_;
+  std::set<Uuid> again_;                         // bridges that are to be wanted again after this look
   bool has_index_ = false;                       // the index's folder is there, and takes this host's place
   std::map<Uuid, std::set<std::int64_t>> seen_;  // bridges and chunks that this look is about, or has found
   store::NodeWriter writer_;
