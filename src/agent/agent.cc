@@ -276,9 +276,19 @@ void Agent::reconcile() {
   free_at_ = end + std::min<Steady::duration>(end - begin, longest_pause);
 }
 
+// All of this host's own, and of a bridge that is new here the hosts to which the first broadcast of its port goes.
+bool Agent::knows_enough() const {
+  if (!snapshot().own_known()) return false;
+  if (snapshot().zones.empty() || snapshot().others == Known::complete) return true;
+  return std::all_of(due_.bridges.begin(), due_.bridges.end(), [this](const Uuid& id) {
+    const auto bridge = snapshot().bridges.find(id);
+    return bridge == snapshot().bridges.end() || bridge->second.peers_known != Known::unread;
+  });
+}
+
 // What is known incompletely may be complete in a moment.
 bool Agent::worth_waiting(Steady::time_point now) {
-  if (snapshot().own_known()) {
+  if (knows_enough()) {
     patience_.cancel();
     incomplete_since_.reset();
     return false;

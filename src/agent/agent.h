@@ -146,6 +146,7 @@ class Agent {
   bool look_at_store();
   void look_at_bindings(const std::set<Uuid>& changed);
   void look_at_links();
+  bool knows_enough() const;
   bool worth_waiting(Steady::time_point now);
   bool may_sweep() const;
   Scope take_due();

@@ -5,12 +5,26 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace midonet::agent::many_hosts {
 namespace {
 
 using namespace std::chrono_literals;
+
+// Its guest's first broadcast goes to them.
+TEST_F(ManyHosts, APortOfABridgeThatIsNewToItsHostIsPluggedWithTheBridgesHosts) {
+  plug(1, 1);
+  ASSERT_TRUE(cloud.settle());
+  plug(2, 0);
+  ASSERT_TRUE(cloud.settle());
+  const auto& calls = h(0).kernel.calls();
+  const auto first =
+      std::find_if(calls.begin(), calls.end(), [](const auto& call) { return call.desired.ports.contains(id(2)); });
+  ASSERT_NE(first, calls.end());
+  EXPECT_EQ(first->desired.bridges.at(vni()).peers, std::set<Ip>{vtep(1)});
+}
 
 TEST_F(ManyHosts, APortIsKnownToThoseThatServeItsBridge) {
   plug(1, 0);
