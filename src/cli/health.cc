@@ -104,6 +104,7 @@ class Report {
       ++states_[state];
       if (state == "active" && !reason_of(port).empty()) warnings_[reason_of(port)].push_back(&port);
       if (state != "active" && state != "unbound") not_active_.push_back(&port);
+      if (flag_of(port, "portSecurityEnabled")) ++secured_;
       if (state == "error") ++errors_;
       if (state == "pending-host") ++pending_;
     }
@@ -144,6 +145,7 @@ class Report {
          {"hosts", {{"alive", alive_}, {"down", down_}}},
          {"bridges", bridges_.size()},
          {"ports", states_},
+         {"portSecurity", {{"secured", secured_}, {"open", ports_.size() - secured_}}},
          {"agent", health_.agent ? *health_.agent : Json()},
          {"problems", problems},
          {"warnings", warned},
@@ -166,6 +168,10 @@ class Report {
         {"hosts", Cell(fmt::format("{} alive{}", alive_, down_text), down_.empty() ? Tint::none : Tint::bad)},
         {"bridges", Cell(std::to_string(bridges_.size()))},
         {"ports", Cell(ports_text)}};
+    if (secured_ > 0)
+      rows.push_back({"secured", Cell(fmt::format("{}; {} open: their guests may send from any address",
+                                                  plural(secured_, "port", "ports"),
+                                                  plural(ports_.size() - secured_, "port is", "ports are")))});
     if (!health_.agent) rows.push_back({"agent here", Cell(health_.agent_silence)});
     const std::vector<Row> more = health_.agent ? agent_rows(*health_.agent, hosts_, look_) : std::vector<Row>();
     rows.insert(rows.end(), more.begin(), more.end());
@@ -226,7 +232,7 @@ class Report {
   const Look& look_;
   const Labels host_labels_{hosts_, look_}, bridge_labels_{bridges_, look_};
   const ShortIds port_ids_{ports_, look_};
-  std::size_t alive_ = 0, errors_ = 0, pending_ = 0;
+  std::size_t alive_ = 0, errors_ = 0, pending_ = 0, secured_ = 0;
   std::vector<std::string> down_, zone_problems_, agent_problems_;
   std::map<std::string, std::size_t> states_;
   std::vector<const Json*> not_active_;

@@ -1,5 +1,6 @@
 #include "cli/overview.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -246,6 +247,16 @@ TEST(HealthText, CutsALongListShort) {
   EXPECT_TRUE(text.ends_with("  and 10 more: `midonet port list`\n")) << text;
 }
 
+TEST(HealthText, CountsOpenPortsBesideSecuredOnes) {
+  Json some = ports();
+  EXPECT_THAT(verdict(some).text, ::testing::Not(::testing::HasSubstr("secured")));
+  some[0]["portSecurityEnabled"] = true;
+  some[1]["portSecurityEnabled"] = false;
+  EXPECT_THAT(verdict(some).text,
+              ::testing::HasSubstr(fmt::format("secured     1 port; {} ports are open: their guests may send from any",
+                                               some.size() - 1)));
+}
+
 TEST(HealthText, IsOneObjectAsJson) {
   Health with_agent = report();
   const Json agent{{"hostId", "x"}};
@@ -254,6 +265,7 @@ TEST(HealthText, IsOneObjectAsJson) {
   EXPECT_EQ(json["hosts"], (Json{{"alive", 1}, {"down", {"cmp2"}}}));
   EXPECT_EQ(json["ports"]["active"], 1);
   EXPECT_EQ(json["agent"]["hostId"], "x");
+  EXPECT_EQ(json["portSecurity"], (Json{{"open", ports().size()}, {"secured", 0}}));
   EXPECT_EQ(json["well"], false);
   EXPECT_EQ(json["problems"], Json::array());
 }

@@ -29,6 +29,14 @@ struct AllowedAddress {
   auto operator<=>(const AllowedAddress&) const = default;
 };
 
+// Port security: what a guest may send from. What else it sends is dropped and counted (ebpf/guard.h).
+struct Guard {
+  std::optional<Mac> mac{};  // its own
+  std::set<AllowedAddress> addresses{};
+  // Also allowed is the link-local IPv6 address (RFC 4291, appendix A) of `mac` and of each MAC in `addresses`.
+  bool operator==(const Guard&) const = default;
+};
+
 // One port that is plugged on this host: the interface `ifindex` carries the frames of port `id` of bridge
 // `vni`. The interface exists, is not a member of another switch, and may be up or down.
 struct PortSpec {
@@ -41,9 +49,7 @@ struct PortSpec {
   std::optional<Mac> mac{};
   // false: every frame from and to the port is dropped and counted.
   bool admin_up = true;
-  // Port security: the guest may send from these alone, and from the link-local IPv6 address (RFC 4291, appendix A) of each of
-  // their MACs and of `mac`. What else it sends is dropped and counted (ebpf/guard.h). Nothing: it may send from any.
-  std::optional<std::set<AllowedAddress>> guard{};
+  std::optional<Guard> guard{};  // nothing: the guest may send from any address
   bool operator==(const PortSpec&) const = default;
 };
 

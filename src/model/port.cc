@@ -24,16 +24,22 @@ void Port::set_taken_from(const std::optional<TakenFrom>& from) {
   taken_from_interface = from ? std::optional(from->interface_name) : std::nullopt;
 }
 
-Status check_address_or_prefix(std::string_view text) {
+Result<Prefix> parse_prefix(std::string_view text) {
   const std::size_t slash = text.find('/');
   const Result<Ip> ip = Ip::parse(text.substr(0, slash));
-  if (ip && slash == std::string_view::npos) return {};
+  const std::size_t bits = ip ? ip->bytes().size() * 8 : 0;
+  if (ip && slash == std::string_view::npos) return Prefix{*ip, static_cast<std::uint8_t>(bits)};
   const std::string_view digits = ip ? text.substr(slash + 1) : std::string_view();
   unsigned length = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-  if (!ip || error != std::errc() || end != digits.data() + digits.size() || length > ip->bytes().size() * 8)
+  if (!ip || error != std::errc() || end != digits.data() + digits.size() || length > bits)
     return fail(Code::invalid, "must be an IP address, or one with a prefix length");
-  return {};
+  return Prefix{*ip, static_cast<std::uint8_t>(length)};
+}
+
+Status check_address_or_prefix(std::string_view text) {
+  const auto prefix = parse_prefix(text);
+  return prefix ? Status() : Status(failed(prefix));
 }
 
 template <>
@@ -97,14 +103,17 @@ const Table& table<Port>() {
               .of("FixedIp")
               .between(0, most_elements),
           field("allowedAddressPairs", &Port::allowed_address_pairs, Use::optional,
-                "Other addresses that its guest may send from. Kept; not in use.")
+                "Other addresses that its guest may send from, where portSecurityEnabled is true.")
               .of("AddressPair")
               .between(0, most_elements),
           field("securityGroupIds", &Port::security_group_ids, Use::optional,
                 "The orchestrator's ids of its security groups. Kept; not in use.")
               .between(0, most_elements),
-          field("portSecurityEnabled", &Port::port_security_enabled, Use::optional,
-                "Whether its guest may send from its own addresses alone. Kept; not in use."),
+          field("portSecurityEnabled", &Port::port_security, Use::optional,
+                "Whether its guest may send from its own addresses alone: macAddress with fixedIps, and "
+                "allowedAddressPairs. "
+                "false or null: from any.")
+              .stored_as("portSecurity"),
           field("vlanId", &Port::vlan_id, Use::optional, "Kept for clients; not in use.")
               .null_when_empty()
               .refuses_others("ports of a VLAN are not supported; must be null or 0"),

@@ -21,7 +21,7 @@ struct FixedIp {
   bool operator==(const FixedIp&) const = default;
 };
 
-// Other addresses that the guest may send from: kept for filters to come.
+// Other addresses that the guest may send from.
 struct AddressPair {
   std::string ip_address;  // an address, or a prefix "192.0.2.0/24"
   std::optional<Mac> mac_address;
@@ -47,7 +47,7 @@ struct Port {
   std::vector<FixedIp> fixed_ips;
   std::vector<AddressPair> allowed_address_pairs;
   std::vector<Uuid> security_group_ids;
-  bool port_security_enabled = true;
+  std::optional<bool> port_security;  // true: its guest sends from its own addresses alone
   std::optional<std::int64_t> vlan_id;
   std::optional<std::int64_t> tunnel_key;
   std::optional<Uuid> inbound_filter_id;
@@ -63,7 +63,13 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
-// An IPv4 or IPv6 address, or one with a prefix length. invalid.
+// Addresses that have their first `length` bits in common.
+struct Prefix {
+  Ip ip;
+  std::uint8_t length = 0;
+};
+// Of an IPv4 or IPv6 address alone (all of its bits), or of one with a prefix length. invalid.
+Result<Prefix> parse_prefix(std::string_view text);
 Status check_address_or_prefix(std::string_view text);
 
 template <>

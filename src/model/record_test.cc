@@ -37,7 +37,7 @@ TEST(Record, PortStandsUnderTheNamesOfTheContract) {
       "macAddress": "02:00:00:00:00:01", "adminStateUp": true, "hostId": "bbbbbbbb-0000-4000-8000-000000000002",
       "interfaceName": "tap0", "vifId": null, "vlanId": null, "tunnelKey": null, "inboundFilterId": null,
       "outboundFilterId": null, "name": "", "fixedIps": [], "allowedAddressPairs": [], "securityGroupIds": [],
-      "portSecurityEnabled": true})"));
+      "portSecurity": null})"));
 }
 
 TEST(Record, HostAndItsPartsStandUnderTheNamesOfTheContract) {
@@ -144,12 +144,12 @@ TEST(Record, AnArrayOfObjectsIsReadWholeOrNotAtAll) {
   const Port port =
       *decode<Port>(R"({"fixedIps": [{"ipAddress": "10.0.0.1", "subnetId": null}, {"ipAddress": "fd00::1"}],
       "allowedAddressPairs": [{"ipAddress": "10.0.0.0/24", "macAddress": "02:00:00:00:00:0a"}],
-      "securityGroupIds": ["aaaaaaaa-0000-4000-8000-000000000001"], "portSecurityEnabled": false})");
+      "securityGroupIds": ["aaaaaaaa-0000-4000-8000-000000000001"], "portSecurity": false, "portSecurityEnabled": true})");
   ASSERT_EQ(port.fixed_ips.size(), 2U);
   EXPECT_EQ(port.fixed_ips[1].ip_address.to_string(), "fd00::1");
   EXPECT_EQ(port.allowed_address_pairs.at(0).ip_address, "10.0.0.0/24");
   EXPECT_EQ(port.security_group_ids.size(), 1U);
-  EXPECT_FALSE(port.port_security_enabled);
+  EXPECT_EQ(port.port_security, false) << "the key of before, which every record has, counts for nothing";
   EXPECT_EQ(decode<Port>(R"({"fixedIps": [{"ipAddress": "10.0.0.1"}, {"ipAddress": "10.0.0"}]})").error().message,
             "damaged Port record: 'fixedIps' element 2: ipAddress must be an IPv4 or IPv6 address");
 }

@@ -136,17 +136,16 @@ TEST_F(Midonet, ShowsOneOfThemInFull) {
   make_all();
   ok({"attach", port1, "cmp1", "tap1", "--wait", "10"});
   const std::string shown = fmt::format(
-      "id                   {}\n"
-      "type                 Bridge\n"
-      "deviceId             {}\n"
-      "adminStateUp         yes\n"
-      "macAddress           02:00:00:00:00:01\n"
-      "hostId               {}\n"
-      "interfaceName        tap1\n"
-      "portSecurityEnabled  yes\n"
-      "active               yes\n"
-      "state                active\n"
-      "since                AGE\n",
+      "id             {}\n"
+      "type           Bridge\n"
+      "deviceId       {}\n"
+      "adminStateUp   yes\n"
+      "macAddress     02:00:00:00:00:01\n"
+      "hostId         {}\n"
+      "interfaceName  tap1\n"
+      "active         yes\n"
+      "state          active\n"
+      "since          AGE\n",
       port1, web, host1);
   EXPECT_EQ(masked(ok({"port", "show", "tap1"})), shown);
   EXPECT_THAT(ok({"host", "show", "cmp1"}),

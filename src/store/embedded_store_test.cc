@@ -452,7 +452,7 @@ TEST_F(EmbeddedStore, WithoutPermissionItIsForbidden) {
 TEST_F(EmbeddedStore, ALayoutForNewerProgramsIsRefusedAndNothingIsChanged) {
   {
     auto store = open_session();
-    ASSERT_TRUE(commit(*store, {Op::create("/version", R"({"layout": 3, "minReader": 2})")}));
+    ASSERT_TRUE(commit(*store, {Op::create("/version", R"({"layout": 3, "minReader": 3})")}));
   }
   const auto refused = open(loop_, "embedded:" + path_, {.patience = 0ms});
   ASSERT_FALSE(refused);

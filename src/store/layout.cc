@@ -1,5 +1,7 @@
 #include "store/layout.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "model/paths.h"
 #include "store/transaction.h"
@@ -45,7 +47,8 @@ Status make_layout(Transaction& t) {
   if (version) {
     if (auto readable = check_version((*version)->value); !readable) return readable;
   } else if (version.error().code == Code::not_found) {
-    t.create(paths::version, fmt::format(R"({{"layout":{},"minReader":{}}})", layout_version, layout_version));
+    // An older program may read it until something needs a newer one.
+    t.create(paths::version, R"({"layout":1,"minReader":1})");
   } else {
     return failed(version);
   }
@@ -55,6 +58,20 @@ Status make_layout(Transaction& t) {
 }
 
 }  // namespace
+
+Status require_reader(Transaction& t, int layout) {
+  const Result<NodePtr> version = t.get(paths::version);
+  if (!version) return failed(version);
+  auto record = parse_json((*version)->value);
+  const auto known = record.is_object() ? record.find("minReader") : record.end();
+  if (known == record.end() || !known->is_number_integer())
+    return fail(Code::internal, "store {}: damaged, needs a positive number \"minReader\"", paths::version);
+  if (known->get<int>() >= layout) return {};
+  record["minReader"] = layout;
+  record["layout"] = std::max(layout, record.value("layout", layout));
+  t.set(paths::version, dump_json(record));
+  return {};
+}
 
 void ensure_layout(Store& store, std::function<void(Status)> done) {
   transact(store, make_layout,

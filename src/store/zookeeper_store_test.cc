@@ -495,7 +495,7 @@ TEST_F(ZookeeperStoreTest, TheRootIsMadeWithWhatIsAboveIt) {
 TEST_F(ZookeeperStoreTest, ALayoutThatCannotBeReadIsRefusedAndNothingChanges) {
   auto store = open(uri());
   const std::vector<std::pair<std::string, Code>> cases{
-      {R"({"layout": 2, "minReader": 2})", Code::conflict}, {"garbage", Code::internal}, {"{}", Code::internal}};
+      {R"({"layout": 3, "minReader": 3})", Code::conflict}, {"garbage", Code::internal}, {"{}", Code::internal}};
   ASSERT_TRUE(commit(*store, {Op::create(model::paths::version, "")}));
   for (const auto& [version, code] : cases) {
     ASSERT_TRUE(commit(*store, {Op::set(model::paths::version, version)}));

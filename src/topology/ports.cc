@@ -1,6 +1,7 @@
 #include "topology/ports.h"
 
 #include "model/paths.h"
+#include "store/layout.h"
 #include "topology/attach.h"
 #include "topology/bridge_tables.h"
 #include "topology/bridges.h"
@@ -9,6 +10,9 @@
 namespace midonet::topology {
 
 namespace paths = model::paths;
+
+// An agent that does not know it would let everything pass.
+constexpr int port_security_layout = 2;
 using model::Port;
 using model::PortState;
 using model::PortStatus;
@@ -23,6 +27,7 @@ Status create_port(store::Transaction& t, const Port& port) {
   if (steps.add(used) && *used)
     steps.add(Status(fail(Code::conflict, "A(n) Port with ID {} already exists.", port.id)));
   steps.add(check_references(t, port));
+  if (port.port_security.value_or(false)) steps.add(store::require_reader(t, port_security_layout));
   if (!steps.outcome()) return steps.outcome();
   t.create(paths::port(port.id), encode(port));
   t.create(paths::bridge_port(port.bridge_id, port.id), "");  // fails when the bridge has gone meanwhile
@@ -33,7 +38,10 @@ Status update_port(store::Transaction& t, const Uuid& id, const std::function<vo
   Result<Stored<Port>> stored = read_port(t, id);
   if (!stored) return failed(stored);
   change(stored->record);
-  if (Status references = check_references(t, stored->record); !references) return references;
+  Steps steps;
+  steps.add(check_references(t, stored->record));
+  if (stored->record.port_security.value_or(false)) steps.add(store::require_reader(t, port_security_layout));
+  if (!steps.outcome()) return steps.outcome();
   t.set(paths::port(id), encode(stored->record, stored->node->value));
   return {};
 }

@@ -355,6 +355,32 @@ TEST_F(Topology, ASmallBridgeGoesWithAllThatIsItsInOneCommit) {
   EXPECT_EQ(fixture.get(paths::bridge(net))->stat.modified, before + 5);
 }
 
+// An older agent would let everything pass.
+TEST_F(Topology, TheFirstSecuredPortKeepsOlderProgramsFromTheStore) {
+  const auto version = [&] { return fixture.get("/version")->value; };
+  const auto secure = [&](std::optional<bool> how) {
+    return fixture.run([=](Transaction& t) { return update_port(t, port_1, [=](Port& p) { p.port_security = how; }); });
+  };
+  const std::string before = version();
+  EXPECT_EQ(before, R"({"layout":1,"minReader":1})");
+  ASSERT_TRUE(secure(false));
+  EXPECT_EQ(version(), before);
+  ASSERT_TRUE(secure(true));
+  EXPECT_EQ(version(), R"({"layout":2,"minReader":2})");
+  ASSERT_TRUE(secure({}));
+  EXPECT_EQ(version(), R"({"layout":2,"minReader":2})");
+  ASSERT_TRUE(fixture.run([&](Transaction& t) {
+    t.set("/version", R"({"layout":7,"minReader":1,"other":true})");
+    return Status();
+  }));
+  Port made;
+  made.id = *Uuid::parse("77777777-0000-4000-8000-000000000001");
+  made.bridge_id = net;
+  made.port_security = true;
+  ASSERT_TRUE(fixture.run([=](Transaction& t) { return topology::create_port(t, made); }));
+  EXPECT_EQ(version(), R"({"layout":7,"minReader":2,"other":true})");
+}
+
 TEST_F(Topology, UpdatesKeepWhatANewerProgramWrote) {
   Json record = Json::parse(*fixture.value(paths::port(port_1)));
   record["colour"] = "red";

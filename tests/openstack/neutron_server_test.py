@@ -208,20 +208,43 @@ class Neutron(OpenStackTest):
 
     def test_arp_is_answered_with_what_neutron_says_of_fixed_addresses(self):
         port, _ = self.active_port(fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.9"}])
-        other = self.new_port()
-        self.bind(other, "h2")
-        asker = self.plug(other, self.h2)
+        _, answer = self.asker()
         mac = self.port(port)["mac_address"]
-
-        def answer(address):
-            asker.send_raw(frame.arp_request(asker.mac, "10.77.0.200", address))
-            got = asker.receive(0.1, frame.ARP)
-            return got and got.arp()[1:3]
-
         wait_until(lambda: answer("10.77.0.9") == (mac, "10.77.0.9"), 120, "the address is answered on the other host")
         self.update("port", port, fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.10"}])
         wait_until(lambda: answer("10.77.0.10") == (mac, "10.77.0.10"), 120, "the new address is answered")
         wait_until(lambda: answer("10.77.0.9") is None, 120, "the old address is not")
+
+    def asker(self):
+        """A port on h2, and what asks there who has an address, as its guest or from another address: (MAC, address) or None."""
+        port = self.new_port()
+        self.bind(port, "h2")
+        tap = self.plug(port, self.h2)
+        made = self.port(port)
+
+        def answer(address, source=made["fixed_ips"][0]["ip_address"], mac=made["mac_address"]):
+            tap.drain()
+            tap.send_raw(frame.arp_request(mac, source, address))
+            got = tap.receive(0.1, frame.ARP)
+            return got and got.arp()[1:3]
+
+        return port, answer
+
+    def test_a_guest_sends_from_what_neutron_gave_it_alone(self):
+        port, _ = self.active_port(fixed_ips=[{"subnet_id": self.subnet, "ip_address": "10.77.0.9"}])
+        found = (self.port(port)["mac_address"], "10.77.0.9")
+        asker, answer = self.asker()
+        wait_until(lambda: answer("10.77.0.9") == found, 120, "its own question is answered")
+        self.assertIsNone(answer("10.77.0.9", "10.77.0.200"), "of another address")
+        self.assertIsNone(answer("10.77.0.9", mac="02:00:00:00:00:99"), "of another MAC")
+        self.update("port", asker, allowed_address_pairs=[{"ip_address": "10.77.0.192/27"}])
+        wait_until(lambda: answer("10.77.0.9", "10.77.0.200") == found, 120, "the pair may ask")
+        self.assertEqual(answer("10.77.0.9"), found)
+        self.update("port", asker, allowed_address_pairs=[])
+        wait_until(lambda: answer("10.77.0.9", "10.77.0.200") is None, 120, "the pair is gone")
+        self.update("port", asker, port_security_enabled=False, security_groups=[])
+        wait_until(lambda: answer("10.77.0.9", "10.77.9.9", "02:00:00:00:00:99") == found, 120, "it is open")
+        self.assertIs(self.api.get(f"/ports/{asker}")["portSecurityEnabled"], False)
 
     def test_before_it_is_plugged_nova_is_not_told_that_it_is(self):
         port = self.new_port()

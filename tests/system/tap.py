@@ -50,12 +50,12 @@ class Tap:
         os.write(self.fd, raw)
 
     def receive(self, seconds=2.0, ethertype=frame.TEST_ETHERTYPE):
-        """The next frame of that type, or None when none comes in time. Others are thrown away."""
+        """The next frame of that type (None: of any), or None when none comes in time. Others are thrown away."""
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(BlockingIOError):
                 got = frame.Frame(os.read(self.fd, 70000))
-                if got.ethertype == ethertype:
+                if ethertype in (None, got.ethertype):
                     return got
                 continue
             left = deadline - time.monotonic()

@@ -32,7 +32,10 @@ from midonet_neutron.worker import MidonetWorker
 
 LOG = logging.getLogger(__name__)
 
-NOT_ENFORCED = "midonet does not enforce security groups and port security yet (port_filter is False): every frame passes"
+NOT_ENFORCED = (
+    "midonet does not enforce security groups yet (port_filter is False): of a port with port security, "
+    "guests send from their own addresses alone, and nothing else is filtered"
+)
 
 # How long a request waits for another worker that is busy with the same object.
 PATIENCE = 5.0
@@ -146,8 +149,8 @@ class MidonetMechanismDriver(api.MechanismDriver):
             portbindings.CAP_PORT_FILTER: False,
             portbindings.VIF_DETAILS_CONNECTIVITY: portbindings.CONNECTIVITY_L2,
         }
-        if records.asks_for_security(port):
-            LOG.warning("port %s: bound on host %s without security: %s", port["id"], context.host, NOT_ENFORCED)
+        if records.asks_for_groups(port):
+            LOG.warning("port %s: bound on host %s without its groups: %s", port["id"], context.host, NOT_ENFORCED)
         context.set_binding(segments[0][api.ID], VIF_TYPE, details, constants.PORT_STATUS_DOWN)
 
     def _why_not_on(self, host: str) -> str | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from neutron_lib import constants
+
 Json = dict[str, Any]
 
 NETWORK = "network"
@@ -64,13 +66,20 @@ def port_of(port: Json) -> Json:
         "fixedIps": sorted(ips, key=_pair_key),
         "allowedAddressPairs": sorted(pairs, key=_pair_key),
         "securityGroupIds": sorted(port.get("security_groups") or []),
-        "portSecurityEnabled": bool(port.get("port_security_enabled", True)),
+        "portSecurityEnabled": is_secured(port),
     }
 
 
-def asks_for_security(port: Json) -> bool:
-    """Whether the port asks for filters of the frames that its guest sends and gets."""
-    return bool(port.get("port_security_enabled", True) and port.get("security_groups"))
+def is_secured(port: Json) -> bool:
+    """Whether the port's guest may send from its own addresses alone. Neutron without the extension port_security says nothing of it:
+    then ports of its own services are trusted, which answer DHCP and route for others, and all others are secured."""
+    trusted = str(port.get("device_owner") or "").startswith(constants.DEVICE_OWNER_NETWORK_PREFIX)
+    return bool(port.get("port_security_enabled", not trusted))
+
+
+def asks_for_groups(port: Json) -> bool:
+    """Whether the port asks for rules that its security groups have."""
+    return bool(is_secured(port) and port.get("security_groups"))
 
 
 def _pair_key(entry: Json) -> tuple[str, str]:

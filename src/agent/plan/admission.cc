@@ -144,8 +144,10 @@ void Admission::remark(const BoundPort& bound, const ServedBridge& bridge, PortP
     out.reason = damaged(paths::port(bound.id), bound.port_damage);
   else if (!bridge.damage.empty())
     out.reason = damaged(paths::bridge(record.bridge_id), bridge.damage);
-  if (record.port_security_enabled && !record.security_group_ids.empty())
-    out.caveat = "its security groups are not enforced yet: no frame is filtered";
+  if (record.port_security.value_or(false) && !record.mac_address)
+    out.caveat = "portSecurityEnabled without macAddress: its guest can send from allowedAddressPairs alone";
+  else if (record.port_security.value_or(false) && !record.security_group_ids.empty())
+    out.caveat = "its security groups are not enforced yet: what comes from its own addresses is not filtered";
 }
 
 // Whether the guest of a port that is bound here is still where the port was taken over from, as far as is known.

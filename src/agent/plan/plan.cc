@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "agent/plan/guard.h"
 #include "agent/plan/neighbours.h"
 #include "agent/plan/owners.h"
 #include "agent/plan/remote.h"
@@ -120,6 +121,7 @@ class Planner {
     spec.ifindex = plugged.link->ifindex;
     spec.interface = plugged.link->name;
     spec.admin_up = port.port->admin_state_up;
+    spec.guard = guard_of(*port.port);
     const bool up = in_.snapshot.bridges.at(plugged.bridge).record->admin_state_up;
     plan_.desired.bridges.try_emplace(plugged.vni, datapath::BridgeSpec{plugged.vni, up, {}, {}});
     for (const Ip& ip : known_addresses(*port.port))

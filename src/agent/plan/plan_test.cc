@@ -94,19 +94,26 @@ TEST_F(Planning, WhatIsNoEthernetInterfaceIsRefused) {
   EXPECT_TRUE(plan_.desired.ports.empty());
 }
 
-TEST_F(Planning, APortThatAsksForSecurityIsActiveAndSaysThatNothingIsEnforced) {
-  change(port(1), [](model::Port& record) { record.security_group_ids = {id(7)}; });
-  change(port(2), [](model::Port& record) {
+TEST_F(Planning, ASecuredPortSaysWhatIsNotEnforced) {
+  change(port(1), [](model::Port& record) {
+    record.port_security = true;
+    record.mac_address = mac(1);
     record.security_group_ids = {id(7)};
-    record.port_security_enabled = false;
   });
-  port(3);
+  change(port(2), [](model::Port& record) { record.security_group_ids = {id(7)}; });
+  change(port(3), [](model::Port& record) {
+    record.port_security = true;
+    record.mac_address.reset();
+  });
   for (int n = 1; n <= 3; ++n) links_.put(tap(n));
   plan();
   EXPECT_EQ(of(1).state, PortState::active);
-  EXPECT_EQ(of(1).caveat, "its security groups are not enforced yet: no frame is filtered");
-  EXPECT_EQ(of(2).caveat, "");
-  EXPECT_EQ(of(3).caveat, "") << "it was not asked for";
+  EXPECT_EQ(of(1).caveat,
+            "its security groups are not enforced yet: what comes from its own addresses is not filtered");
+  EXPECT_TRUE(plan_.desired.ports.at(id(1)).guard);
+  EXPECT_EQ(of(2).caveat, "") << "it was not asked for";
+  EXPECT_FALSE(plan_.desired.ports.at(id(2)).guard);
+  EXPECT_EQ(of(3).caveat, "portSecurityEnabled without macAddress: its guest can send from allowedAddressPairs alone");
 }
 
 TEST_F(Planning, OfTwoBindingsOnOneInterfaceTheLaterGetsAnErrorThatNamesTheHolder) {

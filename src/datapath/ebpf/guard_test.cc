@@ -97,7 +97,7 @@ class GuardTest : public ProgramBed {
     ProgramBed::SetUp();
     if (IsSkipped()) return;
     wanted_.port(7, taps_[0], own).port(7, taps_[1], mac_b);
-    secured().guard = addresses;
+    secured().guard = Guard{own, addresses};
     apply();
   }
   PortSpec& secured() { return wanted_.desired.ports.at(id_named(taps_[0].name())); }
@@ -273,12 +273,12 @@ TEST_F(GuardTest, NothingIsLearnedAndNoneIsAnsweredFromWhatIsRefused) {
 }
 
 TEST_F(GuardTest, AChangeHoldsForTheNextFrame) {
-  secured().guard = std::set<AllowedAddress>{{own, ip("10.0.0.4"), 32}};
+  secured().guard = Guard{own, {{own, ip("10.0.0.4"), 32}}};
   apply();
   expect("new", ip4(own, "10.0.0.4", udp(1, 2)), "");
   expect("old", ip4(own, "10.0.0.1", udp(1, 2)), "spoofed_ip");
   EXPECT_EQ(entries(), 1U);
-  secured().guard = std::set<AllowedAddress>{};
+  secured().guard = Guard{own, {}};
   apply();
   expect("none", ip4(own, "10.0.0.4", udp(1, 2)), "spoofed_ip");
   expect("the link-local address stays", ip6(own, own_local, 17, udp(1, 2)), "");
@@ -295,8 +295,7 @@ TEST_F(GuardTest, APortWithoutItsEntryPassesNothing) {
 }
 
 TEST_F(GuardTest, APortWithoutAMacMaySendFromPairsAlone) {
-  secured().mac.reset();
-  secured().guard = std::set<AllowedAddress>{{paired, ip("10.2.0.1"), 32}};
+  secured().guard = Guard{{}, {{paired, ip("10.2.0.1"), 32}}};
   apply();
   EXPECT_EQ(verdict(ip4(paired, "10.2.0.1", udp(1, 2))), "");
   EXPECT_EQ(verdict(ip4(own, "10.2.0.1", udp(1, 2))), "spoofed_mac");
@@ -306,7 +305,7 @@ TEST_F(GuardTest, EntriesFollowThePort) {
   const std::size_t full = entries();
   wanted_.desired.ports.clear();
   wanted_.port(8, taps_[0], own);
-  secured().guard = addresses;
+  secured().guard = Guard{own, addresses};
   apply();
   EXPECT_EQ(entries(), full);
   EXPECT_EQ(verdict(ip4(own, "10.0.0.3", udp(1, 2))), "");
@@ -348,7 +347,7 @@ TEST_F(GuardTest, APortWhoseAddressesFindNoRoomIsAnErrorAndPassesNothing) {
   const Applied applied = datapath_->apply(wanted_.desired, Sweep::yes);
   EXPECT_FALSE(applied.ports.at(id_named(taps_[0].name())));
   EXPECT_TRUE(applied.ports.at(id_named(taps_[1].name())));
-  secured().guard = std::set<AllowedAddress>{{own, ip("10.0.0.1"), 32}};
+  secured().guard = Guard{own, {{own, ip("10.0.0.1"), 32}}};
   apply();
   EXPECT_EQ(verdict(ip4(own, "10.0.0.1", udp(1, 2))), "");
 }
@@ -400,7 +399,7 @@ TEST_F(GuardTest, AChangeLeavesNoGap) {
     if (n % 2 == 0) next.insert({own, ip("10.0.0.1"), 32});
     if (n % 3 == 0) next.insert({own, ip("10.0.0.2"), 32});
     if (n % 5 == 0) next.insert({paired, ip("10.0.0.3"), 32});
-    secured().guard = next;
+    secured().guard = Guard{own, next};
     apply();
   }
   over = true;
@@ -452,8 +451,7 @@ TEST_F(GuardTest, TheVerdictEqualsAModelOnRandomAddresses) {
     }
     std::optional<Mac> mac;
     if (*rc::gen::inRange(0, 4) != 0) mac = any_mac();
-    secured().mac = mac;
-    secured().guard = allowed;
+    secured().guard = Guard{mac, allowed};
     RC_ASSERT(!datapath_->apply(wanted_.desired, Sweep::yes).retry());
     for (int i = 0; i < 40; i++) {
       const bool v4 = *rc::gen::arbitrary<bool>();

@@ -98,11 +98,11 @@ Ip link_local(const Mac& mac) {
 
 GuardEntries guard_entries(std::uint32_t vni, const PortSpec& spec) {
   GuardEntries out;
-  const Mac own = spec.mac.value_or(Mac());
+  const Mac own = spec.guard->mac.value_or(Mac());
   std::copy(own.bytes().begin(), own.bytes().end(), out.guard.mac);
-  std::set<AllowedAddress> addresses = *spec.guard;
+  std::set<AllowedAddress> addresses = spec.guard->addresses;
   std::set<Mac> macs;
-  if (spec.mac) macs.insert(own);
+  if (spec.guard->mac) macs.insert(own);
   for (const AllowedAddress& address : addresses) macs.insert(address.mac);
   for (const Mac& mac : macs) addresses.insert({mac, link_local(mac), 128});
 
@@ -113,12 +113,19 @@ GuardEntries guard_entries(std::uint32_t vni, const PortSpec& spec) {
     key.ifindex = spec.ifindex;
     std::copy(mac.bytes().begin(), mac.bytes().end(), key.mac);
     key.type = htons(type);
-    if (ip != nullptr) std::memcpy(key.address, ip->bytes().data(), ip->bytes().size());
+    if (ip != nullptr) {
+      // Of an address the bits of its prefix, so that one prefix is one key.
+      std::array<std::uint8_t, sizeof key.address> bits{};
+      std::copy(ip->bytes().begin(), ip->bytes().end(), bits.begin());
+      for (std::size_t bit = length; bit < bits.size() * 8; ++bit)
+        bits[bit / 8] = static_cast<std::uint8_t>(bits[bit / 8] & ~(0x80U >> bit % 8));
+      std::memcpy(key.address, bits.data(), bits.size());
+    }
     out.allowed.emplace_back(key, key.prefix);
   };
   std::size_t v4 = 0, v6 = 0;
   for (const AllowedAddress& address : addresses) {
-    const bool own_single = spec.mac && address.mac == own && address.length == (address.ip.is_v4() ? 32 : 128);
+    const bool own_single = spec.guard->mac && address.mac == own && address.length == (address.ip.is_v4() ? 32 : 128);
     if (own_single && address.ip.is_v4() && v4 < std::size(out.guard.ip4))
       std::memcpy(&out.guard.ip4[v4++], address.ip.bytes().data(), address.ip.bytes().size());
     else if (own_single && !address.ip.is_v4() && v6 < std::size(out.guard.ip6))

@@ -6,6 +6,7 @@ import threading
 import unittest
 from unittest import mock
 
+from midonet_neutron import records
 from midonet_neutron.tests.base import HOST_ID, VM, DriverTest
 
 
@@ -39,6 +40,18 @@ class Records(DriverTest):
                 {"ipAddress": "10.1.0.0/16", "macAddress": "fa:16:3e:00:00:09"},
             ],
         )
+
+    def test_without_the_extension_only_ports_of_neutrons_own_services_are_trusted(self) -> None:
+        port = {"id": "p", "mac_address": "fa:16:3e:00:00:01"}
+        for owner, secured in (
+            ("compute:nova", True),
+            ("", True),
+            ("network:dhcp", False),
+            ("network:router_interface", False),
+        ):
+            self.assertIs(records.port_of({**port, "device_owner": owner})["portSecurityEnabled"], secured, owner)
+        trusted = {**port, "device_owner": "network:dhcp", "port_security_enabled": True}
+        self.assertIs(records.port_of(trusted)["portSecurityEnabled"], True, "it is said")
 
     def test_one_request_is_enough_for_each_change(self) -> None:
         network = self.network()
