@@ -225,7 +225,7 @@ class Binding(DriverTest):
             port = self.port(self.network(), **{HOST_ID: "cmp1", **VM})
         self.assertIs(port["binding:vif_details"]["port_filter"], False)
         self.assertTrue(port["security_groups"])
-        self.assertIn(f"port {port['id']}: bound on host cmp1 without security", "".join(log.output))
+        self.assertIn(f"port {port['id']}: bound on host cmp1 without its groups", "".join(log.output))
 
     def test_a_port_that_asks_for_no_security_is_bound_without_a_word(self) -> None:
         self.fake.add_host("cmp1")
