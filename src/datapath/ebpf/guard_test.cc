@@ -162,6 +162,7 @@ TEST_F(GuardTest, Ip4) {
   expect("renews", ip4(own, "10.0.0.1", udp(68, 67)), "");
   expect("an answer", ip4(own, "10.0.0.1", udp(67, 68)), "server_reply");
   expect("an answer, with options", ip4(own, "10.0.0.1", udp(67, 68), {.words = 7}), "server_reply");
+  expect("a question of a server", ip4(own, "10.0.0.1", udp(67, 1068)), "");
   expect("an answer's first fragment", ip4(own, "10.0.0.1", udp(67, 68), {.fragment = 0x2000}), "server_reply");
   expect("a later fragment", ip4(own, "10.0.0.1", udp(67, 68), {.fragment = 0x2005}), "");
   expect("a spoofed fragment", ip4(own, "10.0.0.4", udp(67, 68), {.fragment = 0x2005}), "spoofed_ip");
@@ -180,6 +181,7 @@ TEST_F(GuardTest, Ip6) {
   expect("a pair's link-local address", ip6(paired, paired_local, 17, udp(1000, 53)), "");
   expect("asks for an address", ip6(own, own_local, 17, udp(546, 547), "ff02::1:2"), "");
   expect("an answer", ip6(own, own_local, 17, udp(547, 546)), "server_reply");
+  expect("a question of a server", ip6(own, "2001:db8::1", 17, udp(547, 1546)), "");
   expect("an answer behind headers", ip6(own, own_local, 0, extension(60) + extension(17) + udp(547, 546)),
          "server_reply");
   expect("an answer's first fragment", ip6(own, own_local, 44, fragment(17, 1) + udp(547, 546)), "server_reply");
