@@ -127,6 +127,8 @@ struct upper {
 
 /* Walks the extension headers (RFC 8200). 0, or the reason why the frame is dropped. */
 static __noinline int find_upper(struct __sk_buff* skb, struct upper* upper) {
+  /* Unrolled, here and below: Linux 6.1 refuses a loop whose body falls through into its head, as clang lays it out. */
+#pragma clang loop unroll(full)
   for (int i = 0; i <= GUARD_MAX_HEADERS; i++) {
     struct {
       __u8 next;
@@ -160,6 +162,7 @@ static __noinline int find_upper(struct __sk_buff* skb, struct upper* upper) {
 static __noinline int guard_options(struct __sk_buff* skb, const struct guard* guard, struct allowed_key* key,
                                     const struct upper* upper) {
   __u32 at = upper->offset;
+#pragma clang loop unroll(full)
   for (int i = 0; i < GUARD_MAX_OPTIONS; i++) {
     struct {
       __u8 type;
