@@ -8,6 +8,14 @@ namespace {
 class OffersTest : public ManyHosts {
  protected:
   void refuse_offers(Error error = {Code::conflict, "another wrote"}) { h(0).store->refuse_paths("/0", error); }
+  // Port 1 is plugged at host 0, which cannot offer it, and then bound at host 1.
+  void take_over_before_the_offer() {
+    refuse_offers();
+    plug(1, 0);
+    ASSERT_TRUE(cloud.until([&] { return h(0).kernel.plugged().ports.contains(id(1)); }));
+    plug(1, 1);
+    ASSERT_TRUE(cloud.until([&] { return h(0).agent->lingering().size() == 1; }));
+  }
   void take_offers() { h(0).store->refuse_paths("", {}); }
 };
 
@@ -80,11 +88,7 @@ TEST_F(OffersTest, ARecordThatABindingMakesWhileTheLastOfferGoesIsTakenBack) {
 // Its guest runs here until it is heard elsewhere, and others have to find it.
 TEST_F(OffersTest, APortThatIsTakenOverBeforeItIsOfferedIsOffered) {
   cloud.stop(h(1));
-  refuse_offers();
-  plug(1, 0);
-  ASSERT_TRUE(cloud.until([&] { return h(0).kernel.plugged().ports.contains(id(1)); }));
-  plug(1, 1);
-  ASSERT_TRUE(cloud.until([&] { return h(0).agent->lingering().size() == 1; }));
+  take_over_before_the_offer();
   take_offers();
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(offered(0), std::set<Uuid>{id(1)});
@@ -97,11 +101,7 @@ TEST_F(OffersTest, APortThatIsTakenOverBeforeItIsOfferedIsOffered) {
 
 // The other host does not wait for an offer that is not there: then the guest counts as being there, and leaves here.
 TEST_F(OffersTest, APortThatIsTakenOverBeforeItIsOfferedIsAtOneHost) {
-  refuse_offers();
-  plug(1, 0);
-  ASSERT_TRUE(cloud.until([&] { return h(0).kernel.plugged().ports.contains(id(1)); }));
-  plug(1, 1);
-  ASSERT_TRUE(cloud.until([&] { return h(0).agent->lingering().size() == 1; }));
+  take_over_before_the_offer();
   take_offers();
   ASSERT_TRUE(cloud.settle());
   EXPECT_EQ(offered(1), std::set<Uuid>{id(1)});
@@ -110,11 +110,7 @@ TEST_F(OffersTest, APortThatIsTakenOverBeforeItIsOfferedIsAtOneHost) {
 }
 
 TEST_F(OffersTest, APortThatIsDeletedAfterItWasTakenOverIsOfferedByNoHost) {
-  refuse_offers();
-  plug(1, 0);
-  ASSERT_TRUE(cloud.until([&] { return h(0).kernel.plugged().ports.contains(id(1)); }));
-  plug(1, 1);
-  ASSERT_TRUE(cloud.until([&] { return h(0).agent->lingering().size() == 1; }));
+  take_over_before_the_offer();
   ASSERT_TRUE(cloud.verb([](store::Transaction& t) { return topology::delete_port(t, id(1)); }));
   take_offers();
   EXPECT_TRUE(cloud.settle());

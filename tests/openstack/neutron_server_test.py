@@ -216,7 +216,8 @@ class Neutron(OpenStackTest):
         wait_until(lambda: answer("10.77.0.9") is None, 120, "the old address is not")
 
     def asker(self):
-        """A port on h2, and what asks there who has an address, as its guest or from another address: (MAC, address) or None."""
+        """A port on h2, and a function that sends an ARP request from there, as its guest or from another address. It returns the
+        (MAC, address) of the answer, or None."""
         port = self.new_port()
         self.bind(port, "h2")
         tap = self.plug(port, self.h2)

@@ -1,5 +1,5 @@
 // Which ports are on their way between hosts (ADR 9): those whose guests are awaited here, and those that other hosts have taken
-// over and that stay plugged here. For the log and for who asks. On the loop's thread.
+// over and that stay plugged here. For the log, and for the agent's status. On the loop's thread.
 #pragma once
 
 #include <map>
